@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The `fault` backend: wraps any storage or hypervisor and fails, delays or dies at a named call and count.
+ *
+ * A plan is text: CALL@COUNT=ACTION[,CALL@COUNT=ACTION…]
+ *   CALL    storage.SLOT or hypervisor.SLOT, as the slots are named in the contracts ("storage.create")
+ *   COUNT   1 for the first such call, '*' for every one
+ *   ACTION  an errno's name ("EIO": the call is not made), delay:MS (then the call is made),
+ *           die (the process ends at once, before the call), die-after (after the call)
+ */
+#ifndef SF_BACKENDS_FAULT_H
+#define SF_BACKENDS_FAULT_H
+
+struct sf_err;
+struct sf_fault_plan;
+struct sf_hypervisor;
+struct sf_storage;
+
+/* -EINVAL names the part of text that is wrong. Thread-safe once made; outlives what it is wrapped around. */
+int sf_fault_plan_new(const char *text, struct sf_fault_plan **ret, struct sf_err *err);
+void sf_fault_plan_free(struct sf_fault_plan *plan);
+
+/* Calls fn before every call that goes through ("storage.create"); for tests that count or stop. */
+void sf_fault_plan_observe(struct sf_fault_plan *plan, void (*fn)(void *arg, const char *call), void *arg);
+
+/* Wraps inner, which is owned from then on; inner itself is untouched on failure (-ENOMEM). */
+int sf_fault_storage(struct sf_fault_plan *plan, struct sf_storage *inner, struct sf_storage **ret, struct sf_err *err);
+int sf_fault_hypervisor(struct sf_fault_plan *plan, struct sf_hypervisor *inner, struct sf_hypervisor **ret,
+                        struct sf_err *err);
+
+#endif

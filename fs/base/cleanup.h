@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Scope attributes: a resource that a function owns is released when its variable leaves scope,
+ * unless it was given away with sf_take_fd() or sf_take_ptr() as the last act.
+ */
+#ifndef SF_BASE_CLEANUP_H
+#define SF_BASE_CLEANUP_H
+
+#include <dirent.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define auto_fd     __attribute__((cleanup(sf_cleanup_fd)))
+#define auto_free   __attribute__((cleanup(sf_cleanup_free)))
+#define auto_dir    __attribute__((cleanup(sf_cleanup_dir)))
+#define auto_unlock __attribute__((cleanup(sf_cleanup_unlock), unused))
+
+/* Closes *fd when it is one; errno survives, so an error path may still read it. */
+static inline void sf_cleanup_fd(int *fd)
+{
+	int saved = errno;
+
+	if (*fd >= 0)
+		(void)close(*fd); /* nothing was written that close could still report: writers fsync */
+	errno = saved;
+}
+
+static inline void sf_cleanup_free(void *pp)
+{
+	free(*(void **)pp);
+}
+
+static inline void sf_cleanup_dir(DIR **dir)
+{
+	if (*dir)
+		(void)closedir(*dir); /* read-only use: nothing to lose */
+}
+
+static inline void sf_cleanup_unlock(pthread_mutex_t **mutex)
+{
+	if (*mutex)
+		pthread_mutex_unlock(*mutex);
+}
+
+/* Locks for the rest of the scope: auto_unlock pthread_mutex_t *held = sf_lock(&thing->lock); */
+static inline pthread_mutex_t *sf_lock(pthread_mutex_t *mutex)
+{
+	pthread_mutex_lock(mutex);
+	return mutex;
+}
+
+static inline int sf_take_fd(int *fd)
+{
+	int taken = *fd;
+
+	*fd = -1;
+	return taken;
+}
+
+static inline void *sf_take_ptr(void *pp)
+{
+	void *taken = *(void **)pp;
+
+	*(void **)pp = NULL;
+	return taken;
+}
+
+#endif

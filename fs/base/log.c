@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "log.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <syslog.h>
+
+static struct {
+	enum sf_log_level level;
+	bool to_syslog;
+} log_state = {.level = SF_LOG_INFO};
+
+void sf_log_init(bool to_syslog)
+{
+	log_state.to_syslog = to_syslog;
+	if (getenv("SNAPFS_DEBUG"))
+		log_state.level = SF_LOG_DEBUG;
+	if (to_syslog)
+		openlog("snapfs", LOG_PID, LOG_DAEMON);
+}
+
+bool sf_log_wants(enum sf_log_level level)
+{
+	return level <= log_state.level;
+}
+
+/* Names and peers' messages reach the log: a control byte in them must not forge a second line. */
+static void defuse(char *line)
+{
+	for (; *line; line++)
+		if ((unsigned char)*line < 0x20 || *line == 0x7f)
+			*line = '?';
+}
+
+void sf_log(enum sf_log_level level, const char *fmt, ...)
+{
+	static const int priority[] = {LOG_ERR, LOG_WARNING, LOG_INFO, LOG_DEBUG};
+	static const char *const word[] = {"error: ", "warning: ", "", "debug: "};
+	char line[2048];
+	va_list args;
+
+	if (!sf_log_wants(level))
+		return;
+	va_start(args, fmt);
+	(void)vsnprintf(line, sizeof(line), fmt, args); /* a cut line is still a line */
+	va_end(args);
+	defuse(line);
+	if (log_state.to_syslog)
+		syslog(priority[level], "%s", line);
+	else
+		(void)fprintf(stderr, "snapfs: %s%s\n", word[level], line);
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One line per event, to standard error or to syslog. The level is the only mutable global of the house:
+ * SNAPFS_DEBUG in the environment (any value) raises it to debug.
+ */
+#ifndef SF_BASE_LOG_H
+#define SF_BASE_LOG_H
+
+#include <stdbool.h>
+
+enum sf_log_level { SF_LOG_ERROR, SF_LOG_WARNING, SF_LOG_INFO, SF_LOG_DEBUG };
+
+/* Called once, before any thread starts. */
+void sf_log_init(bool to_syslog);
+
+bool sf_log_wants(enum sf_log_level level);
+
+void sf_log(enum sf_log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+#endif

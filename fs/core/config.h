@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the administrator asked for: the configuration file (INI, read with inih) and then the command line on top.
+ *
+ *   [snapfs]                      [vm web]
+ *   state = /var/lib/snapfs       disks = /data/web.img, /data/web-data.img
+ *   hypervisor = auto             memory = no
+ *   memory = yes                  quiesce = yes
+ *   quiesce = no                  pause-deadline = 10
+ *   pause-deadline = 60           max-snapshots = 50
+ *   max-snapshots = 512
+ *
+ * The four policy keys stand in [snapfs] as defaults (for VMs named later in the file and for VMs that only the
+ * hypervisor knows) and in [vm NAME] for one VM. Unknown sections, keys and values are refused by name and line.
+ */
+#ifndef SF_CORE_CONFIG_H
+#define SF_CORE_CONFIG_H
+
+#include "storage.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct sf_err;
+
+#define SF_CONFIG_DEFAULT_FILE "/etc/snapfs.conf"
+#define SF_CONFIG_DEFAULT_STATE "/var/lib/snapfs"
+/* VMs and bytes one configuration may name; beyond that it is not a configuration file. */
+#define SF_CONFIG_VMS_MAX 4096
+#define SF_CONFIG_BYTES_MAX (1024 * 1024)
+
+struct sf_policy {
+	bool memory;                /* save RAM when the VM runs and the hypervisor can; default yes */
+	bool quiesce;               /* ask the guest to freeze its file systems first; default no */
+	uint64_t pause_deadline_ms; /* longest time a guest is kept at rest; default 60 s, 1 s to 1 h */
+	uint64_t max_snapshots;     /* of one VM; default 512, 1 to 10000 */
+};
+
+struct sf_vm_config {
+	char name[SF_NAME_MAX + 1];
+	struct sf_policy policy;
+	struct sf_disk *disks;
+	size_t ndisks;
+};
+
+struct sf_config {
+	char state_dir[SF_ORIGIN_MAX];
+	char hypervisor[16];
+	struct sf_policy policy;
+	struct sf_vm_config *vms;
+	size_t nvms;
+};
+
+/* Defaults everywhere. */
+void sf_config_init(struct sf_config *config);
+void sf_config_fini(struct sf_config *config);
+
+/* Reads a file on top of config. -ENOENT when it is missing, -EINVAL with "FILE:LINE: …" for what is wrong in it. */
+int sf_config_load(struct sf_config *config, const char *path, struct sf_err *err);
+/* The same from memory (text need not end in NUL); name stands in for the path in errors. */
+int sf_config_parse(struct sf_config *config, const char *name, const char *text, size_t len, struct sf_err *err);
+
+/* "NAME=DISK[,DISK…]" of the command line; a VM of that name in the file gets these disks instead. */
+int sf_config_add_vm(struct sf_config *config, const char *arg, struct sf_err *err);
+
+/* The policy of a VM: its own section's or the defaults. */
+const struct sf_policy *sf_config_policy(const struct sf_config *config, const char *vm);
+
+#endif
