@@ -73,8 +73,8 @@ int sf_catalog_open(struct sf_catalog *catalog, uint64_t snapshot_id);
 bool sf_catalog_close(struct sf_catalog *catalog, uint64_t snapshot_id);
 
 /* --- Changing: the engine only. --- */
-/* Adds or finds the VM with this identity, makes it present with this name; a free name is the caller's business. */
-int sf_catalog_vm_put(struct sf_catalog *catalog, const char *uuid, const char *name, bool present, uint64_t *ret_id);
+/* Adds the VM or updates its name and presence; that names are unique is the caller's business. */
+int sf_catalog_vm_put(struct sf_catalog *catalog, uint64_t id, const char *name, bool present);
 /* Adds the snapshot (-EEXIST for a name or id in use) or replaces the one with the same id. Takes a reference of its own. */
 int sf_catalog_publish(struct sf_catalog *catalog, struct sf_snapshot *snapshot);
 /* The name goes. True when nobody reads it, which also bars new readers: the caller removes the storage now. */

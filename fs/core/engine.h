@@ -26,7 +26,7 @@ struct sf_err;
 struct sf_state;
 
 /*
- * Loads the records, recovers what a crash left half-done, reconciles with the storages. Takes ownership of state; the
+ * Loads the records, recovers what a crash left half-done, reconciles with the storages. Takes ownership of state when it succeeds; the
  * rest stays the caller's and outlives the engine. Trouble with single records or VMs is reported in
  * health.json, not as failure.
  */

@@ -97,24 +97,28 @@ struct sf_hypervisor_ops {
 	 */
 	int (*save)(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, int fd, const struct sf_save_hooks *hooks,
 	            struct sf_job *job, struct sf_err *err);
-	/* The VM is off. Brings it back as saved, at rest: the caller resumes it. fd is a file at offset 0. */
+	/* Brings the VM back as saved, at rest: the caller resumes it. fd is a file at offset 0. -EINVAL when the VM is not off. */
 	int (*restore)(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, int fd, struct sf_err *err);
 
 	/* At once, as pulling the plug; the state is gone. Afterwards the backend has no disk open. */
 	int (*stop)(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, struct sf_err *err);
-	/* Boots the VM, at rest when paused says so. */
+	/* Boots the VM, at rest when paused says so. -EINVAL when it is not off. */
 	int (*start)(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, bool paused, struct sf_err *err);
 
-	/* The guest flushes and freezes its file systems until thaw. */
+	/*
+	 * The guest flushes and freezes its file systems until thaw. Both are idempotent; -EAGAIN of a guest at rest,
+	 * which cannot answer. Of a guest that is off: quiesce is -EINVAL, thaw succeeds.
+	 */
 	int (*quiesce)(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, struct sf_err *err);
 	int (*thaw)(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, struct sf_err *err);
 
 	void (*close)(struct sf_hypervisor *hv);
 };
 
-/* The base, embedded first by each backend. */
+/* The base, embedded first by each backend, zeroed apart from ops. */
 struct sf_hypervisor {
 	const struct sf_hypervisor_ops *ops;
+	_Atomic uint64_t warned; /* sf_hypervisor_list's: a digest of the VMs left out last time */
 };
 
 /* Accepts NULL. */
@@ -122,7 +126,7 @@ void sf_hypervisor_close(struct sf_hypervisor *hv);
 bool sf_hypervisor_can(const struct sf_hypervisor *hv, enum sf_hypervisor_caps cap);
 
 /* As the slots. What a backend cannot do is -EOPNOTSUPP; VMs with names or disks that break the rules are left out of the
- * list, each with one warning in the log. */
+ * list, each with one warning in the log until that changes. */
 int sf_hypervisor_list(struct sf_hypervisor *hv, struct sf_vm_list *ret, struct sf_err *err);
 int sf_hypervisor_power(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, enum sf_power *ret,
                         struct sf_err *err);

@@ -4,6 +4,7 @@
 #include "base/err.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -29,6 +30,11 @@ static size_t utf8_next(const unsigned char *s, uint32_t *ret)
 	return len;
 }
 
+static bool is_control(uint32_t point)
+{
+	return point < 0x20 || (point >= 0x7f && point <= 0x9f);
+}
+
 int sf_name_check(const char *name, struct sf_err *err)
 {
 	const unsigned char *at = (const unsigned char *)name;
@@ -47,8 +53,27 @@ int sf_name_check(const char *name, struct sf_err *err)
 			return sf_fail(err, -EINVAL, "the name is not valid UTF-8");
 		if (point == '/')
 			return sf_fail(err, -EINVAL, "the name contains '/'");
-		if (point < 0x20 || (point >= 0x7f && point <= 0x9f))
+		if (is_control(point))
 			return sf_fail(err, -EINVAL, "the name contains a control character");
+		at += len;
+	}
+	return 0;
+}
+
+int sf_description_check(const char *text, struct sf_err *err)
+{
+	const unsigned char *at = (const unsigned char *)text;
+
+	if (strlen(text) > SF_DESCRIPTION_MAX)
+		return sf_fail(err, -E2BIG, "the description is longer than %d bytes", SF_DESCRIPTION_MAX);
+	while (*at) {
+		uint32_t point;
+		size_t len = utf8_next(at, &point);
+
+		if (len == 0)
+			return sf_fail(err, -EINVAL, "the description is not valid UTF-8");
+		if (is_control(point) && point != '\n' && point != '\t')
+			return sf_fail(err, -EINVAL, "the description contains a control character");
 		at += len;
 	}
 	return 0;

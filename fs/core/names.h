@@ -11,6 +11,8 @@ struct sf_err;
 #define SF_NAME_MAX 127
 /* Longest disk name of a hypervisor ("xvda", "vdb", "nvme0n1"), without the NUL. */
 #define SF_VDEV_MAX 15
+/* Longest description in bytes, without the NUL: what fits a user xattr on every file system. */
+#define SF_DESCRIPTION_MAX 4000
 /* "disk-" + vdev + ".img" and its NUL. */
 #define SF_DISK_FILE (SF_VDEV_MAX + 10)
 
@@ -19,6 +21,9 @@ struct sf_err;
  * starting with '.' or '-'. -EINVAL or -ENAMETOOLONG, with what is wrong in err.
  */
 int sf_name_check(const char *name, struct sf_err *err);
+
+/* A snapshot's description: valid UTF-8, no control characters but newline and tab; may be empty. -EINVAL or -E2BIG. */
+int sf_description_check(const char *text, struct sf_err *err);
 
 /* A disk's name: 1-15 characters of [a-z0-9], so that it is safe in any file name and tag. */
 int sf_vdev_check(const char *vdev, struct sf_err *err);

@@ -20,8 +20,6 @@ struct sf_err;
 #define SF_RECORD_SCHEMA 1
 /* A record is a few KiB; anything above this was not written by snapfs. */
 #define SF_RECORD_BYTES_MAX (1024 * 1024)
-/* Longest description in bytes, without the NUL: what fits a user xattr on every file system. */
-#define SF_DESCRIPTION_MAX 4000
 
 enum sf_record_state { SF_RECORD_CREATING, SF_RECORD_READY, SF_RECORD_DELETING };
 

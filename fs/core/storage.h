@@ -134,7 +134,8 @@ struct sf_storage_ops {
 	/*
 	 * Gives the live volume the object's content; the object stays as it is. At every instant, a crash included,
 	 * the volume's name leads to a complete disk, old or new, or a repeat of the call makes it so.
-	 * -EINTR when cancelled before anything was replaced. The caller holds the volume or stopped its guest.
+	 * -EINTR when cancelled. A failure leaves the volume as it was; when that cannot be said it is -EUCLEAN, and
+	 * only a repeat helps. The caller holds the volume or stopped its guest.
 	 */
 	int (*revert)(struct sf_volume *volume, const struct sf_object *object, struct sf_job *job,
 	              struct sf_err *err);

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Changes to a record that leave its storage alone: name, description, hold. */
+#include "engine_impl.h"
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/durable.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Publishes a changed copy of the record in the snapshot's place. Takes over record. */
+static int publish(struct sf_vm_op *op, const struct sf_snapshot *old, struct sf_record *record, struct sf_err *err)
+{
+	struct sf_snapshot *snapshot = sf_snapshot_new(record, old->vm_id, old->broken);
+	int rc;
+
+	if (!snapshot) {
+		sf_record_fini(record);
+		return sf_fail(err, -ENOMEM, "out of memory");
+	}
+	rc = sf_catalog_publish(op->engine->catalog, snapshot);
+	sf_snapshot_unref(snapshot);
+	return rc < 0 ? sf_fail(err, rc, "publish: %s", strerror(-rc)) : 0;
+}
+
+static int write_record(struct sf_vm_op *op, const struct sf_record *record, struct sf_err *err)
+{
+	auto_fd int dir = -1;
+	int rc = sf_op_dir(op, false, err);
+
+	if (rc < 0)
+		return rc;
+	dir = sf_open_dir(op->dir, record->name, err);
+	return dir < 0 ? dir : sf_state_write_record(dir, record, err);
+}
+
+/* --- rename --- */
+
+/* The directory's rename is the point of no return; a record that still has the old name is put right by recovery. */
+static int rename_snapshot(struct sf_vm_op *op, const struct sf_snapshot *snapshot, const char *to, struct sf_err *err)
+{
+	struct sf_record record;
+	struct sf_err why = {0};
+	int rc = sf_op_dir(op, false, err);
+
+	if (rc < 0)
+		return rc;
+	if (sf_record_copy(&snapshot->record, &record) < 0)
+		return sf_fail(err, -ENOMEM, "out of memory");
+	rc = sf_durable_rename(op->dir, record.name, op->dir, to, err);
+	if (rc < 0) {
+		sf_record_fini(&record);
+		return rc;
+	}
+	(void)snprintf(record.name, sizeof(record.name), "%s", to);
+	for (size_t i = 0; i < record.ndisks; i++)
+		memcpy(record.disks[i].object.snapshot, record.name, sizeof(record.name));
+	record.edited_ns = sf_clock_real_ns();
+	if (write_record(op, &record, &why) < 0) {
+		sf_log(SF_LOG_WARNING, "%s/%s: its record still has the old name: %s", op->name, to, why.text);
+		sf_op_unsettle(op);
+	}
+	return publish(op, snapshot, &record, err);
+}
+
+static int rename_named(struct sf_vm_op *op, const char *from, const char *to, struct sf_err *err)
+{
+	struct sf_snapshot *snapshot, *other;
+	int rc = sf_name_check(to, err);
+
+	if (rc < 0)
+		return rc;
+	if (sf_catalog_snapshot(op->engine->catalog, op->vm->id, from, &snapshot) < 0)
+		return sf_fail(err, -ENOENT, "VM '%s' has no snapshot '%s'", op->name, from);
+	if (sf_catalog_snapshot(op->engine->catalog, op->vm->id, to, &other) == 0) {
+		sf_snapshot_unref(other);
+		rc = sf_fail(err, -EEXIST, "there is a snapshot '%s'", to);
+	} else {
+		rc = rename_snapshot(op, snapshot, to, err);
+	}
+	sf_snapshot_unref(snapshot);
+	return rc;
+}
+
+int sf_engine_rename(struct sf_engine *engine, const char *vm, const char *from, const char *to, struct sf_err *err)
+{
+	struct sf_err own = {0};
+	struct sf_vm_op op;
+	int rc = sf_op_begin(engine, SF_OP_RENAME, vm, from, NULL, &op, err);
+
+	if (rc < 0)
+		return rc;
+	rc = sf_op_end(&op, rename_named(&op, from, to, &own), &own);
+	return rc < 0 ? sf_fail(err, rc, "%s", own.text) : 0;
+}
+
+/* --- description and hold --- */
+
+struct edit {
+	const char *description; /* NULL: as it is */
+	bool change_hold;
+	bool held;
+};
+
+static int edit_snapshot(struct sf_vm_op *op, const struct sf_snapshot *snapshot, const struct edit *edit,
+                         struct sf_err *err)
+{
+	struct sf_record record;
+	int rc;
+
+	if (sf_record_copy(&snapshot->record, &record) < 0)
+		return sf_fail(err, -ENOMEM, "out of memory");
+	if (edit->description)
+		(void)snprintf(record.description, sizeof(record.description), "%s", edit->description);
+	if (edit->change_hold)
+		record.held = edit->held;
+	record.edited_ns = sf_clock_real_ns();
+	rc = write_record(op, &record, err);
+	if (rc < 0) {
+		sf_record_fini(&record);
+		return rc;
+	}
+	return publish(op, snapshot, &record, err);
+}
+
+/* The snapshot may have been renamed or deleted between the caller's look-up and the exclusion: look again under it. */
+static int edit_by_id(struct sf_vm_op *op, uint64_t id, const struct edit *edit, struct sf_err *err)
+{
+	struct sf_snapshot *snapshot, *visible = NULL;
+	int rc = sf_catalog_snapshot_by_id(op->engine->catalog, id, &snapshot);
+
+	if (rc < 0)
+		return sf_fail(err, rc, "the snapshot is gone");
+	rc = sf_catalog_snapshot(op->engine->catalog, op->vm->id, snapshot->record.name, &visible);
+	if (rc < 0 || visible != snapshot)
+		rc = sf_fail(err, -ENOENT, "the snapshot is being deleted");
+	else
+		rc = edit_snapshot(op, snapshot, edit, err);
+	sf_snapshot_unref(visible);
+	sf_snapshot_unref(snapshot);
+	return rc;
+}
+
+static int edit(struct sf_engine *engine, uint64_t id, const struct edit *edit, struct sf_err *err)
+{
+	struct sf_snapshot *snapshot;
+	struct sf_vm_info vm;
+	struct sf_err own = {0};
+	struct sf_vm_op op;
+	int rc = sf_catalog_snapshot_by_id(engine->catalog, id, &snapshot);
+
+	if (rc == 0)
+		rc = sf_catalog_vm_by_id(engine->catalog, snapshot->vm_id, &vm);
+	if (rc < 0)
+		return sf_fail(err, -ENOENT, "the snapshot is gone");
+	rc = sf_op_begin(engine, SF_OP_EDIT, vm.name, snapshot->record.name, NULL, &op, err);
+	sf_snapshot_unref(snapshot);
+	if (rc < 0)
+		return rc;
+	rc = sf_op_end(&op, edit_by_id(&op, id, edit, &own), &own);
+	return rc < 0 ? sf_fail(err, rc, "%s", own.text) : 0;
+}
+
+int sf_engine_describe(struct sf_engine *engine, uint64_t snapshot_id, const char *text, struct sf_err *err)
+{
+	const struct edit what = {.description = text};
+	int rc = sf_description_check(text, err);
+
+	return rc < 0 ? rc : edit(engine, snapshot_id, &what, err);
+}
+
+int sf_engine_hold(struct sf_engine *engine, uint64_t snapshot_id, bool held, struct sf_err *err)
+{
+	const struct edit what = {.change_hold = true, .held = held};
+
+	return edit(engine, snapshot_id, &what, err);
+}

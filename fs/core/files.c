@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The files of snapshots, opened for readers, and the space behind them. No exclusion is taken: readers never wait. */
+#include "engine_impl.h"
+
+#include "base/cleanup.h"
+#include "base/durable.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static int open_disk(struct sf_engine *engine, const struct sf_snapshot *snapshot, size_t index, struct sf_image **ret,
+                     struct sf_err *err)
+{
+	const struct sf_record_disk *disk;
+	struct sf_storage *storage;
+	int rc;
+
+	if (index >= snapshot->record.ndisks)
+		return sf_fail(err, -ENOENT, "the snapshot has no disk number %zu", index);
+	disk = &snapshot->record.disks[index];
+	storage = sf_storages_by_name(engine->storages, disk->storage);
+	if (!storage)
+		return sf_fail(err, -EOPNOTSUPP, "this build has no storage '%s'", disk->storage);
+	rc = sf_object_image(storage, &disk->object, ret, err);
+	return rc == -ENOENT ? sf_fail(err, -EIO, "its volume is gone") : rc;
+}
+
+/* The directory of that name may be another snapshot's by now: only the record in it says. */
+static int open_own_dir(int vm_dir, const char *name, const struct sf_id *uuid, struct sf_err *err)
+{
+	auto_fd int dir = sf_open_dir(vm_dir, name, err);
+	struct sf_record record;
+	bool own;
+	int rc = dir < 0 ? dir : sf_state_read_record(dir, &record, err);
+
+	if (rc < 0)
+		return rc;
+	own = sf_id_equal(&record.uuid, uuid);
+	sf_record_fini(&record);
+	return own ? sf_take_fd(&dir) : sf_fail(err, -ENOENT, "'%s' is another snapshot now", name);
+}
+
+/* Renames and deletions go on meanwhile: the current name, then the deleting one, then once more. */
+static int find_dir(struct sf_engine *engine, const struct sf_snapshot *snapshot, struct sf_err *err)
+{
+	auto_fd int vm_dir = sf_engine_vm_dir(engine, snapshot->vm_id, err);
+	char deleting[SF_ID_TEXT + 1];
+	int dir = vm_dir < 0 ? vm_dir : -ENOENT;
+
+	sf_state_deleting_name(&snapshot->record.uuid, deleting);
+	for (int attempt = 0; attempt < 3 && dir == -ENOENT; attempt++) {
+		struct sf_snapshot *now;
+
+		if (sf_catalog_snapshot_by_id(engine->catalog, snapshot->id, &now) < 0)
+			return sf_fail(err, -ENOENT, "the snapshot is gone");
+		dir = open_own_dir(vm_dir, now->record.name, &now->record.uuid, err);
+		sf_snapshot_unref(now);
+		if (dir == -ENOENT)
+			dir = open_own_dir(vm_dir, deleting, &snapshot->record.uuid, err);
+	}
+	return dir;
+}
+
+static int open_memory(struct sf_engine *engine, const struct sf_snapshot *snapshot, struct sf_image **ret,
+                       struct sf_err *err)
+{
+	const struct sf_record_memory *memory = &snapshot->record.memory;
+	struct sf_image *image;
+	auto_fd int dir = -1;
+	int rc;
+
+	if (!memory->present)
+		return sf_fail(err, -ENOENT, "the snapshot has no RAM");
+	dir = find_dir(engine, snapshot, err);
+	if (dir < 0)
+		return dir;
+	rc = sf_image_open_file(dir, SF_STATE_MEMORY, SF_STATE_MEMORY, &image, err);
+	if (rc < 0)
+		return rc;
+	if (image->size_bytes != memory->size_bytes) {
+		sf_image_close(image);
+		return sf_fail(err, -EIO, SF_STATE_MEMORY " does not have the size that was saved");
+	}
+	*ret = image;
+	return 0;
+}
+
+int sf_engine_image_open(struct sf_engine *engine, struct sf_snapshot *snapshot, size_t file, struct sf_image **ret,
+                         struct sf_err *err)
+{
+	char what[2 * SF_NAME_MAX + 8];
+	struct sf_err own = {0};
+	int rc = sf_catalog_open(engine->catalog, snapshot->id);
+
+	if (rc < 0)
+		return sf_fail(err, rc, "the snapshot is gone");
+	if (file == SF_FILE_MEMORY)
+		rc = open_memory(engine, snapshot, ret, &own);
+	else
+		rc = open_disk(engine, snapshot, file, ret, &own);
+	if (rc == 0)
+		return 0;
+	if (sf_catalog_close(engine->catalog, snapshot->id))
+		sf_reaper_push(engine, snapshot->id);
+	(void)snprintf(what, sizeof(what), "open %s/%s", snapshot->record.vm_name, snapshot->record.name);
+	sf_engine_note_failure(engine, what, &own);
+	return sf_fail(err, rc, "%s", own.text);
+}
+
+void sf_engine_image_close(struct sf_engine *engine, uint64_t snapshot_id, struct sf_image *image)
+{
+	sf_image_close(image);
+	if (sf_catalog_close(engine->catalog, snapshot_id))
+		sf_reaper_push(engine, snapshot_id);
+}
+
+/* --- space --- */
+
+static void keep_fullest(struct sf_space *fullest, bool *any, const struct sf_space *space)
+{
+	if (!*any || space->free_bytes < fullest->free_bytes)
+		*fullest = *space;
+	*any = true;
+}
+
+static void space_of_vm(struct sf_engine *engine, const struct sf_vm_desc *vm, struct sf_space *fullest, bool *any)
+{
+	for (size_t i = 0; i < vm->ndisks; i++) {
+		struct sf_volume *volume;
+		struct sf_space space;
+
+		if (sf_volume_open(engine->storages, vm->name, &vm->disks[i], &volume, NULL) < 0)
+			continue;
+		if (sf_volume_space(volume, &space, NULL) == 0)
+			keep_fullest(fullest, any, &space);
+		sf_volume_close(volume);
+	}
+}
+
+/* A copy of the VM's description, so that no lock is held while its disks are looked at. */
+static int copy_vm(struct sf_engine *engine, size_t index, uint64_t vm_id, struct sf_vm_desc *ret)
+{
+	auto_unlock pthread_mutex_t *held = sf_lock(&engine->lock);
+
+	if (index >= engine->nvms)
+		return -ENOENT;
+	if (vm_id && engine->vms[index]->id != vm_id) {
+		memset(ret, 0, sizeof(*ret));
+		return 0;
+	}
+	return sf_vm_desc_copy(&engine->vms[index]->desc, ret);
+}
+
+int sf_engine_space(struct sf_engine *engine, uint64_t vm_id, struct sf_space *ret, struct sf_err *err)
+{
+	struct sf_vm_desc vm;
+	struct sf_space fullest = {0};
+	bool any = false;
+
+	for (size_t i = 0; copy_vm(engine, i, vm_id, &vm) == 0; i++) {
+		space_of_vm(engine, &vm, &fullest, &any);
+		sf_vm_desc_fini(&vm);
+	}
+	if (!any)
+		return sf_state_space(engine->state, ret, err);
+	*ret = fullest;
+	return 0;
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The two lives the engine leads things through, as pure functions: (state, event) -> next state and ordered actions. The
+ * engine runs the actions; the same rows serve a failing operation and the recovery after a crash. No action
+ * is skipped silently: the engine passes over those whose object is not there (no lease: nothing to resume).
+ *
+ * A snapshot, whose state is its record on disk (absent: no record):
+ *
+ *   state     event    next      actions
+ *   absent    begin    creating  write-record quiesce take resume thaw settle
+ *   creating  done     ready     write-record publish
+ *   creating  failed   absent    resume thaw drop-disks drop-record
+ *   creating  found    absent    resume thaw drop-disks drop-record
+ *   ready     found    ready     verify publish
+ *   ready     delete   deleting  hide
+ *   deleting  unused   absent    drop-disks drop-record forget
+ *   deleting  found    absent    drop-disks drop-record
+ *
+ * A revert, whose state is its plan on disk (idle: no plan). With a safety snapshot a failure past the stop leads back to it:
+ * the engine writes a plan with that as its aim, which is found like any other:
+ *
+ *   state      event   next       actions
+ *   idle       begin   prepared   write-plan safety
+ *   prepared   done    switching  write-plan stop swap
+ *   prepared   failed  idle       resume drop-safety drop-plan
+ *   prepared   found   idle       resume drop-safety drop-plan
+ *   switching  done    powering   write-plan power
+ *   switching  found   switching  stop swap
+ *   powering   done    idle       drop-plan
+ *   powering   found   powering   power
+ */
+#ifndef SF_CORE_LIFECYCLE_H
+#define SF_CORE_LIFECYCLE_H
+
+#include <stddef.h>
+
+enum sf_life {
+	SF_LIFE_ABSENT,
+	SF_LIFE_CREATING,
+	SF_LIFE_READY,
+	SF_LIFE_DELETING,
+	SF_LIFE_IDLE,
+	SF_LIFE_PREPARED,
+	SF_LIFE_SWITCHING,
+	SF_LIFE_POWERING,
+};
+
+enum sf_event {
+	SF_EVENT_BEGIN,
+	SF_EVENT_DONE,   /* every action of the row before succeeded */
+	SF_EVENT_FAILED, /* one did not */
+	SF_EVENT_FOUND,  /* after a crash */
+	SF_EVENT_DELETE,
+	SF_EVENT_UNUSED, /* the last reader closed */
+};
+
+enum sf_action {
+	SF_ACT_WRITE_RECORD, /* the record, in the row's next state, durably */
+	SF_ACT_QUIESCE,
+	SF_ACT_TAKE, /* bring the guest to rest under a lease; RAM; disks */
+	SF_ACT_RESUME,
+	SF_ACT_THAW,
+	SF_ACT_SETTLE, /* make disks and RAM durable */
+	SF_ACT_PUBLISH,
+	SF_ACT_VERIFY,
+	SF_ACT_HIDE, /* the name goes, durably */
+	SF_ACT_DROP_DISKS,
+	SF_ACT_DROP_RECORD,
+	SF_ACT_FORGET,
+	SF_ACT_WRITE_PLAN, /* the plan, in the row's next state, durably */
+	SF_ACT_SAFETY,     /* snapshot of the state being left; the guest stays at rest */
+	SF_ACT_DROP_SAFETY,
+	SF_ACT_STOP,
+	SF_ACT_SWAP, /* the volumes get the snapshot's content */
+	SF_ACT_POWER, /* RAM and power state as asked for */
+	SF_ACT_DROP_PLAN,
+};
+
+#define SF_ACTIONS_MAX 6
+
+struct sf_step {
+	enum sf_life next;
+	size_t nactions;
+	enum sf_action actions[SF_ACTIONS_MAX];
+};
+
+/* The row for (state, event); NULL when there is none, which is a bug of the caller. */
+const struct sf_step *sf_lifecycle(enum sf_life state, enum sf_event event);
+
+/* The words of the table above. */
+const char *sf_life_name(enum sf_life state);
+const char *sf_event_name(enum sf_event event);
+const char *sf_action_name(enum sf_action action);
+
+#endif

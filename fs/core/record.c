@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "record.h"
+
+#include "json.h"
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/err.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define HASH_TEXT (2 * sizeof(((struct sf_record_memory *)0)->xxh3_128) + 1)
+
+static const char *const state_names[] = {"creating", "ready", "deleting"};
+static const char *const consistency_names[] = {"crash", "quiesced", "memory", "offline"};
+
+const char *sf_record_state_name(enum sf_record_state state)
+{
+	return state_names[state];
+}
+
+const char *sf_consistency_name(enum sf_consistency consistency)
+{
+	return consistency_names[consistency];
+}
+
+void sf_record_fini(struct sf_record *record)
+{
+	free(record->disks);
+	record->disks = NULL;
+	record->ndisks = 0;
+}
+
+int sf_record_copy(const struct sf_record *record, struct sf_record *ret)
+{
+	struct sf_record_disk *disks = calloc(record->ndisks ? record->ndisks : 1, sizeof(*disks));
+
+	if (!disks)
+		return -ENOMEM;
+	if (record->ndisks)
+		memcpy(disks, record->disks, record->ndisks * sizeof(*disks));
+	*ret = *record;
+	ret->disks = disks;
+	return 0;
+}
+
+static void format_hash(const struct sf_record_memory *memory, char text[static HASH_TEXT])
+{
+	for (size_t i = 0; i < sizeof(memory->xxh3_128); i++)
+		(void)snprintf(text + 2 * i, 3, "%02x", memory->xxh3_128[i]);
+}
+
+static json_t *format_disk(const struct sf_record *record, size_t index)
+{
+	const struct sf_record_disk *disk = &record->disks[index];
+	char file[SF_DISK_FILE], token[SF_ID_TEXT];
+
+	sf_disk_file_name(index, disk->object.vdev, file);
+	sf_id_format(&disk->object.token, token);
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I}", "vdev", disk->object.vdev, "file", file,
+	                 "storage", disk->storage, "method", disk->method, "origin", disk->object.origin, "token",
+	                 token, "size_bytes", (json_int_t)disk->stat.size_bytes, "allocated_bytes",
+	                 (json_int_t)disk->stat.allocated_bytes);
+}
+
+static json_t *format_disks(const struct sf_record *record)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; list && i < record->ndisks; i++) {
+		if (json_array_append_new(list, format_disk(record, i)) < 0) {
+			json_decref(list);
+			return NULL;
+		}
+	}
+	return list;
+}
+
+static json_t *format_memory(const struct sf_record_memory *memory)
+{
+	char hash[HASH_TEXT];
+
+	if (!memory->present)
+		return json_null();
+	format_hash(memory, hash);
+	return json_pack("{s:s, s:I, s:s}", "file", "memory.sav", "size_bytes", (json_int_t)memory->size_bytes,
+	                 "xxh3_128", hash);
+}
+
+char *sf_record_format(const struct sf_record *record, size_t *ret_len)
+{
+	char uuid[SF_ID_TEXT], taken[SF_TIME_TEXT], edited[SF_TIME_TEXT];
+	auto_json json_t *root = NULL;
+
+	sf_id_format(&record->uuid, uuid);
+	sf_time_format(record->taken_ns, taken);
+	sf_time_format(record->edited_ns, edited);
+	root = json_pack("{s:i, s:s, s:s, s:s, s:{s:s, s:s}, s:s, s:s, s:s, s:s, s:b, s:s, s:o, s:o}", "schema",
+	                 SF_RECORD_SCHEMA, "uuid", uuid, "name", record->name, "state",
+	                 state_names[record->state], "vm", "name", record->vm_name, "uuid", record->vm_uuid,
+	                 "taken", taken, "edited", edited, "consistency", consistency_names[record->consistency],
+	                 "power", sf_power_name(record->power), "held", record->held, "description",
+	                 record->description, "disks", format_disks(record), "memory",
+	                 format_memory(&record->memory));
+	if (root && record->state == SF_RECORD_CREATING &&
+	    (json_object_set_new(root, "leased", json_boolean(record->leased)) < 0 ||
+	     json_object_set_new(root, "quiesced", json_boolean(record->quiesced)) < 0))
+		return NULL;
+	return sf_json_text(root, ret_len);
+}
+
+/* The index of a string member in names; -EINVAL names the member. */
+static int parse_word(const json_t *object, const char *key, const char *const *names, size_t nnames,
+                      size_t *ret, struct sf_err *err)
+{
+	char word[16];
+	int rc = sf_json_string(object, key, word, sizeof(word), err);
+
+	if (rc < 0)
+		return rc;
+	for (size_t i = 0; i < nnames; i++) {
+		if (strcmp(word, names[i]) == 0) {
+			*ret = i;
+			return 0;
+		}
+	}
+	return sf_fail(err, -EINVAL, "\"%s\" has the unknown value '%s'", key, word);
+}
+
+static int parse_disk(const json_t *item, struct sf_record_disk *disk, struct sf_err *err)
+{
+	int rc;
+
+	if (!json_is_object(item))
+		return sf_fail(err, -EINVAL, "an item of \"disks\" is not an object");
+	if ((rc = sf_json_string(item, "vdev", disk->object.vdev, sizeof(disk->object.vdev), err)) < 0 ||
+	    (rc = sf_vdev_check(disk->object.vdev, err)) < 0 ||
+	    (rc = sf_json_string(item, "storage", disk->storage, sizeof(disk->storage), err)) < 0 ||
+	    (rc = sf_json_string(item, "method", disk->method, sizeof(disk->method), err)) < 0 ||
+	    (rc = sf_json_string(item, "origin", disk->object.origin, sizeof(disk->object.origin), err)) < 0 ||
+	    (rc = sf_json_id(item, "token", &disk->object.token, err)) < 0 ||
+	    (rc = sf_json_u64(item, "size_bytes", &disk->stat.size_bytes, err)) < 0 ||
+	    (rc = sf_json_u64(item, "allocated_bytes", &disk->stat.allocated_bytes, err)) < 0)
+		return rc;
+	disk->stat.method = NULL;
+	return 0;
+}
+
+static int refuse_twins(const struct sf_record *record, size_t index, struct sf_err *err)
+{
+	const struct sf_object *object = &record->disks[index].object;
+
+	for (size_t i = 0; i < index; i++) {
+		const struct sf_object *other = &record->disks[i].object;
+
+		if (strcmp(other->vdev, object->vdev) == 0 || sf_id_equal(&other->token, &object->token))
+			return sf_fail(err, -EINVAL, "\"disks\" has '%s' or its token twice", object->vdev);
+	}
+	return 0;
+}
+
+static int parse_disks(const json_t *root, struct sf_record *record, struct sf_err *err)
+{
+	const json_t *list = json_object_get(root, "disks");
+	size_t n = json_array_size(list);
+	int rc = 0;
+
+	if (!json_is_array(list) || n > SF_VM_DISKS_MAX)
+		return sf_fail(err, -EINVAL, "\"disks\" is not a list of at most %d", SF_VM_DISKS_MAX);
+	record->disks = calloc(n ? n : 1, sizeof(*record->disks));
+	if (!record->disks)
+		return sf_fail(err, -ENOMEM, "out of memory");
+	for (record->ndisks = 0; record->ndisks < n && rc == 0; record->ndisks++) {
+		struct sf_object *object = &record->disks[record->ndisks].object;
+
+		rc = parse_disk(json_array_get(list, record->ndisks), &record->disks[record->ndisks], err);
+		if (rc == 0)
+			rc = refuse_twins(record, record->ndisks, err);
+		memcpy(object->vm, record->vm_name, sizeof(object->vm));
+		memcpy(object->snapshot, record->name, sizeof(object->snapshot));
+	}
+	return rc;
+}
+
+static int parse_memory(const json_t *root, struct sf_record_memory *memory, struct sf_err *err)
+{
+	const json_t *value = json_object_get(root, "memory");
+	struct sf_id hash; /* the same form as an id: 16 bytes as hex */
+	int rc;
+
+	_Static_assert(sizeof(hash) == sizeof(memory->xxh3_128), "an id and the hash have the same form");
+	memory->present = json_is_object(value);
+	if (!memory->present)
+		return json_is_null(value) ? 0 : sf_fail(err, -EINVAL, "\"memory\" is neither an object nor null");
+	if ((rc = sf_json_u64(value, "size_bytes", &memory->size_bytes, err)) < 0 ||
+	    (rc = sf_json_id(value, "xxh3_128", &hash, err)) < 0)
+		return rc;
+	memcpy(memory->xxh3_128, &hash, sizeof(hash));
+	return 0;
+}
+
+static int parse_identity(const json_t *root, struct sf_record *record, struct sf_err *err)
+{
+	const json_t *vm = json_object_get(root, "vm");
+	uint64_t schema;
+	size_t word = 0;
+	int rc;
+
+	if ((rc = sf_json_u64(root, "schema", &schema, err)) < 0)
+		return rc;
+	if (schema != SF_RECORD_SCHEMA)
+		return sf_fail(err, -EINVAL, "\"schema\" is %llu, this version reads %d", (unsigned long long)schema,
+		               SF_RECORD_SCHEMA);
+	if ((rc = sf_json_id(root, "uuid", &record->uuid, err)) < 0 ||
+	    (rc = parse_word(root, "state", state_names, 3, &word, err)) < 0)
+		return rc;
+	record->state = (enum sf_record_state)word;
+	if ((rc = sf_json_string(root, "name", record->name, sizeof(record->name), err)) < 0 ||
+	    (rc = sf_name_check(record->name, err)) < 0 ||
+	    (rc = sf_json_string(vm, "name", record->vm_name, sizeof(record->vm_name), err)) < 0 ||
+	    (rc = sf_name_check(record->vm_name, err)) < 0)
+		return sf_wrap(err, rc, "identity");
+	return sf_json_string(vm, "uuid", record->vm_uuid, sizeof(record->vm_uuid), err);
+}
+
+static int parse_facts(const json_t *root, struct sf_record *record, struct sf_err *err)
+{
+	char power[16];
+	size_t word = 0;
+	int rc;
+
+	if ((rc = sf_json_time(root, "taken", &record->taken_ns, err)) < 0 ||
+	    (rc = sf_json_time(root, "edited", &record->edited_ns, err)) < 0 ||
+	    (rc = parse_word(root, "consistency", consistency_names, 4, &word, err)) < 0 ||
+	    (rc = sf_json_string(root, "power", power, sizeof(power), err)) < 0 ||
+	    (rc = sf_json_bool(root, "held", &record->held, err)) < 0 ||
+	    (rc = sf_json_string(root, "description", record->description, sizeof(record->description), err)) < 0)
+		return rc;
+	record->consistency = (enum sf_consistency)word;
+	if (sf_power_parse(power, &record->power) < 0)
+		return sf_fail(err, -EINVAL, "\"power\" has the unknown value '%s'", power);
+	if (record->state == SF_RECORD_CREATING &&
+	    ((rc = sf_json_bool(root, "leased", &record->leased, err)) < 0 ||
+	     (rc = sf_json_bool(root, "quiesced", &record->quiesced, err)) < 0))
+		return rc;
+	return 0;
+}
+
+int sf_record_parse(const char *text, size_t len, struct sf_record *ret, struct sf_err *err)
+{
+	auto_json json_t *root = sf_json_parse_object(text, len, "meta.json", err);
+	auto_free struct sf_record *record = calloc(1, sizeof(*record));
+	int rc;
+
+	if (!root)
+		return -EINVAL;
+	if (!record)
+		return sf_fail(err, -ENOMEM, "out of memory");
+	if ((rc = parse_identity(root, record, err)) < 0 || (rc = parse_facts(root, record, err)) < 0 ||
+	    (rc = parse_disks(root, record, err)) < 0 || (rc = parse_memory(root, &record->memory, err)) < 0) {
+		sf_record_fini(record);
+		return rc;
+	}
+	*ret = *record;
+	return 0;
+}

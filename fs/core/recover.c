@@ -1,0 +1,450 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * After a crash: guests first, then half-done snapshots, then half-done reverts, then a look for volumes that nobody
+ * owns. Records that cannot be read are set aside; what cannot be finished is reported and kept. Nothing is guessed.
+ */
+#include "engine_impl.h"
+
+#include "ram.h"
+
+#include "base/cleanup.h"
+#include "base/durable.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define ASIDE_PREFIX ".aside-"
+
+/* --- listing a directory --- */
+
+struct names {
+	char **list;
+	size_t n;
+};
+
+static void names_fini(struct names *names)
+{
+	for (size_t i = 0; i < names->n; i++)
+		free(names->list[i]);
+	free(names->list);
+}
+
+/* All entries but "." and "..", read whole before anything in the directory is changed. */
+static int names_read(int dir, struct names *ret, struct sf_err *err)
+{
+	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	auto_dir DIR *stream = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *entry;
+	struct names names = {0};
+
+	if (!stream)
+		return sf_fail(err, -errno, "list the state directory: %s", strerror(errno));
+	while ((entry = readdir(stream))) {
+		char **list;
+
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+			continue;
+		list = realloc(names.list, (names.n + 1) * sizeof(char *));
+		if (list)
+			names.list = list;
+		if (!list || !(names.list[names.n] = strdup(entry->d_name))) {
+			names_fini(&names);
+			return sf_fail(err, -ENOMEM, "out of memory");
+		}
+		names.n++;
+	}
+	*ret = names;
+	return 0;
+}
+
+static bool is_directory(int dir, const char *name)
+{
+	struct stat st;
+
+	return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* ".<uuid>": on its way out. */
+static bool is_deleting_name(const char *name)
+{
+	struct sf_id uuid;
+
+	return name[0] == '.' && sf_id_parse(name + 1, &uuid) == 0;
+}
+
+static int read_record(int vm_dir, const char *name, struct sf_record *ret, struct sf_err *err)
+{
+	auto_fd int dir = sf_open_dir(vm_dir, name, err);
+
+	return dir < 0 ? dir : sf_state_read_record(dir, ret, err);
+}
+
+/* --- guests --- */
+
+void sf_resume_forgotten(struct sf_engine *engine, const struct sf_vm_desc *vm)
+{
+	struct sf_lease *lease;
+	struct sf_err err = {0};
+	int rc = sf_lease_begin(engine->leases, vm, 0, &lease, &err);
+
+	if (rc == 0)
+		rc = sf_lease_end(lease, &err);
+	if (rc < 0)
+		sf_log(SF_LOG_WARNING, "VM '%s' cannot be resumed yet: %s", vm->name, err.text);
+	else
+		sf_log(SF_LOG_INFO, "VM '%s': its guest may have been left at rest by a crash and is running", vm->name);
+}
+
+static void free_guest_of(struct sf_vm_op *op, const char *name)
+{
+	struct sf_record record;
+
+	if (*name == '.' || read_record(op->dir, name, &record, NULL) < 0)
+		return;
+	if (record.state == SF_RECORD_CREATING && record.leased)
+		sf_resume_forgotten(op->engine, &op->desc);
+	sf_record_fini(&record);
+}
+
+/* Before anything slow is done for any VM: no guest is left at rest longer than it has been already. */
+static void free_guest(struct sf_vm_op *op)
+{
+	struct names names;
+	struct sf_plan plan;
+
+	if (!op->present || sf_op_dir(op, false, NULL) < 0 || names_read(op->dir, &names, NULL) < 0)
+		return;
+	for (size_t i = 0; i < names.n; i++)
+		free_guest_of(op, names.list[i]);
+	names_fini(&names);
+	if (sf_plan_read(op->dir, &plan, NULL) == 0 && plan.phase == SF_LIFE_PREPARED &&
+	    plan.guest == SF_POWER_RUNNING)
+		sf_resume_forgotten(op->engine, &op->desc);
+}
+
+/* --- records --- */
+
+static void set_aside(struct sf_vm_op *op, const char *name, const struct sf_err *why)
+{
+	char aside[NAME_MAX + 1], subject[SF_NAME_MAX + NAME_MAX + 2];
+	struct sf_err err = {0};
+	int rc = -EEXIST;
+
+	(void)snprintf(aside, sizeof(aside), ASIDE_PREFIX "%.200s", name);
+	for (int i = 2; i < 100 && rc == -EEXIST; i++) {
+		rc = sf_durable_rename(op->dir, name, op->dir, aside, &err);
+		if (rc == -EEXIST)
+			(void)snprintf(aside, sizeof(aside), ASIDE_PREFIX "%.200s-%d", name, i);
+	}
+	(void)snprintf(subject, sizeof(subject), "%s/%s", op->name, rc < 0 ? name : aside);
+	sf_health_set(op->engine->health, "set-aside", subject, "the record of '%s' cannot be read: %s", name, why->text);
+}
+
+/* Whether the directory holds nothing but what an interrupted first write of its record leaves. */
+static bool is_unborn(int vm_dir, const char *name)
+{
+	auto_fd int dir = sf_open_dir(vm_dir, name, NULL);
+	struct names names;
+	bool unborn = true;
+
+	if (dir < 0 || names_read(dir, &names, NULL) < 0)
+		return false;
+	for (size_t i = 0; i < names.n; i++)
+		unborn = unborn && strcmp(names.list[i], "." SF_STATE_META SF_DURABLE_TMP_SUFFIX) == 0;
+	names_fini(&names);
+	return unborn;
+}
+
+static bool lacks_disk(struct sf_vm_op *op, const struct sf_record *record, struct sf_err *err)
+{
+	for (size_t i = 0; i < record->ndisks; i++) {
+		const struct sf_record_disk *disk = &record->disks[i];
+		struct sf_storage *storage = sf_storages_by_name(op->engine->storages, disk->storage);
+		struct sf_object_stat stat;
+
+		if (!storage)
+			sf_fail(err, -EOPNOTSUPP, "this build has no storage '%s'", disk->storage);
+		if (!storage || sf_object_stat(storage, &disk->object, &stat, err) < 0) {
+			sf_wrap(err, -EIO, "disk %s", disk->object.vdev);
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool lacks_memory(int vm_dir, const struct sf_record *record, struct sf_err *err)
+{
+	auto_fd int dir = -1;
+	auto_fd int fd = -1;
+
+	if (!record->memory.present)
+		return false;
+	dir = sf_open_dir(vm_dir, record->name, err);
+	if (dir >= 0)
+		fd = sf_ram_open(dir, &record->memory, err);
+	return fd < 0;
+}
+
+/* Takes over record. */
+static int publish(struct sf_vm_op *op, struct sf_record *record, struct sf_err *err)
+{
+	char subject[SF_NAME_MAX * 2 + 2];
+	struct sf_snapshot *snapshot;
+	struct sf_err why = {0};
+	bool broken = lacks_disk(op, record, &why) || lacks_memory(op->dir, record, &why);
+	int rc;
+
+	(void)snprintf(subject, sizeof(subject), "%s/%s", op->name, record->name);
+	if (broken)
+		sf_health_set(op->engine->health, "broken", subject, "%s", why.text);
+	else
+		sf_health_clear(op->engine->health, "broken", subject);
+	snapshot = sf_snapshot_new(record, op->vm->id, broken);
+	if (!snapshot)
+		return sf_fail(err, -ENOMEM, "out of memory");
+	rc = sf_catalog_publish(op->engine->catalog, snapshot);
+	sf_snapshot_unref(snapshot);
+	return rc < 0 ? sf_fail(err, rc, "show '%s': %s", subject, strerror(-rc)) : 0;
+}
+
+/* The directory's name is the truth; a record that was not rewritten after a rename is rewritten now. */
+static int fix_name(struct sf_vm_op *op, const char *name, struct sf_record *record, struct sf_err *err)
+{
+	auto_fd int dir = -1;
+	int rc;
+
+	if (strcmp(record->name, name) == 0)
+		return 0;
+	rc = sf_name_check(name, err);
+	if (rc < 0)
+		return rc;
+	(void)snprintf(record->name, sizeof(record->name), "%s", name);
+	for (size_t i = 0; i < record->ndisks; i++)
+		memcpy(record->disks[i].object.snapshot, record->name, sizeof(record->name));
+	dir = sf_open_dir(op->dir, name, err);
+	return dir < 0 ? dir : sf_state_write_record(dir, record, err);
+}
+
+static int recover_ready(struct sf_vm_op *op, const char *name, struct sf_record *record, struct sf_err *err)
+{
+	auto_fd int dir = -1;
+	int rc = fix_name(op, name, record, err);
+
+	if (rc < 0)
+		return rc;
+	dir = sf_open_dir(op->dir, name, err);
+	if (dir >= 0)
+		(void)unlinkat(dir, "." SF_STATE_META SF_DURABLE_TMP_SUFFIX, 0); /* seldom there */
+	return dir < 0 ? dir : publish(op, record, err);
+}
+
+static int recover_deleting(struct sf_vm_op *op, const char *name, const struct sf_record *record, struct sf_err *err)
+{
+	uint64_t id = sf_snapshot_id(&record->uuid);
+	struct sf_snapshot *known;
+	int rc;
+
+	if (sf_catalog_snapshot_by_id(op->engine->catalog, id, &known) == 0) {
+		sf_snapshot_unref(known);
+		if (!sf_catalog_hide(op->engine->catalog, id))
+			return 0; /* somebody reads it: the last close goes on from here */
+	}
+	rc = sf_drop_snapshot(op->engine, op->dir, record, name, err);
+	if (rc == 0)
+		sf_catalog_forget(op->engine->catalog, id);
+	return rc;
+}
+
+static int recover_record(struct sf_vm_op *op, const char *name, struct sf_record *record, struct sf_err *err)
+{
+	if (is_deleting_name(name) || record->state == SF_RECORD_DELETING)
+		return recover_deleting(op, name, record, err);
+	if (record->state == SF_RECORD_READY)
+		return recover_ready(op, name, record, err);
+	sf_log(SF_LOG_INFO, "%s/%s: half made by a crash: undone", op->name, name);
+	return sf_untake(op, record, name, err);
+}
+
+static int recover_snapshot(struct sf_vm_op *op, const char *name, struct sf_err *err)
+{
+	struct sf_record record;
+	struct sf_err why = {0};
+	int rc = read_record(op->dir, name, &record, &why);
+
+	if (rc == 0) {
+		rc = recover_record(op, name, &record, err);
+		sf_record_fini(&record);
+		return rc;
+	}
+	if (rc == -ENOENT && is_unborn(op->dir, name))
+		return sf_state_remove_snapshot(op->dir, name, err);
+	if (rc == -ENOENT || rc == -EINVAL || rc == -EFBIG || rc == -ELOOP) {
+		set_aside(op, name, &why);
+		return 0;
+	}
+	return sf_fail(err, rc, "%s", why.text);
+}
+
+static void recover_entry(struct sf_vm_op *op, const char *name)
+{
+	char subject[SF_NAME_MAX + NAME_MAX + 2];
+	struct sf_err err = {0};
+
+	(void)snprintf(subject, sizeof(subject), "%s/%s", op->name, name);
+	if (strcmp(name, SF_STATE_PLAN) == 0)
+		return;
+	if (strcmp(name, "." SF_STATE_PLAN SF_DURABLE_TMP_SUFFIX) == 0) {
+		(void)unlinkat(op->dir, name, 0); /* tried again at the next start */
+	} else if (strncmp(name, ASIDE_PREFIX, strlen(ASIDE_PREFIX)) == 0) {
+		sf_health_set(op->engine->health, "set-aside", subject,
+		              "a record that could not be read lies in the state directory");
+	} else if (!is_directory(op->dir, name) || (*name == '.' && !is_deleting_name(name))) {
+		sf_health_set(op->engine->health, "stray", subject, "is not snapfs's and lies in its state directory");
+	} else if (recover_snapshot(op, name, &err) < 0) {
+		sf_op_unsettle(op);
+		sf_health_set(op->engine->health, "undo", subject, "%s", err.text);
+	} else {
+		sf_health_clear(op->engine->health, "undo", subject);
+	}
+}
+
+static int recover_plan(struct sf_vm_op *op, struct sf_err *err)
+{
+	struct sf_plan plan;
+	int rc = sf_plan_read(op->dir, &plan, err);
+
+	if (rc == -ENOENT) {
+		sf_health_clear(op->engine->health, "revert", op->name);
+		return 0;
+	}
+	if (rc == 0) {
+		sf_log(SF_LOG_INFO, "VM '%s': a revert was interrupted while %s", op->name, sf_life_name(plan.phase));
+		rc = sf_revert_found(op, &plan, err);
+	}
+	if (rc < 0) {
+		sf_op_unsettle(op);
+		sf_health_set(op->engine->health, "revert", op->name, "%s", err->text);
+		return rc;
+	}
+	sf_health_clear(op->engine->health, "revert", op->name);
+	return 0;
+}
+
+int sf_recover_vm(struct sf_vm_op *op, struct sf_err *err)
+{
+	struct names names;
+	struct sf_err none = {0};
+	int rc = sf_op_dir(op, false, &none);
+
+	if (rc < 0)
+		return rc == -ENOENT ? 0 : sf_fail(err, rc, "%s", none.text);
+	rc = names_read(op->dir, &names, err);
+	if (rc < 0)
+		return rc;
+	sf_health_clear(op->engine->health, "undo", op->name);
+	for (size_t i = 0; i < names.n; i++)
+		recover_entry(op, names.list[i]);
+	names_fini(&names);
+	return recover_plan(op, err);
+}
+
+/* --- whose directory is it --- */
+
+static void identity_of(int vm_dir, const char *dir_name, char uuid[static SF_VM_UUID],
+                        char vm_name[static SF_NAME_MAX + 1])
+{
+	struct names names;
+	bool known = false;
+
+	uuid[0] = '\0';
+	(void)snprintf(vm_name, SF_NAME_MAX + 1, "%s", dir_name);
+	if (names_read(vm_dir, &names, NULL) < 0)
+		return;
+	for (size_t i = 0; i < names.n && !known; i++) {
+		struct sf_record record;
+
+		if (read_record(vm_dir, names.list[i], &record, NULL) < 0)
+			continue;
+		memcpy(uuid, record.vm_uuid, SF_VM_UUID);
+		memcpy(vm_name, record.vm_name, SF_NAME_MAX + 1);
+		sf_record_fini(&record);
+		known = true;
+	}
+	names_fini(&names);
+}
+
+static void adopt_dir(struct sf_engine *engine, const char *name)
+{
+	char uuid[SF_VM_UUID], vm_name[SF_NAME_MAX + 1];
+	struct sf_engine_vm *vm;
+	struct sf_err err = {0};
+	auto_fd int dir = -1;
+	int rc;
+
+	/* A VM whose last snapshot went leaves nothing; so does one whose first snapshot never came to be. */
+	if (unlinkat(sf_state_fd(engine->state), name, AT_REMOVEDIR) == 0)
+		return;
+	rc = strlen(name) < SF_VM_DIR ? sf_name_check(name, &err) : -ENAMETOOLONG;
+	if (rc == -ENAMETOOLONG && strlen(name) < SF_VM_DIR)
+		rc = 0; /* a name with "~" and an id behind it */
+	if (rc == 0)
+		dir = rc = sf_state_vm_dir(engine->state, name, false, &err);
+	if (rc >= 0) {
+		identity_of(dir, name, uuid, vm_name);
+		rc = sf_engine_add_gone(engine, uuid, vm_name, name, &vm);
+	}
+	if (rc < 0)
+		sf_health_set(engine->health, "stray", name, "in the state directory, is not the directory of a VM: %s",
+		              rc == -EEXIST ? "its VM has another one" : err.text);
+}
+
+static void adopt_dirs(struct sf_engine *engine)
+{
+	static const char *const own[] = {"id", "lock", "lost+found"};
+	struct sf_err err = {0};
+	struct names names;
+
+	if (names_read(sf_state_fd(engine->state), &names, &err) < 0) {
+		sf_health_set(engine->health, "undo", "state", "%s", err.text);
+		return;
+	}
+	for (size_t i = 0; i < names.n; i++) {
+		bool skip = *names.list[i] == '.';
+
+		for (size_t k = 0; k < sizeof(own) / sizeof(own[0]); k++)
+			skip = skip || strcmp(names.list[i], own[k]) == 0;
+		if (!skip)
+			adopt_dir(engine, names.list[i]);
+	}
+	names_fini(&names);
+}
+
+static void each_vm(struct sf_engine *engine, void (*fn)(struct sf_vm_op *op))
+{
+	for (size_t i = 0; i < engine->nvms; i++) {
+		struct sf_vm_op op;
+
+		if (sf_op_enter(engine, engine->vms[i], &op, NULL) < 0)
+			continue;
+		fn(&op);
+		sf_op_leave(&op);
+	}
+}
+
+static void recover_one(struct sf_vm_op *op)
+{
+	(void)sf_recover_vm(op, &(struct sf_err){0}); /* reported in health.json, tried again later */
+}
+
+void sf_recover_all(struct sf_engine *engine)
+{
+	adopt_dirs(engine);
+	each_vm(engine, free_guest);
+	each_vm(engine, recover_one);
+	sf_find_orphans(engine);
+}

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The engine's documents: .vm.json, jobs.json, health.json, metrics, last-error. Made anew each time one is opened. */
+#include "engine_impl.h"
+
+#include "json.h"
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- .vm.json --- */
+
+static void add_volume(json_t *item, struct sf_volume *volume)
+{
+	struct sf_volume_stat stat;
+	struct sf_space space;
+
+	json_object_set_new(item, "storage", json_string(volume->storage->ops->name));
+	json_object_set_new(item, "origin", sf_json_lossy(volume->origin));
+	if (sf_volume_stat(volume, &stat, NULL) == 0) {
+		json_object_set_new(item, "size_bytes", json_integer((json_int_t)stat.size_bytes));
+		json_object_set_new(item, "allocated_bytes", json_integer((json_int_t)stat.allocated_bytes));
+		json_object_set_new(item, "method", json_string(stat.method));
+		json_object_set_new(item, "instant", json_boolean(stat.instant));
+	}
+	if (sf_volume_space(volume, &space, NULL) == 0)
+		json_object_set_new(item, "space",
+		                    json_pack("{s:o, s:I, s:I}", "pool", sf_json_lossy(space.pool), "total_bytes",
+		                              (json_int_t)space.total_bytes, "free_bytes",
+		                              (json_int_t)space.free_bytes));
+}
+
+static json_t *disk_json(struct sf_engine *engine, const struct sf_vm_desc *vm, const struct sf_disk *disk)
+{
+	json_t *item = json_pack("{s:s, s:o}", "vdev", disk->vdev, "spec", sf_json_lossy(disk->spec));
+	struct sf_volume *volume;
+	struct sf_err err = {0};
+
+	if (sf_volume_open(engine->storages, vm->name, disk, &volume, &err) < 0) {
+		json_object_set_new(item, "error", sf_json_lossy(err.text));
+		return item;
+	}
+	add_volume(item, volume);
+	sf_volume_close(volume);
+	return item;
+}
+
+static json_t *policy_json(const struct sf_policy *policy)
+{
+	return json_pack("{s:b, s:b, s:I, s:I}", "memory", policy->memory, "quiesce", policy->quiesce,
+	                 "pause_deadline_ms", (json_int_t)policy->pause_deadline_ms, "max_snapshots",
+	                 (json_int_t)policy->max_snapshots);
+}
+
+/* What of the table of VMs the document shows. */
+struct vm_view {
+	struct sf_vm_desc desc;
+	char name[SF_NAME_MAX + 1];
+	bool present, busy, unsettled;
+};
+
+static int view_vm(struct sf_engine *engine, uint64_t vm_id, struct vm_view *ret)
+{
+	const struct sf_engine_vm *vm = sf_engine_vm_by_id(engine, vm_id);
+	auto_unlock pthread_mutex_t *held = sf_lock(&engine->lock);
+
+	if (!vm)
+		return -ENOENT;
+	memcpy(ret->name, vm->name, sizeof(ret->name));
+	ret->present = vm->present;
+	ret->busy = vm->busy;
+	ret->unsettled = vm->unsettled;
+	return sf_vm_desc_copy(&vm->desc, &ret->desc);
+}
+
+static json_t *vm_json(struct sf_engine *engine, uint64_t vm_id, const struct vm_view *view)
+{
+	enum sf_power power = SF_POWER_UNKNOWN;
+	struct sf_vm_info info = {0};
+	json_t *disks = json_array(), *root;
+	struct sf_err err = {0};
+	int rc = 0;
+
+	if (view->present)
+		rc = sf_hypervisor_power(engine->hv, &view->desc, &power, &err);
+	(void)sf_catalog_vm_by_id(engine->catalog, vm_id, &info); /* none: no snapshots */
+	for (size_t i = 0; i < view->desc.ndisks; i++)
+		json_array_append_new(disks, disk_json(engine, &view->desc, &view->desc.disks[i]));
+	root = json_pack("{s:o, s:o, s:b, s:s, s:s, s:I, s:b, s:b, s:I, s:o, s:o}", "name", sf_json_lossy(view->name),
+	                 "uuid", *view->desc.uuid ? sf_json_lossy(view->desc.uuid) : json_null(), "present",
+	                 view->present, "hypervisor", engine->hv->ops->name, "power", sf_power_name(power),
+	                 "memory_bytes", (json_int_t)view->desc.memory_bytes, "busy", view->busy, "unsettled",
+	                 view->unsettled, "snapshots", (json_int_t)info.nsnapshots, "policy",
+	                 policy_json(sf_config_policy(engine->config, view->desc.name)), "disks", disks);
+	if (root && rc < 0)
+		json_object_set_new(root, "error", sf_json_lossy(err.text));
+	return root;
+}
+
+char *sf_engine_vm_json(struct sf_engine *engine, uint64_t vm_id)
+{
+	auto_json json_t *root = NULL;
+	struct vm_view view = {0};
+
+	sf_engine_refresh(engine);
+	if (view_vm(engine, vm_id, &view) < 0)
+		return NULL;
+	root = vm_json(engine, vm_id, &view);
+	sf_vm_desc_fini(&view.desc);
+	return sf_json_text(root, NULL);
+}
+
+/* --- .snapfs --- */
+
+char *sf_engine_jobs_json(struct sf_engine *engine)
+{
+	return sf_jobs_json(engine->jobs);
+}
+
+char *sf_engine_health_json(struct sf_engine *engine)
+{
+	return sf_health_json(engine->health);
+}
+
+char *sf_engine_last_error(struct sf_engine *engine)
+{
+	auto_unlock pthread_mutex_t *held = sf_lock(&engine->lock);
+	char when[SF_TIME_TEXT];
+	char *text;
+
+	if (engine->last_error_ns == 0)
+		return strdup("");
+	sf_time_format(engine->last_error_ns, when);
+	if (asprintf(&text, "%s %s %s\n", when, sf_errno_name(engine->last_error.code), engine->last_error.text) < 0)
+		return NULL;
+	return text;
+}
+
+/* Labels of the exposition format escape these three. Source: Prometheus, "Text-based format". */
+static void print_label(FILE *out, const char *value)
+{
+	for (; *value; value++) {
+		if (*value == '\\' || *value == '"')
+			(void)fputc('\\', out);
+		(void)fputc(*value == '\n' ? ' ' : *value, out);
+	}
+}
+
+static void print_head(FILE *out, const char *name, const char *type, const char *help)
+{
+	(void)fprintf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+static void print_value(FILE *out, const char *name, const char *type, const char *help, uint64_t value)
+{
+	print_head(out, name, type, help);
+	(void)fprintf(out, "%s %" PRIu64 "\n", name, value);
+}
+
+static void print_seconds(FILE *out, const char *name, const char *type, const char *help, uint64_t ms)
+{
+	print_head(out, name, type, help);
+	(void)fprintf(out, "%s %" PRIu64 ".%03u\n", name, ms / 1000, (unsigned)(ms % 1000));
+}
+
+static void print_vms(FILE *out, struct sf_engine *engine)
+{
+	struct sf_vm_info *vms = NULL;
+	size_t n = 0;
+
+	print_head(out, "snapfs_snapshots", "gauge", "Snapshots of a VM.");
+	if (sf_catalog_vms(engine->catalog, &vms, &n) < 0)
+		return;
+	for (size_t i = 0; i < n; i++) {
+		(void)fputs("snapfs_snapshots{vm=\"", out);
+		print_label(out, vms[i].name);
+		(void)fprintf(out, "\"} %zu\n", vms[i].nsnapshots);
+	}
+	free(vms);
+}
+
+static void print_operations(FILE *out, const struct sf_job_counts *counts)
+{
+	print_head(out, "snapfs_operations_total", "counter", "Finished operations since the daemon started.");
+	for (int op = 0; op < SF_OPERATIONS; op++) {
+		const char *name = sf_operation_name((enum sf_operation)op);
+
+		(void)fprintf(out, "snapfs_operations_total{operation=\"%s\",result=\"ok\"} %" PRIu64 "\n", name,
+		              counts->ok[op]);
+		(void)fprintf(out, "snapfs_operations_total{operation=\"%s\",result=\"failed\"} %" PRIu64 "\n", name,
+		              counts->failed[op]);
+	}
+}
+
+char *sf_engine_metrics(struct sf_engine *engine)
+{
+	struct sf_job_counts counts = sf_jobs_counts(engine->jobs);
+	struct sf_lease_stats leases = sf_leases_stats(engine->leases);
+	struct sf_space space = {0};
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	if (!out)
+		return NULL;
+	(void)sf_state_space(engine->state, &space, NULL); /* zero when the directory is in trouble */
+	print_vms(out, engine);
+	print_operations(out, &counts);
+	print_value(out, "snapfs_operations_running", "gauge", "Operations under way.", counts.running);
+	print_value(out, "snapfs_problems", "gauge", "Entries of health.json.", sf_health_count(engine->health));
+	print_value(out, "snapfs_pauses_total", "counter", "Times a guest was brought to rest.", leases.npauses);
+	print_value(out, "snapfs_pauses_expired_total", "counter", "Pauses that the watchdog ended.", leases.nexpired);
+	print_seconds(out, "snapfs_pause_seconds_total", "counter", "Time guests spent at rest.", leases.total_ms);
+	print_seconds(out, "snapfs_pause_seconds_max", "gauge", "The longest of these pauses.", leases.longest_ms);
+	print_value(out, "snapfs_state_free_bytes", "gauge", "Free space for records and RAM.", space.free_bytes);
+	if (fclose(out) != 0) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}

@@ -1,0 +1,502 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Rolling a VM back: idle -> prepared -> switching -> powering -> idle (lifecycle.h). Up to the stop of the guest a failure is
+ * undone; from there on the plan leads forward, after a crash too. A failure past the stop turns the plan round to
+ * the safety snapshot, which is then walked to like any other.
+ */
+#include "engine_impl.h"
+
+#include "ram.h"
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/durable.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+struct reverting {
+	struct sf_vm_op *op;
+	struct sf_plan plan;
+	struct sf_snapshot *target;
+	struct sf_volumes volumes; /* parallel to target->record.disks */
+	struct sf_job *job;        /* NULL where there is no way back */
+	struct sf_lease *lease;
+	bool stopped;  /* the guest's state is gone from the hypervisor */
+	bool swapped;  /* a disk may have been replaced */
+	bool found;    /* walking a plan that was found, not one that was just made */
+};
+
+static bool alive(enum sf_power power)
+{
+	return power == SF_POWER_RUNNING || power == SF_POWER_PAUSED;
+}
+
+/* --- finding out --- */
+
+/* The live volumes of exactly the recorded disks. A disk that is the VM's no longer is not ours to replace. */
+static int match_volumes(struct reverting *r, struct sf_err *err)
+{
+	const struct sf_disk *disks[SF_VM_DISKS_MAX];
+	const struct sf_record *record = &r->target->record;
+	struct sf_volumes all, matched = {.n = 0};
+	int rc = sf_volumes_open(r->op, NULL, 0, &all, disks, err);
+
+	if (rc < 0)
+		return rc;
+	for (size_t i = 0; rc == 0 && i < record->ndisks; i++) {
+		size_t k = 0;
+
+		while (k < all.n && (!all.list[k] || strcmp(all.list[k]->origin, record->disks[i].object.origin) != 0 ||
+		                     strcmp(all.list[k]->storage->ops->name, record->disks[i].storage) != 0))
+			k++;
+		if (k == all.n) {
+			rc = sf_fail(err, -EINVAL, "%s of the snapshot is not a disk of VM '%s' now",
+			             record->disks[i].object.origin, r->op->name);
+		} else {
+			matched.held[matched.n] = false;
+			matched.list[matched.n++] = all.list[k];
+			all.list[k] = NULL;
+		}
+	}
+	sf_volumes_close(&all);
+	if (rc < 0)
+		sf_volumes_close(&matched);
+	else
+		r->volumes = matched;
+	return rc;
+}
+
+static int check_objects(struct reverting *r, struct sf_err *err)
+{
+	const struct sf_record *record = &r->target->record;
+
+	for (size_t i = 0; i < record->ndisks; i++) {
+		struct sf_object_stat stat;
+		int rc = sf_object_stat(r->volumes.list[i]->storage, &record->disks[i].object, &stat, err);
+
+		if (rc < 0)
+			return sf_wrap(err, rc == -ENOENT ? -EIO : rc, "disk %s of the snapshot",
+			               record->disks[i].object.vdev);
+	}
+	return 0;
+}
+
+static int open_memory(struct reverting *r, struct sf_err *err)
+{
+	auto_fd int dir = -1;
+	int rc = sf_op_dir(r->op, false, err);
+
+	if (rc < 0)
+		return rc;
+	dir = sf_open_dir(r->op->dir, r->target->record.name, err);
+	return dir < 0 ? dir : sf_ram_open(dir, &r->target->record.memory, err);
+}
+
+static int check_memory(struct reverting *r, struct sf_err *err)
+{
+	auto_fd int fd = -1;
+
+	if (!r->plan.memory)
+		return 0;
+	fd = open_memory(r, err);
+	return fd < 0 ? fd : sf_ram_verify(fd, &r->target->record.memory, r->job, err);
+}
+
+static int budget_swap(struct reverting *r, struct sf_budget *budget, struct sf_err *err)
+{
+	for (size_t i = 0; i < r->volumes.n; i++) {
+		struct sf_space space;
+		uint64_t need;
+		int rc = sf_volume_cost(r->volumes.list[i], SF_FOR_REVERT, &r->target->record.disks[i].object,
+		                        &space, &need, err);
+
+		if (rc < 0)
+			return sf_wrap(err, rc, "disk %s", r->target->record.disks[i].object.vdev);
+		sf_budget_add(budget, &space, need);
+	}
+	return sf_budget_check(budget, err);
+}
+
+/* What the VM is to end as, and whether this hypervisor can do it. */
+static int choose_power(struct reverting *r, const struct sf_revert_request *request, struct sf_err *err)
+{
+	const struct sf_hypervisor *hv = r->op->engine->hv;
+	const struct sf_record *record = &r->target->record;
+	enum sf_power wanted = request->power_given ? request->power : record->power;
+	bool control = sf_hypervisor_can(hv, SF_HYPERVISOR_CONTROL);
+
+	if (!control && request->power_given)
+		return sf_fail(err, -EOPNOTSUPP, "hypervisor '%s' cannot set the power state of a VM", hv->ops->name);
+	if (!control && alive(r->plan.guest))
+		return sf_fail(err, -EOPNOTSUPP, "hypervisor '%s' cannot stop the guest", hv->ops->name);
+	if (!control)
+		wanted = SF_POWER_UNKNOWN;
+	else if (wanted == SF_POWER_UNKNOWN)
+		wanted = r->plan.guest;
+	r->plan.power = wanted;
+	r->plan.memory = alive(wanted) && record->memory.present && sf_hypervisor_can(hv, SF_HYPERVISOR_MEMORY);
+	return 0;
+}
+
+static int prepare(struct reverting *r, const struct sf_revert_request *request, struct sf_budget *budget,
+                   struct sf_err *err)
+{
+	int rc;
+
+	if (r->target->broken)
+		return sf_fail(err, -EIO, "the snapshot is broken: see .snapfs/health.json");
+	rc = sf_hypervisor_power(r->op->engine->hv, &r->op->desc, &r->plan.guest, err);
+	if (rc < 0 || (rc = choose_power(r, request, err)) < 0 || (rc = match_volumes(r, err)) < 0 ||
+	    (rc = check_objects(r, err)) < 0)
+		return rc;
+	if (!alive(r->plan.guest) && (rc = sf_volumes_hold(&r->volumes, err)) < 0)
+		return rc;
+	rc = budget_swap(r, budget, err);
+	return rc < 0 ? rc : check_memory(r, err);
+}
+
+/* --- the actions --- */
+
+static int write_plan(struct reverting *r, enum sf_life next, struct sf_err *err)
+{
+	int rc = sf_op_dir(r->op, true, err);
+
+	r->plan.phase = next;
+	return rc < 0 ? rc : sf_plan_write(r->op->dir, &r->plan, err);
+}
+
+static void safety_name(struct sf_vm_op *op, char name[static SF_NAME_MAX + 1])
+{
+	time_t now = (time_t)(sf_clock_real_ns() / 1000000000);
+	struct sf_snapshot *other;
+	struct tm tm = {0};
+	char stamp[32];
+
+	gmtime_r(&now, &tm);
+	(void)strftime(stamp, sizeof(stamp), "%Y%m%dT%H%M%SZ", &tm);
+	(void)snprintf(name, SF_NAME_MAX + 1, "pre-revert-%s", stamp);
+	for (int i = 2; sf_catalog_snapshot(op->engine->catalog, op->vm->id, name, &other) == 0; i++) {
+		sf_snapshot_unref(other);
+		(void)snprintf(name, SF_NAME_MAX + 1, "pre-revert-%s-%d", stamp, i);
+	}
+}
+
+/* The state being left, taken so that the guest does not run again between it and the stop. */
+static int take_safety(struct reverting *r, struct sf_budget *budget, struct sf_err *err)
+{
+	char name[SF_NAME_MAX + 1], description[SF_NAME_MAX + 64];
+	struct sf_create_request request = {.description = description};
+	struct sf_take_options options = {.request = &request,
+	                                  .name = name,
+	                                  .uuid = r->plan.safety,
+	                                  .leave_at_rest = true,
+	                                  .budget = budget};
+	int rc;
+
+	if (!r->plan.has_safety)
+		return 0;
+	safety_name(r->op, name);
+	(void)snprintf(description, sizeof(description), "the state that the revert to '%s' left",
+	               r->target->record.name);
+	rc = sf_take(r->op, &options, &r->lease, err);
+	return rc < 0 ? sf_wrap(err, rc, "snapshot of the state being left") : 0;
+}
+
+static int stop(struct reverting *r, struct sf_err *err)
+{
+	int rc = r->lease ? sf_lease_check(r->lease, err) : 0;
+
+	if (rc < 0 || !sf_hypervisor_can(r->op->engine->hv, SF_HYPERVISOR_CONTROL))
+		return rc;
+	rc = sf_hypervisor_stop(r->op->engine->hv, &r->op->desc, err);
+	if (rc < 0)
+		return sf_wrap(err, rc, "stop the guest");
+	r->stopped = alive(r->plan.guest);
+	if (r->lease)
+		(void)sf_lease_drop(r->lease, NULL); /* was in force a moment ago; the guest is off now */
+	r->lease = NULL;
+	return 0;
+}
+
+static int swap(struct reverting *r, struct sf_err *err)
+{
+	for (size_t i = 0; i < r->volumes.n; i++) {
+		const struct sf_object *object = &r->target->record.disks[i].object;
+		int rc = sf_volume_revert(r->volumes.list[i], object, r->swapped ? NULL : r->job, err);
+
+		r->swapped = r->swapped || rc == 0 || rc == -EUCLEAN;
+		if (rc < 0)
+			return sf_wrap(err, rc, "disk %s", object->vdev);
+	}
+	return 0;
+}
+
+static int restore_memory(struct reverting *r, struct sf_err *err)
+{
+	auto_fd int fd = open_memory(r, err);
+	int rc = fd < 0 ? fd : sf_hypervisor_restore(r->op->engine->hv, &r->op->desc, fd, err);
+
+	return rc < 0 ? sf_wrap(err, rc, "restore the guest's RAM") : 0;
+}
+
+/*
+ * After a crash in this phase: a guest that runs is the finished work. One at rest may be half-restored and has not run
+ * on these disks yet, so it is brought back once more.
+ */
+static int set_power(struct reverting *r, struct sf_err *err)
+{
+	struct sf_hypervisor *hv = r->op->engine->hv;
+	enum sf_power now;
+	int rc;
+
+	if (!alive(r->plan.power))
+		return 0;
+	if (r->found) {
+		rc = sf_hypervisor_power(hv, &r->op->desc, &now, err);
+		if (rc < 0 || now == SF_POWER_RUNNING)
+			return rc;
+		rc = sf_hypervisor_stop(hv, &r->op->desc, err);
+		if (rc < 0)
+			return rc;
+	}
+	rc = r->plan.memory ? restore_memory(r, err) : sf_hypervisor_start(hv, &r->op->desc, true, err);
+	if (rc == 0 && r->plan.power == SF_POWER_RUNNING)
+		rc = sf_hypervisor_resume(hv, &r->op->desc, err);
+	return rc;
+}
+
+static int drop_by_uuid(struct sf_vm_op *op, const struct sf_id *uuid, struct sf_err *err)
+{
+	struct sf_snapshot *snapshot;
+	int rc;
+
+	if (sf_catalog_snapshot_by_id(op->engine->catalog, sf_snapshot_id(uuid), &snapshot) < 0)
+		return 0;
+	rc = sf_delete_snapshot(op, snapshot, err);
+	sf_snapshot_unref(snapshot);
+	return rc;
+}
+
+/* After a crash the lease is gone with the process; what the plan says of the guest takes its place. */
+static int resume(struct reverting *r, struct sf_err *err)
+{
+	struct sf_lease *lease = r->lease;
+	int rc;
+
+	r->lease = NULL;
+	if (lease) {
+		rc = sf_lease_end(lease, err);
+		return rc == -ETIMEDOUT ? 0 : rc;
+	}
+	if (r->found && r->plan.guest == SF_POWER_RUNNING)
+		sf_resume_forgotten(r->op->engine, &r->op->desc);
+	return 0;
+}
+
+static int drop_plan(struct reverting *r, struct sf_err *err)
+{
+	int rc = r->op->dir < 0 ? 0 : sf_plan_drop(r->op->dir, err);
+
+	if (rc == 0 && r->plan.back)
+		rc = drop_by_uuid(r->op, &r->plan.snapshot, err);
+	return rc;
+}
+
+static int perform(struct reverting *r, enum sf_action action, enum sf_life next, struct sf_budget *budget,
+                   struct sf_err *err)
+{
+	switch (action) {
+	case SF_ACT_WRITE_PLAN:
+		return write_plan(r, next, err);
+	case SF_ACT_SAFETY:
+		return take_safety(r, budget, err);
+	case SF_ACT_STOP:
+		return stop(r, err);
+	case SF_ACT_SWAP:
+		return swap(r, err);
+	case SF_ACT_POWER:
+		return set_power(r, err);
+	case SF_ACT_RESUME:
+		return resume(r, err);
+	case SF_ACT_DROP_SAFETY:
+		return r->plan.has_safety ? drop_by_uuid(r->op, &r->plan.safety, err) : 0;
+	case SF_ACT_DROP_PLAN:
+		return drop_plan(r, err);
+	default:
+		return sf_fail(err, -EINVAL, "no action '%s' in a revert", sf_action_name(action));
+	}
+}
+
+static int run(struct reverting *r, enum sf_life state, enum sf_event event, struct sf_budget *budget,
+               struct sf_err *err)
+{
+	const struct sf_step *step = sf_lifecycle(state, event);
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < step->nactions; i++)
+		rc = perform(r, step->actions[i], step->next, budget, err);
+	return rc;
+}
+
+/* From where the plan stands to the end. */
+static int walk_on(struct reverting *r, enum sf_life phase, struct sf_err *err)
+{
+	int rc = 0;
+
+	if (phase == SF_LIFE_SWITCHING)
+		rc = run(r, SF_LIFE_SWITCHING, SF_EVENT_DONE, NULL, err);
+	return rc < 0 ? rc : run(r, SF_LIFE_POWERING, SF_EVENT_DONE, NULL, err);
+}
+
+/* --- failing --- */
+
+static int undo(struct reverting *r)
+{
+	struct sf_err err = {0};
+	int rc = run(r, SF_LIFE_PREPARED, SF_EVENT_FAILED, NULL, &err);
+
+	if (rc < 0) {
+		sf_op_unsettle(r->op);
+		sf_health_set(r->op->engine->health, "undo", r->op->name, "revert: %s", err.text);
+	}
+	return rc;
+}
+
+/*
+ * The new aim is the state that was left: its disks, if any disk was replaced, its RAM and power; then its snapshot has
+ * served. Without such a snapshot, and with the disks as they were, all that is left to do is to boot the guest.
+ */
+static int turn_back(struct reverting *r, struct sf_err *err)
+{
+	struct sf_plan plan = {.phase = r->swapped ? SF_LIFE_SWITCHING : SF_LIFE_POWERING,
+	                       .snapshot = r->plan.has_safety ? r->plan.safety : r->plan.snapshot,
+	                       .guest = r->plan.guest,
+	                       .power = r->plan.guest,
+	                       .back = r->plan.has_safety};
+	struct sf_snapshot *aim;
+	int rc;
+
+	if (r->swapped && !r->plan.has_safety)
+		return sf_fail(err, -ENOENT, "the state before was not kept ('discard')");
+	rc = sf_catalog_snapshot_by_id(r->op->engine->catalog, sf_snapshot_id(&plan.snapshot), &aim);
+	if (rc < 0)
+		return sf_fail(err, rc, "the snapshot of the state being left is gone");
+	plan.memory = plan.back && aim->record.memory.present && alive(plan.power);
+	sf_snapshot_unref(aim);
+	rc = sf_plan_write(r->op->dir, &plan, err);
+	return rc < 0 ? rc : sf_revert_found(r->op, &plan, err);
+}
+
+/* The first failure is what the user is told; what became of the VM stands before it. */
+static int recover(struct reverting *r, int rc, struct sf_err *err)
+{
+	struct sf_err why = {0};
+
+	if (!r->stopped && !r->swapped) {
+		(void)undo(r); /* reports for itself */
+		return rc;
+	}
+	sf_volumes_close(&r->volumes);
+	if (turn_back(r, &why) == 0)
+		return sf_wrap(err, rc, r->plan.has_safety ? "the VM is as it was before"
+		                                           : "the VM was booted again from its old disks");
+	sf_op_unsettle(r->op);
+	sf_health_set(r->op->engine->health, "revert", r->op->name,
+	              "half done (%s); it goes on with the next operation on this VM or the next start: %s", err->text,
+	              why.text);
+	return sf_wrap(err, rc, "half done, to be finished by the next operation or start");
+}
+
+/* --- the doors --- */
+
+static int revert(struct reverting *r, const struct sf_revert_request *request, struct sf_err *err)
+{
+	struct sf_budget budget = {.npools = 0};
+	int rc = prepare(r, request, &budget, err);
+
+	if (rc < 0)
+		return rc;
+	r->plan.snapshot = r->target->record.uuid;
+	r->plan.has_safety = !request->discard;
+	r->plan.safety = sf_id_new();
+	rc = run(r, SF_LIFE_IDLE, SF_EVENT_BEGIN, &budget, err);
+	if (rc == 0 && sf_job_cancelled(r->job))
+		rc = sf_fail(err, -EINTR, "cancelled");
+	if (rc < 0) {
+		(void)undo(r); /* reports for itself */
+		return rc;
+	}
+	rc = run(r, SF_LIFE_PREPARED, SF_EVENT_DONE, NULL, err);
+	if (rc == 0)
+		rc = walk_on(r, SF_LIFE_SWITCHING, err);
+	return rc < 0 ? recover(r, rc, err) : 0;
+}
+
+int sf_revert_found(struct sf_vm_op *op, const struct sf_plan *plan, struct sf_err *err)
+{
+	struct reverting *r = calloc(1, sizeof(*r)); /* too large for a thread's stack */
+	int rc = 0;
+
+	if (!r)
+		return sf_fail(err, -ENOMEM, "out of memory");
+	r->op = op;
+	r->plan = *plan;
+	r->found = true;
+	if (plan->phase != SF_LIFE_PREPARED) {
+		rc = sf_catalog_snapshot_by_id(op->engine->catalog, sf_snapshot_id(&plan->snapshot), &r->target);
+		if (rc < 0)
+			rc = sf_fail(err, rc, "the snapshot that the VM was being reverted to is gone");
+	}
+	if (rc == 0 && plan->phase == SF_LIFE_SWITCHING) {
+		rc = match_volumes(r, err);
+		if (rc == 0 && !alive(plan->guest))
+			rc = sf_volumes_hold(&r->volumes, err);
+	}
+	if (rc == 0)
+		rc = run(r, plan->phase, SF_EVENT_FOUND, NULL, err);
+	if (rc == 0 && plan->phase != SF_LIFE_PREPARED)
+		rc = walk_on(r, plan->phase, err);
+	sf_volumes_close(&r->volumes);
+	sf_snapshot_unref(r->target);
+	free(r);
+	return rc;
+}
+
+static int revert_named(struct sf_vm_op *op, const char *name, const struct sf_revert_request *request,
+                        struct sf_err *err)
+{
+	struct reverting *r = calloc(1, sizeof(*r)); /* too large for a thread's stack */
+	int rc;
+
+	if (!r)
+		return sf_fail(err, -ENOMEM, "out of memory");
+	r->op = op;
+	r->job = op->job;
+	if (sf_catalog_snapshot(op->engine->catalog, op->vm->id, name, &r->target) < 0)
+		rc = sf_fail(err, -ENOENT, "VM '%s' has no snapshot '%s'", op->name, name);
+	else
+		rc = revert(r, request, err);
+	sf_volumes_close(&r->volumes);
+	sf_snapshot_unref(r->target);
+	free(r);
+	return rc;
+}
+
+int sf_engine_revert(struct sf_engine *engine, const char *vm, const char *name,
+                     const struct sf_revert_request *request, struct sf_job *job, struct sf_err *err)
+{
+	struct sf_err own = {0};
+	struct sf_vm_op op;
+	int rc = sf_op_begin(engine, SF_OP_REVERT, vm, name, job, &op, err);
+
+	if (rc < 0)
+		return rc;
+	rc = sf_op_end(&op, revert_named(&op, name, request, &own), &own);
+	return rc < 0 ? sf_fail(err, rc, "%s", own.text) : 0;
+}

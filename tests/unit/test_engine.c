@@ -1,0 +1,472 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The operations, on mem disks and sim guests. Crashes are the sweep's business (tests/faults). */
+#include "engine_fixture.h"
+
+#include "core/json.h"
+
+#include <poll.h>
+#include <pthread.h>
+
+static void assert_text(const char *text, const char *part)
+{
+	if (!strstr(text, part))
+		fail_msg("'%s' does not say '%s'", text, part);
+}
+
+static int create(struct fixture *f, const char *vm, const struct sf_create_request *request, struct sf_err *err)
+{
+	char made[SF_NAME_MAX + 1];
+
+	return sf_engine_create(f->engine, vm, request, NULL, made, err);
+}
+
+static void disks_and_ram_are_of_one_instant(void **state)
+{
+	struct fixture *f = *state;
+	struct sf_snapshot *snapshot;
+
+	fixture_tick(f, 7);
+	fixture_create(f, "web", "a");
+	fixture_tick(f, 5);
+	assert_int_equal(fixture_disk_tick(f, "web", "a", 0), 7);
+	assert_int_equal(fixture_disk_tick(f, "web", "a", 1), 7);
+	snapshot = fixture_find(f, "web", "a");
+	assert_true(snapshot->record.memory.present);
+	assert_int_equal(snapshot->record.consistency, SF_CONSISTENCY_MEMORY);
+	assert_int_equal(snapshot->record.power, SF_POWER_RUNNING);
+	sf_snapshot_unref(snapshot);
+	assert_int_equal(fixture_guest(f, "web").power, SF_POWER_RUNNING);
+	assert_int_equal(fixture_guest(f, "web").tick, 12);
+}
+
+static void refused_requests_change_nothing(void **state)
+{
+	struct fixture *f = *state;
+	struct sf_create_request request = {.name = "a"};
+	char disk[1][SF_VDEV_MAX + 1] = {"vdz"};
+	struct sf_err err = {0};
+
+	assert_int_equal(create(f, "nobody", &request, &err), -ENOENT);
+	assert_text(err.text, "no VM 'nobody'");
+	request.disks = disk;
+	request.ndisks = 1;
+	assert_int_equal(create(f, "web", &request, &err), -EINVAL);
+	assert_text(err.text, "no disk 'vdz'");
+	(void)snprintf(disk[0], sizeof(disk[0]), "vda");
+	request.memory = SF_YES;
+	assert_int_equal(create(f, "web", &request, &err), -EINVAL);
+	assert_text(err.text, "together with all disks");
+	request = (struct sf_create_request){.name = ".."};
+	assert_int_equal(create(f, "web", &request, &err), -EINVAL);
+	assert_text(err.text, "starts with '.'");
+	request = (struct sf_create_request){.name = "a", .description = "\x01"};
+	assert_int_equal(create(f, "web", &request, &err), -EINVAL);
+	assert_text(err.text, "control character");
+	fixture_create(f, "web", "a");
+	request.description = NULL;
+	assert_int_equal(create(f, "web", &request, &err), -EEXIST);
+	assert_int_equal(fixture_count(f, "web"), 1);
+	assert_int_equal(fixture_objects(f, "mem:web/vda"), 1);
+}
+
+static void a_subset_of_disks_has_no_ram(void **state)
+{
+	struct fixture *f = *state;
+	char disk[1][SF_VDEV_MAX + 1] = {"vdb"};
+	struct sf_create_request request = {.name = "part", .disks = disk, .ndisks = 1};
+	struct sf_snapshot *snapshot;
+
+	assert_int_equal(create(f, "web", &request, NULL), 0);
+	snapshot = fixture_find(f, "web", "part");
+	assert_int_equal(snapshot->record.ndisks, 1);
+	assert_string_equal(snapshot->record.disks[0].object.vdev, "vdb");
+	assert_false(snapshot->record.memory.present);
+	sf_snapshot_unref(snapshot);
+}
+
+static void a_failing_backend_leaves_nothing_and_a_running_guest(void **state)
+{
+	struct fixture *f = *state;
+	static const char *const faults[] = {"storage.create@1=EIO", "storage.create@2=EIO", "hypervisor.power@2=EIO",
+	                                     "hypervisor.save@1=ETIMEDOUT", "hypervisor.resume@1=EIO"};
+	struct sf_create_request request = {.name = "a"};
+
+	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
+		struct sf_err err = {0};
+
+		fixture_reopen(f, faults[i]);
+		if (create(f, "web", &request, &err) == 0)
+			fail_msg("%s was not noticed", faults[i]);
+		assert_text(err.text, "fault");
+		assert_int_equal(fixture_count(f, "web"), 0);
+		assert_int_equal(fixture_objects(f, "mem:web/vda"), 0);
+		assert_int_equal(fixture_objects(f, "mem:web/vdb"), 0);
+		for (int n = 0; n < 500 && fixture_guest(f, "web").power != SF_POWER_RUNNING; n++)
+			(void)poll(NULL, 0, 10); /* the watchdog has a second call to make */
+		assert_int_equal(fixture_guest(f, "web").power, SF_POWER_RUNNING);
+	}
+}
+
+static void an_overlong_pause_is_ended_and_the_snapshot_undone(void **state)
+{
+	struct fixture *f = *state;
+	struct sf_create_request request = {.name = "a", .memory = SF_NO};
+	struct sf_err err = {0};
+
+	f->config.policy.pause_deadline_ms = 50;
+	for (size_t i = 0; i < f->config.nvms; i++)
+		f->config.vms[i].policy.pause_deadline_ms = 50;
+	fixture_reopen(f, "storage.create@2=delay:400");
+	assert_int_equal(create(f, "web", &request, &err), -ETIMEDOUT);
+	assert_text(err.text, "has been resumed");
+	assert_int_equal(fixture_count(f, "web"), 0);
+	assert_int_equal(fixture_objects(f, "mem:web/vda"), 0);
+	assert_int_equal(fixture_guest(f, "web").power, SF_POWER_RUNNING);
+}
+
+static void a_guest_that_was_paused_stays_paused(void **state)
+{
+	struct fixture *f = *state;
+	struct sf_vm_desc vm = {.name = "web"};
+
+	fixture_tick(f, 3);
+	assert_int_equal(sf_hypervisor_pause(f->guests, &vm, NULL), 0);
+	fixture_create(f, "web", "a");
+	assert_int_equal(fixture_guest(f, "web").power, SF_POWER_PAUSED);
+	assert_int_equal(fixture_disk_tick(f, "web", "a", 1), 3);
+}
+
+static void revert_brings_back_disks_and_ram_and_keeps_every_snapshot(void **state)
+{
+	struct fixture *f = *state;
+	struct sf_revert_request request = {.power_given = false};
+
+	fixture_tick(f, 4);
+	fixture_create(f, "web", "a");
+	fixture_tick(f, 4);
+	fixture_create(f, "web", "b");
+	fixture_tick(f, 4);
+	assert_int_equal(sf_engine_revert(f->engine, "web", "a", &request, NULL, NULL), 0);
+	assert_int_equal(fixture_guest(f, "web").tick, 4);
+	assert_int_equal(fixture_guest(f, "web").power, SF_POWER_RUNNING);
+	fixture_tick(f, 2);
+	assert_int_equal(fixture_guest(f, "web").tick, 6);
+	assert_false(fixture_guest(f, "web").crashed);
+	assert_int_equal(fixture_count(f, "web"), 3); /* a, b, pre-revert */
+	assert_int_equal(fixture_disk_tick(f, "web", "a", 0), 4);
+	assert_int_equal(fixture_disk_tick(f, "web", "b", 0), 8);
+}
+
+static void revert_ends_in_the_power_state_asked_for(void **state)
+{
+	struct fixture *f = *state;
+	static const enum sf_power wanted[] = {SF_POWER_PAUSED, SF_POWER_OFF, SF_POWER_RUNNING};
+
+	fixture_tick(f, 4);
+	fixture_create(f, "web", "a");
+	for (size_t i = 0; i < 3; i++) {
+		struct sf_revert_request request = {.power_given = true, .power = wanted[i], .discard = true};
+
+		assert_int_equal(sf_engine_revert(f->engine, "web", "a", &request, NULL, NULL), 0);
+		assert_int_equal(fixture_guest(f, "web").power, wanted[i]);
+		assert_int_equal(fixture_count(f, "web"), 1);
+	}
+}
+
+static void a_revert_that_fails_half_way_goes_back(void **state)
+{
+	struct fixture *f = *state;
+	static const char *const faults[] = {"storage.revert@2=EIO", "hypervisor.restore@1=EIO", "storage.revert@1=EIO",
+	                                     "hypervisor.stop@1=EIO"};
+	struct sf_revert_request request = {.power_given = false};
+	uint64_t tick;
+
+	fixture_tick(f, 4);
+	fixture_create(f, "web", "a");
+	fixture_tick(f, 4);
+	tick = fixture_guest(f, "web").tick;
+	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
+		struct sf_err err = {0};
+
+		fixture_reopen(f, faults[i]);
+		assert_int_equal(sf_engine_revert(f->engine, "web", "a", &request, NULL, &err), -EIO);
+		assert_text(err.text, "fault");
+		if (fixture_guest(f, "web").tick != tick || fixture_guest(f, "web").power != SF_POWER_RUNNING)
+			fail_msg("%s: the guest is not as it was: %s", faults[i], err.text);
+		assert_int_equal(fixture_count(f, "web"), 1);
+		fixture_tick(f, 1);
+		assert_false(fixture_guest(f, "web").crashed);
+		tick++;
+	}
+}
+
+static void a_revert_without_a_way_back_is_finished_later(void **state)
+{
+	struct fixture *f = *state;
+	struct sf_revert_request request = {.discard = true};
+	struct sf_err err = {0};
+	char *health;
+
+	fixture_tick(f, 4);
+	fixture_create(f, "web", "a");
+	fixture_tick(f, 4);
+	fixture_reopen(f, "storage.revert@2=EIO");
+	assert_int_equal(sf_engine_revert(f->engine, "web", "a", &request, NULL, &err), -EIO);
+	assert_text(err.text, "half done");
+	health = sf_engine_health_json(f->engine);
+	assert_text(health, "\"kind\": \"revert\"");
+	free(health);
+	fixture_create(f, "web", "b"); /* any operation finishes the revert first */
+	assert_int_equal(fixture_disk_tick(f, "web", "b", 0), 4);
+	assert_int_equal(fixture_disk_tick(f, "web", "b", 1), 4);
+	assert_int_equal(fixture_guest(f, "web").power, SF_POWER_RUNNING);
+	health = sf_engine_health_json(f->engine);
+	assert_text(health, "\"ok\": true");
+	free(health);
+}
+
+static void damaged_ram_is_noticed_before_anything_changes(void **state)
+{
+	struct fixture *f = *state;
+	struct sf_revert_request request = {.power_given = false};
+	struct sf_err err = {0};
+	char path[160];
+	int fd;
+
+	fixture_create(f, "web", "a");
+	fixture_tick(f, 4);
+	(void)snprintf(path, sizeof(path), "%s/web/a/memory.sav", f->state_dir);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	assert_int_equal(pwrite(fd, "x", 1, 100000), 1);
+	close(fd);
+	assert_int_equal(sf_engine_revert(f->engine, "web", "a", &request, NULL, &err), -EIO);
+	assert_text(err.text, "hash differs");
+	assert_int_equal(fixture_guest(f, "web").tick, 4);
+	assert_int_equal(fixture_count(f, "web"), 1);
+	request = (struct sf_revert_request){.power_given = true, .power = SF_POWER_OFF};
+	assert_int_equal(sf_engine_revert(f->engine, "web", "a", &request, NULL, &err), 0); /* needs no RAM */
+}
+
+static void a_held_snapshot_is_not_deleted(void **state)
+{
+	struct fixture *f = *state;
+	struct sf_snapshot *snapshot;
+	struct sf_err err = {0};
+	uint64_t id;
+
+	fixture_create(f, "web", "a");
+	snapshot = fixture_find(f, "web", "a");
+	id = snapshot->id;
+	sf_snapshot_unref(snapshot);
+	assert_int_equal(sf_engine_hold(f->engine, id, true, NULL), 0);
+	assert_int_equal(sf_engine_describe(f->engine, id, "keep me", NULL), 0);
+	assert_int_equal(sf_engine_delete(f->engine, "web", "a", NULL, &err), -EBUSY);
+	assert_text(err.text, "held");
+	fixture_reopen(f, "");
+	snapshot = fixture_find(f, "web", "a");
+	assert_true(snapshot->record.held);
+	assert_string_equal(snapshot->record.description, "keep me");
+	assert_int_equal(snapshot->id, id);
+	sf_snapshot_unref(snapshot);
+	assert_int_equal(sf_engine_hold(f->engine, id, false, NULL), 0);
+	assert_int_equal(sf_engine_delete(f->engine, "web", "a", NULL, NULL), 0);
+	assert_int_equal(fixture_objects(f, "mem:web/vda"), 0);
+}
+
+static void a_deleted_snapshot_is_kept_for_its_reader(void **state)
+{
+	struct fixture *f = *state;
+	struct sf_snapshot *snapshot;
+	struct sf_image *disk, *memory;
+	struct sf_sim_sector sector;
+	size_t len;
+
+	fixture_tick(f, 9);
+	fixture_create(f, "web", "a");
+	snapshot = fixture_find(f, "web", "a");
+	assert_int_equal(sf_engine_image_open(f->engine, snapshot, 0, &disk, NULL), 0);
+	assert_int_equal(sf_engine_delete(f->engine, "web", "a", NULL, NULL), 0);
+	assert_false(fixture_has(f, "web", "a"));
+	fixture_create(f, "web", "a"); /* the name is free */
+	assert_int_equal(sf_engine_image_open(f->engine, snapshot, SF_FILE_MEMORY, &memory, NULL), 0);
+	assert_int_equal(sf_image_pread(disk, &sector, sizeof(sector), 0, &len, NULL), 0);
+	assert_int_equal(sector.tick, 9);
+	assert_int_equal(fixture_objects(f, "mem:web/vda"), 2);
+	sf_engine_image_close(f->engine, snapshot->id, disk);
+	sf_engine_image_close(f->engine, snapshot->id, memory);
+	sf_snapshot_unref(snapshot);
+	fixture_reopen(f, ""); /* waits for the reaper */
+	assert_int_equal(fixture_objects(f, "mem:web/vda"), 1);
+	assert_int_equal(fixture_count(f, "web"), 1);
+}
+
+static void renaming_moves_nothing_and_never_replaces(void **state)
+{
+	struct fixture *f = *state;
+	struct sf_err err = {0};
+
+	fixture_tick(f, 2);
+	fixture_create(f, "web", "a");
+	fixture_tick(f, 2);
+	fixture_create(f, "web", "b");
+	assert_int_equal(sf_engine_rename(f->engine, "web", "a", "b", &err), -EEXIST);
+	assert_int_equal(sf_engine_rename(f->engine, "web", "a", "-x", &err), -EINVAL);
+	assert_int_equal(sf_engine_rename(f->engine, "web", "none", "x", &err), -ENOENT);
+	assert_int_equal(sf_engine_rename(f->engine, "web", "a", "c", &err), 0);
+	fixture_reopen(f, "");
+	assert_false(fixture_has(f, "web", "a"));
+	assert_int_equal(fixture_disk_tick(f, "web", "c", 0), 2);
+	assert_int_equal(fixture_disk_tick(f, "web", "b", 0), 4);
+}
+
+static void *create_slowly(void *arg)
+{
+	struct sf_create_request request = {.name = "slow"};
+
+	return create(arg, "web", &request, NULL) == 0 ? arg : NULL;
+}
+
+static void a_second_operation_on_the_vm_is_busy(void **state)
+{
+	struct fixture *f = *state;
+	struct sf_create_request request = {.name = "b"};
+	struct sf_err err = {0};
+	pthread_t thread;
+	void *done;
+	int rc;
+
+	fixture_reopen(f, "storage.create@1=delay:500");
+	assert_int_equal(pthread_create(&thread, NULL, create_slowly, f), 0);
+	do /* until the slow one has begun */
+		rc = sf_engine_rename(f->engine, "web", "x", "y", &err);
+	while (rc == -ENOENT);
+	assert_int_equal(rc, -EBUSY);
+	assert_text(err.text, "another operation on VM 'web'");
+	assert_int_equal(create(f, "db", &request, NULL), 0); /* other VMs do not wait */
+	pthread_join(thread, &done);
+	assert_non_null(done);
+}
+
+static void a_cancelled_create_undoes_itself(void **state)
+{
+	struct fixture *f = *state;
+	struct sf_create_request request = {.name = "a"};
+	char made[SF_NAME_MAX + 1];
+	struct sf_job job = {0};
+	struct sf_err err = {0};
+
+	sf_job_cancel(&job);
+	assert_int_equal(sf_engine_create(f->engine, "web", &request, &job, made, &err), -EINTR);
+	assert_int_equal(fixture_count(f, "web"), 0);
+	assert_int_equal(fixture_objects(f, "mem:web/vda"), 0);
+	assert_int_equal(fixture_guest(f, "web").power, SF_POWER_RUNNING);
+}
+
+static void a_torn_record_is_set_aside_and_the_rest_shown(void **state)
+{
+	struct fixture *f = *state;
+	char path[160];
+	char *health;
+	int fd;
+
+	fixture_create(f, "web", "good");
+	fixture_create(f, "web", "torn");
+	(void)snprintf(path, sizeof(path), "%s/web/torn/meta.json", f->state_dir);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	assert_int_equal(ftruncate(fd, 40), 0);
+	close(fd);
+	fixture_reopen(f, "");
+	assert_true(fixture_has(f, "web", "good"));
+	assert_false(fixture_has(f, "web", "torn"));
+	health = sf_engine_health_json(f->engine);
+	assert_text(health, "\"kind\": \"set-aside\"");
+	assert_text(health, "web/.aside-torn");
+	assert_text(health, "\"kind\": \"orphan\"");
+	free(health);
+	fixture_create(f, "web", "torn"); /* the name is free again */
+}
+
+static void a_missing_volume_makes_its_snapshot_broken(void **state)
+{
+	struct fixture *f = *state;
+	struct sf_revert_request request = {.power_given = false};
+	struct sf_snapshot *snapshot;
+	struct sf_err err = {0};
+	char *health;
+
+	fixture_create(f, "web", "a");
+	snapshot = fixture_find(f, "web", "a");
+	assert_int_equal(sf_object_remove(f->storages.list[0], &snapshot->record.disks[1].object, NULL), 0);
+	sf_snapshot_unref(snapshot);
+	fixture_reopen(f, "");
+	health = sf_engine_health_json(f->engine);
+	assert_text(health, "\"kind\": \"broken\"");
+	free(health);
+	assert_int_equal(sf_engine_revert(f->engine, "web", "a", &request, NULL, &err), -EIO);
+	assert_text(err.text, "broken");
+	assert_int_equal(sf_engine_delete(f->engine, "web", "a", NULL, NULL), 0);
+}
+
+static void the_cap_on_snapshots_names_itself(void **state)
+{
+	struct fixture *f = *state;
+	struct sf_create_request request = {.name = "b"};
+	struct sf_err err = {0};
+
+	for (size_t i = 0; i < f->config.nvms; i++)
+		f->config.vms[i].policy.max_snapshots = 1;
+	fixture_create(f, "web", "a");
+	assert_int_equal(create(f, "web", &request, &err), -ENOSPC);
+	assert_text(err.text, "max-snapshots is 1");
+}
+
+static void documents_are_valid_json(void **state)
+{
+	struct fixture *f = *state;
+	struct sf_vm_info info;
+	char *texts[3];
+
+	fixture_create(f, "web", "a");
+	assert_int_equal(sf_catalog_vm(sf_engine_catalog(f->engine), "web", &info), 0);
+	texts[0] = sf_engine_vm_json(f->engine, info.id);
+	texts[1] = sf_engine_jobs_json(f->engine);
+	texts[2] = sf_engine_health_json(f->engine);
+	for (size_t i = 0; i < 3; i++) {
+		auto_json json_t *root = NULL;
+
+		assert_non_null(texts[i]);
+		root = sf_json_parse_object(texts[i], strlen(texts[i]), "document", NULL);
+		assert_non_null(root);
+		free(texts[i]);
+	}
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CASE(disks_and_ram_are_of_one_instant),
+		CASE(refused_requests_change_nothing),
+		CASE(a_subset_of_disks_has_no_ram),
+		CASE(a_failing_backend_leaves_nothing_and_a_running_guest),
+		CASE(an_overlong_pause_is_ended_and_the_snapshot_undone),
+		CASE(a_guest_that_was_paused_stays_paused),
+		CASE(revert_brings_back_disks_and_ram_and_keeps_every_snapshot),
+		CASE(revert_ends_in_the_power_state_asked_for),
+		CASE(a_revert_that_fails_half_way_goes_back),
+		CASE(a_revert_without_a_way_back_is_finished_later),
+		CASE(damaged_ram_is_noticed_before_anything_changes),
+		CASE(a_held_snapshot_is_not_deleted),
+		CASE(a_deleted_snapshot_is_kept_for_its_reader),
+		CASE(renaming_moves_nothing_and_never_replaces),
+		CASE(a_second_operation_on_the_vm_is_busy),
+		CASE(a_cancelled_create_undoes_itself),
+		CASE(a_torn_record_is_set_aside_and_the_rest_shown),
+		CASE(a_missing_volume_makes_its_snapshot_broken),
+		CASE(the_cap_on_snapshots_names_itself),
+		CASE(documents_are_valid_json),
+	};
+
+	return cmocka_run_group_tests_name("engine", tests, NULL, NULL);
+}

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Streaming RAM, with a hypervisor that writes a pattern and can be told to fail or to lie. */
+#include "core/ram.h"
+
+#include "base/durable.h"
+#include "base/err.h"
+#include "core/job.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+#include <cmocka.h>
+
+#define PIECE 10007
+
+struct patterned {
+	struct sf_hypervisor base;
+	size_t npieces;
+	bool forget_at_rest;
+	size_t fail_at; /* piece; 0: never */
+};
+
+static void fill(char *piece, size_t number)
+{
+	for (size_t i = 0; i < PIECE; i++)
+		piece[i] = (char)(number * 31 + i);
+}
+
+static int save(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, int fd, const struct sf_save_hooks *hooks,
+                struct sf_job *job, struct sf_err *err)
+{
+	const struct patterned *p = (struct patterned *)hv;
+	char piece[PIECE];
+
+	(void)vm;
+	for (size_t i = 0; i < p->npieces; i++) {
+		int rc;
+
+		if (sf_job_cancelled(job))
+			return sf_fail(err, -EINTR, "cancelled");
+		if (p->fail_at && i == p->fail_at)
+			return sf_fail(err, -EAGAIN, "the guest refused");
+		fill(piece, i);
+		rc = sf_write_all(fd, piece, sizeof(piece));
+		if (rc < 0)
+			return sf_fail(err, rc, "write the stream: %s", strerror(-rc));
+	}
+	return p->forget_at_rest ? 0 : hooks->at_rest(hooks->arg, err);
+}
+
+static const struct sf_hypervisor_ops patterned_ops = {
+	.name = "patterned", .caps = SF_HYPERVISOR_MEMORY, .save = save};
+
+struct fixture {
+	struct patterned hv;
+	struct sf_vm_desc vm;
+	char path[64];
+	int dir;
+	unsigned nrests;
+	int rest_rc;
+};
+
+static int at_rest(void *arg, struct sf_err *err)
+{
+	struct fixture *f = arg;
+
+	f->nrests++;
+	return f->rest_rc < 0 ? sf_fail(err, f->rest_rc, "no disk") : 0;
+}
+
+static int setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+
+	assert_non_null(f);
+	(void)signal(SIGPIPE, SIG_IGN);
+	f->hv.base.ops = &patterned_ops;
+	f->hv.npieces = 300;
+	(void)snprintf(f->vm.name, sizeof(f->vm.name), "web");
+	(void)snprintf(f->path, sizeof(f->path), "/tmp/snapfs-ram-XXXXXX");
+	assert_non_null(mkdtemp(f->path));
+	f->dir = open(f->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	(void)unlinkat(f->dir, "memory.sav", 0); /* not every case makes it */
+	close(f->dir);
+	(void)umount(f->path); /* only one case mounts */
+	assert_int_equal(rmdir(f->path), 0);
+	free(f);
+	return 0;
+}
+
+static int run(struct fixture *f, struct sf_job *job, struct sf_record_memory *ret, struct sf_err *err)
+{
+	const struct sf_save_hooks hooks = {.at_rest = at_rest, .arg = f};
+
+	return sf_ram_save(&f->hv.base, &f->vm, f->dir, &hooks, job, ret, err);
+}
+
+static void what_streams_through_is_hashed_and_kept(void **state)
+{
+	struct fixture *f = *state;
+	struct sf_record_memory memory = {0};
+	XXH128_canonical_t canonical;
+	char *all = malloc(300 * PIECE);
+	int fd;
+
+	assert_int_equal(run(f, NULL, &memory, NULL), 0);
+	assert_int_equal(f->nrests, 1);
+	assert_int_equal(memory.size_bytes, 300 * PIECE);
+	for (size_t i = 0; i < 300; i++)
+		fill(all + i * PIECE, i);
+	XXH128_canonicalFromHash(&canonical, XXH3_128bits(all, 300 * PIECE));
+	assert_memory_equal(canonical.digest, memory.xxh3_128, 16);
+	free(all);
+	assert_int_equal(sf_ram_settle(f->dir, NULL), 0);
+	fd = sf_ram_open(f->dir, &memory, NULL);
+	assert_true(fd >= 0);
+	assert_int_equal(sf_ram_verify(fd, &memory, NULL, NULL), 0);
+	assert_int_equal(lseek(fd, 0, SEEK_CUR), 0);
+	close(fd);
+}
+
+static void an_exact_multiple_of_the_block_ends_well(void **state)
+{
+	struct fixture *f = *state;
+	struct sf_record_memory memory = {0};
+
+	f->hv.npieces = 0;
+	assert_int_equal(run(f, NULL, &memory, NULL), 0);
+	assert_int_equal(memory.size_bytes, 0);
+}
+
+static void one_changed_byte_is_noticed(void **state)
+{
+	struct fixture *f = *state;
+	struct sf_record_memory memory = {0};
+	struct sf_err err = {0};
+	int fd;
+
+	assert_int_equal(run(f, NULL, &memory, NULL), 0);
+	assert_int_equal(fchmodat(f->dir, "memory.sav", 0600, 0), 0);
+	fd = openat(f->dir, "memory.sav", O_RDWR | O_CLOEXEC);
+	assert_int_equal(pwrite(fd, "!", 1, 2000001), 1);
+	assert_int_equal(sf_ram_verify(fd, &memory, NULL, &err), -EIO);
+	assert_non_null(strstr(err.text, "hash differs"));
+	assert_int_equal(ftruncate(fd, 5), 0);
+	close(fd);
+	assert_int_equal(sf_ram_open(f->dir, &memory, &err), -EIO);
+	assert_non_null(strstr(err.text, "5 bytes"));
+}
+
+static void failures_of_the_hypervisor_come_through(void **state)
+{
+	struct fixture *f = *state;
+	struct sf_record_memory memory = {0};
+	struct sf_err err = {0};
+
+	f->hv.fail_at = 200;
+	assert_int_equal(run(f, NULL, &memory, &err), -EAGAIN);
+	assert_non_null(strstr(err.text, "the guest refused"));
+	assert_false(memory.present);
+}
+
+static void a_failing_disk_stops_the_save(void **state)
+{
+	struct fixture *f = *state;
+	struct sf_record_memory memory = {0};
+	struct sf_err err = {0};
+
+	f->rest_rc = -ENOSPC;
+	assert_int_equal(run(f, NULL, &memory, &err), -ENOSPC);
+	assert_non_null(strstr(err.text, "no disk"));
+}
+
+static void a_backend_that_forgets_the_instant_is_caught(void **state)
+{
+	struct fixture *f = *state;
+	struct sf_record_memory memory = {0};
+	struct sf_err err = {0};
+
+	f->hv.forget_at_rest = true;
+	assert_int_equal(run(f, NULL, &memory, &err), -EPROTO);
+	assert_non_null(strstr(err.text, "at_rest"));
+}
+
+static void a_full_file_system_is_the_error_that_is_told(void **state)
+{
+	struct fixture *f = *state;
+	struct sf_record_memory memory = {0};
+	struct sf_err err = {0};
+
+	if (mount("tmpfs", f->path, "tmpfs", 0, "size=1m") < 0) {
+		print_message("# skipped: no tmpfs can be mounted here\n");
+		return;
+	}
+	close(f->dir);
+	f->dir = open(f->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(run(f, NULL, &memory, &err), -ENOSPC);
+	assert_non_null(strstr(err.text, "memory.sav"));
+}
+
+static void cancelling_ends_the_stream(void **state)
+{
+	struct fixture *f = *state;
+	struct sf_record_memory memory = {0};
+	struct sf_job job = {0};
+
+	sf_job_cancel(&job);
+	assert_int_equal(run(f, &job, &memory, NULL), -EINTR);
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CASE(what_streams_through_is_hashed_and_kept),
+		CASE(an_exact_multiple_of_the_block_ends_well),
+		CASE(one_changed_byte_is_noticed),
+		CASE(failures_of_the_hypervisor_come_through),
+		CASE(a_failing_disk_stops_the_save),
+		CASE(a_backend_that_forgets_the_instant_is_caught),
+		CASE(a_full_file_system_is_the_error_that_is_told),
+		CASE(cancelling_ends_the_stream),
+	};
+
+	return cmocka_run_group_tests_name("ram", tests, NULL, NULL);
+}
