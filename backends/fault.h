@@ -6,10 +6,17 @@
  *   CALL    storage.SLOT or hypervisor.SLOT, as the slots are named in the contracts ("storage.create")
  *   COUNT   1 for the first such call, '*' for every one
  *   ACTION  an errno's name ("EIO": the call is not made), delay:MS (then the call is made),
- *           die (the process ends at once, before the call), die-after (after the call)
+ *           die (the process ends at once with SF_FAULT_EXIT, before the call), die-after (after the call)
+ *
+ * Calls that cannot fail (storage.claims and whatever closes or releases) take no errno.
  */
 #ifndef SF_BACKENDS_FAULT_H
 #define SF_BACKENDS_FAULT_H
+
+/* The status of a process that a plan ended: none that a shell or a sanitizer uses. */
+#define SF_FAULT_EXIT 86
+/* Longest delay; a plan that says more means something else. */
+#define SF_FAULT_DELAY_MAX_MS 60000
 
 struct sf_err;
 struct sf_fault_plan;

@@ -14,6 +14,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* RAM of each guest, and the size of its saved image. */
+#define SF_SIM_RAM (4 * 1024 * 1024)
+/* Guests of one world; their RAM has a fixed place in it. */
+#define SF_SIM_GUESTS_MAX 256
+
 struct sf_backend_env;
 struct sf_err;
 struct sf_hypervisor;

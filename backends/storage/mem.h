@@ -13,6 +13,9 @@ struct sf_mem_world;
 struct sf_storage;
 
 #define SF_MEM_CHUNK (64 * 1024)
+/* Of one world; the tables that hold them have a fixed place in it. */
+#define SF_MEM_VOLUMES_MAX 1024
+#define SF_MEM_OBJECTS_MAX 16384
 
 /*
  * The memory itself: a shared mapping, so that a world made before fork() outlives the children that change it, as a

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The VMs that the configuration names, as a hypervisor lists them: for backends that know no
+ * others. */
+#ifndef SF_BACKENDS_HYPERVISOR_CONFIGURED_H
+#define SF_BACKENDS_HYPERVISOR_CONFIGURED_H
+
+struct sf_config;
+struct sf_err;
+struct sf_vm_list;
+
+/* Without uuid or memory size. -ENOMEM. */
+int sf_configured_list(const struct sf_config *config, struct sf_vm_list *ret, struct sf_err *err);
+
+#endif
