@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Snapshots of image files: made, found, read, removed. */
+#include "file_fixture.h"
+
+#include "backends/storage/file_copy.h"
+
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+
+static void a_snapshot_keeps_its_instant(void **state)
+{
+	struct fixture *f = *state;
+	struct sf_object object = object_of(f->volume);
+	struct sf_object_stat made, found;
+	struct sf_job job = {0};
+	char path[2048];
+
+	assert_int_equal(sf_object_create(f->volume, &object, &job, &made, NULL), 0);
+	put(f->image, 'b', DATA_LEN, DATA_OFF);
+	kept_file(f, path, "", &object, ".img");
+	assert_int_equal(byte_at(path, DATA_OFF), 'a');
+	assert_int_equal(byte_at(path, 0), 0);
+	assert_int_equal(byte_at(path, IMAGE_SIZE - 1), 'z');
+	assert_int_equal(made.size_bytes, IMAGE_SIZE);
+	assert_string_equal(made.method, instant(f) ? "reflink" : "copy");
+	assert_int_equal(sf_object_settle(f->storage, &object, NULL), 0);
+	assert_int_equal(sf_object_stat(f->storage, &object, &found, NULL), 0);
+	assert_int_equal(found.size_bytes, IMAGE_SIZE);
+	assert_in_range(found.allocated_bytes, DATA_LEN, DATA_LEN + 64 * KIB);
+	assert_string_equal(found.method, made.method);
+	assert_int_equal(atomic_load(&job.done_bytes), atomic_load(&job.total_bytes));
+}
+
+static void an_image_is_read_with_its_holes(void **state)
+{
+	struct fixture *f = *state;
+	struct sf_object object = taken(f);
+	struct sf_image *image = NULL;
+	uint64_t off;
+	char buf[3];
+	size_t len;
+
+	assert_int_equal(sf_object_image(f->storage, &object, &image, NULL), 0);
+	assert_int_equal(image->size_bytes, IMAGE_SIZE);
+	assert_int_equal(sf_image_pread(image, buf, 3, IMAGE_SIZE - 2, &len, NULL), 0);
+	assert_int_equal(len, 2);
+	assert_memory_equal(buf, "\0z", 2);
+	assert_int_equal(sf_image_seek(image, 0, true, &off, NULL), 0);
+	assert_int_equal(off, DATA_OFF);
+	assert_int_equal(sf_image_seek(image, off, false, &off, NULL), 0);
+	assert_int_equal(off, DATA_OFF + DATA_LEN);
+	sf_image_close(image);
+}
+
+static void creating_again_changes_nothing(void **state)
+{
+	struct fixture *f = *state;
+	struct sf_object object = taken(f);
+	struct sf_object_stat st;
+	char path[2048];
+	ino_t first = stat_of(kept_file(f, path, "", &object, ".img")).st_ino;
+
+	put(f->image, 'b', DATA_LEN, DATA_OFF);
+	assert_int_equal(sf_object_create(f->volume, &object, NULL, &st, NULL), 0);
+	assert_int_equal(st.size_bytes, IMAGE_SIZE);
+	assert_int_equal(stat_of(path).st_ino, first);
+	assert_int_equal(byte_at(path, DATA_OFF), 'a');
+}
+
+static void what_a_crash_left_is_replaced(void **state)
+{
+	struct fixture *f = *state;
+	struct sf_object object = taken(f);
+	struct sf_object_stat st;
+	char img[2048], tmp[2048];
+
+	kept_file(f, img, "", &object, ".img");
+	kept_file(f, tmp, "", &object, ".tmp");
+	assert_int_equal(rename(img, tmp), 0);
+	assert_int_equal(chmod(tmp, 0600) + truncate(tmp, 3 * IMAGE_SIZE), 0);
+	assert_int_equal(sf_object_create(f->volume, &object, NULL, &st, NULL), 0);
+	assert_int_equal(st.size_bytes, IMAGE_SIZE);
+	assert_true(there(img));
+	assert_false(there(tmp));
+}
+
+static void a_cancelled_create_leaves_nothing(void **state)
+{
+	struct fixture *f = *state;
+	struct sf_object object = object_of(f->volume);
+	struct sf_object_stat st = {.size_bytes = 7};
+	struct sf_job job = {0};
+	struct sf_err err = {0};
+
+	sf_job_cancel(&job);
+	failed(sf_object_create(f->volume, &object, &job, &st, &err), -EINTR, &err, "cancelled");
+	assert_false(there(f->ours));
+	assert_int_equal(st.size_bytes, 7);
+}
+
+static void a_copy_gives_up_for_a_writer(void **state)
+{
+	struct fixture *f = *state;
+	struct sf_object object = object_of(f->volume);
+	struct sf_object_stat st;
+	struct sf_err err = {0};
+
+	if (instant(f)) {
+		print_message("# skipped: snapshots are instant here\n");
+		return;
+	}
+	assert_int_equal(sf_volume_hold(f->volume, NULL), 0);
+	assert_int_equal(open(f->image, O_WRONLY | O_NONBLOCK), -1);
+	assert_int_equal(errno, EWOULDBLOCK);
+	failed(sf_object_create(f->volume, &object, NULL, &st, &err), -EBUSY, &err,
+	       "wants to write");
+	assert_false(there(f->ours));
+}
+
+static void an_image_that_went_away_leaves_no_directories(void **state)
+{
+	struct fixture *f = *state;
+	struct sf_object object = object_of(f->volume);
+	struct sf_object_stat st;
+	struct sf_err err = {0};
+
+	assert_int_equal(unlink(f->image), 0);
+	failed(sf_object_create(f->volume, &object, NULL, &st, &err), -ENOENT, &err,
+	       "web.img: No such file");
+	assert_false(there(f->ours));
+}
+
+/* A memory file is on a file system of its own, so neither reflink nor copy_file_range works from
+ * it. */
+static void a_copy_by_hand_is_sparse_and_equal(void **state)
+{
+	struct fixture *f = *state;
+	struct sf_job job = {0};
+	struct sf_file_fill fill = {memfd_create("src", 0), -1, "src", -1, &job};
+	const char *method = NULL;
+	char path[2048], run[5000];
+
+	fill.dst = f->other = open(in(path, f->dir, "dst"), O_RDWR | O_CREAT, 0600);
+	memset(run, 'r', sizeof(run));
+	assert_int_equal(ftruncate(fill.src, 40 * MIB + 11), 0);
+	for (off_t off = 30 * MIB; off < 33 * MIB; off += 4096)
+		assert_int_equal(pwrite(fill.src, run, 5000, off), 5000);
+	assert_int_equal(sf_file_fill(&fill, &method, NULL), 0);
+	assert_string_equal(method, SF_FILE_COPY);
+	assert_int_equal(stat_of(path).st_size, 40 * MIB + 11);
+	assert_in_range(stat_of(path).st_blocks * 512, 3 * MIB, 4 * MIB);
+	assert_int_equal(byte_at(path, 30 * MIB - 1), 0);
+	assert_int_equal(byte_at(path, 30 * MIB), 'r');
+	assert_int_equal(byte_at(path, 33 * MIB + 903), 'r');
+	assert_int_equal(byte_at(path, 33 * MIB + 904), 0);
+	assert_int_equal(atomic_load(&job.done_bytes), 40 * MIB + 11);
+	assert_int_equal(atomic_load(&job.total_bytes), 40 * MIB + 11);
+	close(fill.src);
+}
+
+static void a_snapshot_without_content_is_stale(void **state)
+{
+	struct fixture *f = *state;
+	struct sf_object object = taken(f);
+	struct sf_object_stat st;
+	struct sf_err err = {0};
+	char path[2048];
+
+	kept_file(f, path, "", &object, ".img");
+	assert_int_equal(chmod(path, 0600) + truncate(path, 0), 0);
+	failed(sf_object_stat(f->storage, &object, &st, &err), -ESTALE, &err,
+	       "has lost its content");
+	failed(sf_volume_revert(f->volume, &object, NULL, &err), -ESTALE, &err,
+	       "has lost its content");
+	assert_int_equal(byte_at(f->image, DATA_OFF), 'a');
+	assert_int_equal(sf_object_remove(f->storage, &object, NULL), 0);
+}
+
+static void removing_the_last_takes_the_directories(void **state)
+{
+	struct fixture *f = *state;
+	struct sf_object first = taken(f), second = taken(f);
+	struct sf_object_stat st;
+	struct sf_err err = {0};
+	char path[2048];
+
+	put(kept_file(f, path, "", &first, ".tmp"), 'x', 1, 0);
+	put(kept_file(f, path, "revert-", &first, ".tmp"), 'x', 1, 0);
+	assert_int_equal(sf_object_remove(f->storage, &first, NULL), 0);
+	assert_false(there(path));
+	assert_false(there(kept_file(f, path, "", &first, ".tmp")));
+	failed(sf_object_stat(f->storage, &first, &st, &err), -ENOENT, &err, "No such file");
+	assert_int_equal(sf_object_stat(f->storage, &second, &st, NULL), 0);
+	assert_int_equal(sf_object_remove(f->storage, &first, NULL), 0);
+	assert_int_equal(sf_object_remove(f->storage, &second, NULL), 0);
+	assert_false(there(f->ours));
+	assert_int_equal(sf_object_remove(f->storage, &second, NULL), 0);
+}
+
+static void a_full_file_system_is_left_as_it_was(void **state)
+{
+	struct fixture *f = *state;
+	struct sf_object object;
+	struct sf_object_stat st;
+	struct sf_err err = {0};
+
+	if (mount("tmpfs", f->dir, "tmpfs", 0, "size=6m,mode=0700") < 0) {
+		print_message("# skipped: no small file system can be mounted: %s\n",
+			      strerror(errno));
+		return;
+	}
+	f->mounted = true;
+	open_image(f);
+	object = taken(f);
+	put(f->image, 'b', 4 * MIB, 2 * MIB);
+	assert_int_equal(sf_object_remove(f->storage, &object, NULL), 0);
+	object = object_of(f->volume);
+	failed(sf_object_create(f->volume, &object, NULL, &st, &err), -ENOSPC, &err,
+	       "No space left");
+	assert_false(there(f->ours));
+}
+
+static int nocow_of(const char *path)
+{
+	int fd = open(path, O_RDONLY), flags = 0;
+
+	assert_int_equal(ioctl(fd, FS_IOC_GETFLAGS, &flags), 0);
+	close(fd);
+	return flags & FS_NOCOW_FL;
+}
+
+static void an_image_without_copy_on_write_is_still_shared(void **state)
+{
+	struct fixture *f = *state;
+	struct sf_object_stat st;
+	struct sf_object object;
+	char path[2048];
+	int fd = open(f->image, O_RDWR | O_CREAT, 0600), flags = 0;
+
+	assert_true(fd >= 0);
+	if (ioctl(fd, FS_IOC_GETFLAGS, &flags) < 0 ||
+	    (flags |= FS_NOCOW_FL, ioctl(fd, FS_IOC_SETFLAGS, &flags) < 0)) {
+		close(fd);
+		print_message("# skipped: this file system has no such flag\n");
+		return;
+	}
+	close(fd);
+	open_image(f);
+	assert_true(instant(f));
+	object = object_of(f->volume);
+	assert_int_equal(sf_object_create(f->volume, &object, NULL, &st, NULL), 0);
+	assert_string_equal(st.method, "reflink");
+	assert_true(nocow_of(kept_file(f, path, "", &object, ".img")));
+	put(f->image, 'b', DATA_LEN, DATA_OFF);
+	assert_int_equal(byte_at(path, DATA_OFF), 'a');
+	assert_int_equal(sf_volume_revert(f->volume, &object, NULL, NULL), 0);
+	assert_true(nocow_of(f->image));
+	assert_int_equal(byte_at(f->image, DATA_OFF), 'a');
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		with_image(a_snapshot_keeps_its_instant),
+		with_image(an_image_is_read_with_its_holes),
+		with_image(creating_again_changes_nothing),
+		with_image(what_a_crash_left_is_replaced),
+		with_image(a_cancelled_create_leaves_nothing),
+		with_image(a_copy_gives_up_for_a_writer),
+		with_image(an_image_that_went_away_leaves_no_directories),
+		with_dir(a_copy_by_hand_is_sparse_and_equal),
+		with_image(a_snapshot_without_content_is_stale),
+		with_image(removing_the_last_takes_the_directories),
+		with_dir(a_full_file_system_is_left_as_it_was),
+		with_dir(an_image_without_copy_on_write_is_still_shared),
+	};
+
+	return cmocka_run_group_tests_name("file_object", tests, NULL, NULL);
+}
