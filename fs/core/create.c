@@ -40,7 +40,7 @@ struct taking {
 static int choose_memory(struct taking *t, struct sf_err *err)
 {
 	const struct sf_create_request *request = t->options->request;
-	bool alive = t->record.power == SF_POWER_RUNNING || t->record.power == SF_POWER_PAUSED;
+	bool alive = sf_power_alive(t->record.power);
 	bool possible = alive && sf_hypervisor_can(t->op->engine->hv, SF_HYPERVISOR_MEMORY);
 
 	if (request->memory == SF_YES && request->disks)
@@ -77,7 +77,7 @@ static int secure_instant(struct taking *t, struct sf_err *err)
 	struct sf_volume_stat stat;
 	int rc;
 
-	if (t->record.power == SF_POWER_RUNNING || t->record.power == SF_POWER_PAUSED) {
+	if (sf_power_alive(t->record.power)) {
 		t->at_rest_by_us = t->record.power == SF_POWER_RUNNING;
 		t->record.consistency = t->memory            ? SF_CONSISTENCY_MEMORY
 		                        : t->record.quiesced ? SF_CONSISTENCY_QUIESCED
@@ -203,7 +203,7 @@ static int check_still_at_rest(struct taking *t, struct sf_err *err)
 	enum sf_power power;
 	int rc = t->lease ? sf_lease_check(t->lease, err) : 0;
 
-	if (rc < 0 || t->record.power == SF_POWER_UNKNOWN || t->record.power == SF_POWER_OFF)
+	if (rc < 0 || !sf_power_alive(t->record.power))
 		return rc < 0 ? rc : sf_volumes_check(&t->volumes, err);
 	rc = sf_hypervisor_power(t->op->engine->hv, &t->op->desc, &power, err);
 	if (rc == 0 && power != SF_POWER_PAUSED)

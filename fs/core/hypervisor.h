@@ -38,6 +38,11 @@ enum sf_power {
 /* "running", "paused", "off", "unknown"; parse gives -EINVAL for anything else. */
 const char *sf_power_name(enum sf_power power);
 int sf_power_parse(const char *text, enum sf_power *ret);
+/* There is a guest, running or paused. */
+static inline bool sf_power_alive(enum sf_power power)
+{
+	return power == SF_POWER_RUNNING || power == SF_POWER_PAUSED;
+}
 
 struct sf_vm_desc {
 	char name[SF_NAME_MAX + 1];

@@ -4,9 +4,7 @@
  * undone; from there on the plan leads forward, after a crash too. A failure past the stop turns the plan round to
  * the safety snapshot, which is then walked to like any other.
  */
-#include "engine_impl.h"
-
-#include "ram.h"
+#include "revert_impl.h"
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -20,150 +18,9 @@
 #include <string.h>
 #include <time.h>
 
-struct reverting {
-	struct sf_vm_op *op;
-	struct sf_plan plan;
-	struct sf_snapshot *target;
-	struct sf_volumes volumes; /* parallel to target->record.disks */
-	struct sf_job *job;        /* NULL where there is no way back */
-	struct sf_lease *lease;
-	bool stopped;  /* the guest's state is gone from the hypervisor */
-	bool swapped;  /* a disk may have been replaced */
-	bool found;    /* walking a plan that was found, not one that was just made */
-};
-
-static bool alive(enum sf_power power)
-{
-	return power == SF_POWER_RUNNING || power == SF_POWER_PAUSED;
-}
-
-/* --- finding out --- */
-
-/* The live volumes of exactly the recorded disks. A disk that is the VM's no longer is not ours to replace. */
-static int match_volumes(struct reverting *r, struct sf_err *err)
-{
-	const struct sf_disk *disks[SF_VM_DISKS_MAX];
-	const struct sf_record *record = &r->target->record;
-	struct sf_volumes all, matched = {.n = 0};
-	int rc = sf_volumes_open(r->op, NULL, 0, &all, disks, err);
-
-	if (rc < 0)
-		return rc;
-	for (size_t i = 0; rc == 0 && i < record->ndisks; i++) {
-		size_t k = 0;
-
-		while (k < all.n && (!all.list[k] || strcmp(all.list[k]->origin, record->disks[i].object.origin) != 0 ||
-		                     strcmp(all.list[k]->storage->ops->name, record->disks[i].storage) != 0))
-			k++;
-		if (k == all.n) {
-			rc = sf_fail(err, -EINVAL, "%s of the snapshot is not a disk of VM '%s' now",
-			             record->disks[i].object.origin, r->op->name);
-		} else {
-			matched.held[matched.n] = false;
-			matched.list[matched.n++] = all.list[k];
-			all.list[k] = NULL;
-		}
-	}
-	sf_volumes_close(&all);
-	if (rc < 0)
-		sf_volumes_close(&matched);
-	else
-		r->volumes = matched;
-	return rc;
-}
-
-static int check_objects(struct reverting *r, struct sf_err *err)
-{
-	const struct sf_record *record = &r->target->record;
-
-	for (size_t i = 0; i < record->ndisks; i++) {
-		struct sf_object_stat stat;
-		int rc = sf_object_stat(r->volumes.list[i]->storage, &record->disks[i].object, &stat, err);
-
-		if (rc < 0)
-			return sf_wrap(err, rc == -ENOENT ? -EIO : rc, "disk %s of the snapshot",
-			               record->disks[i].object.vdev);
-	}
-	return 0;
-}
-
-static int open_memory(struct reverting *r, struct sf_err *err)
-{
-	auto_fd int dir = -1;
-	int rc = sf_op_dir(r->op, false, err);
-
-	if (rc < 0)
-		return rc;
-	dir = sf_open_dir(r->op->dir, r->target->record.name, err);
-	return dir < 0 ? dir : sf_ram_open(dir, &r->target->record.memory, err);
-}
-
-static int check_memory(struct reverting *r, struct sf_err *err)
-{
-	auto_fd int fd = -1;
-
-	if (!r->plan.memory)
-		return 0;
-	fd = open_memory(r, err);
-	return fd < 0 ? fd : sf_ram_verify(fd, &r->target->record.memory, r->job, err);
-}
-
-static int budget_swap(struct reverting *r, struct sf_budget *budget, struct sf_err *err)
-{
-	for (size_t i = 0; i < r->volumes.n; i++) {
-		struct sf_space space;
-		uint64_t need;
-		int rc = sf_volume_cost(r->volumes.list[i], SF_FOR_REVERT, &r->target->record.disks[i].object,
-		                        &space, &need, err);
-
-		if (rc < 0)
-			return sf_wrap(err, rc, "disk %s", r->target->record.disks[i].object.vdev);
-		sf_budget_add(budget, &space, need);
-	}
-	return sf_budget_check(budget, err);
-}
-
-/* What the VM is to end as, and whether this hypervisor can do it. */
-static int choose_power(struct reverting *r, const struct sf_revert_request *request, struct sf_err *err)
-{
-	const struct sf_hypervisor *hv = r->op->engine->hv;
-	const struct sf_record *record = &r->target->record;
-	enum sf_power wanted = request->power_given ? request->power : record->power;
-	bool control = sf_hypervisor_can(hv, SF_HYPERVISOR_CONTROL);
-
-	if (!control && request->power_given)
-		return sf_fail(err, -EOPNOTSUPP, "hypervisor '%s' cannot set the power state of a VM", hv->ops->name);
-	if (!control && alive(r->plan.guest))
-		return sf_fail(err, -EOPNOTSUPP, "hypervisor '%s' cannot stop the guest", hv->ops->name);
-	if (!control)
-		wanted = SF_POWER_UNKNOWN;
-	else if (wanted == SF_POWER_UNKNOWN)
-		wanted = r->plan.guest;
-	r->plan.power = wanted;
-	r->plan.memory = alive(wanted) && record->memory.present && sf_hypervisor_can(hv, SF_HYPERVISOR_MEMORY);
-	return 0;
-}
-
-static int prepare(struct reverting *r, const struct sf_revert_request *request, struct sf_budget *budget,
-                   struct sf_err *err)
-{
-	int rc;
-
-	if (r->target->broken)
-		return sf_fail(err, -EIO, "the snapshot is broken: see .snapfs/health.json");
-	rc = sf_hypervisor_power(r->op->engine->hv, &r->op->desc, &r->plan.guest, err);
-	if (rc < 0 || (rc = choose_power(r, request, err)) < 0 || (rc = match_volumes(r, err)) < 0 ||
-	    (rc = check_objects(r, err)) < 0)
-		return rc;
-	if (!alive(r->plan.guest) && (rc = sf_volumes_hold(&r->volumes, err)) < 0)
-		return rc;
-	rc = budget_swap(r, budget, err);
-	return rc < 0 ? rc : check_memory(r, err);
-}
-
 /* --- the actions --- */
 
-static int write_plan(struct reverting *r, enum sf_life next, struct sf_err *err)
+static int write_plan(struct sf_reverting *r, enum sf_life next, struct sf_err *err)
 {
 	int rc = sf_op_dir(r->op, true, err);
 
@@ -188,7 +45,7 @@ static void safety_name(struct sf_vm_op *op, char name[static SF_NAME_MAX + 1])
 }
 
 /* The state being left, taken so that the guest does not run again between it and the stop. */
-static int take_safety(struct reverting *r, struct sf_budget *budget, struct sf_err *err)
+static int take_safety(struct sf_reverting *r, struct sf_budget *budget, struct sf_err *err)
 {
 	char name[SF_NAME_MAX + 1], description[SF_NAME_MAX + 64];
 	struct sf_create_request request = {.description = description};
@@ -208,7 +65,7 @@ static int take_safety(struct reverting *r, struct sf_budget *budget, struct sf_
 	return rc < 0 ? sf_wrap(err, rc, "snapshot of the state being left") : 0;
 }
 
-static int stop(struct reverting *r, struct sf_err *err)
+static int stop(struct sf_reverting *r, struct sf_err *err)
 {
 	int rc = r->lease ? sf_lease_check(r->lease, err) : 0;
 
@@ -217,14 +74,14 @@ static int stop(struct reverting *r, struct sf_err *err)
 	rc = sf_hypervisor_stop(r->op->engine->hv, &r->op->desc, err);
 	if (rc < 0)
 		return sf_wrap(err, rc, "stop the guest");
-	r->stopped = alive(r->plan.guest);
+	r->stopped = sf_power_alive(r->plan.guest);
 	if (r->lease)
 		(void)sf_lease_drop(r->lease, NULL); /* was in force a moment ago; the guest is off now */
 	r->lease = NULL;
 	return 0;
 }
 
-static int swap(struct reverting *r, struct sf_err *err)
+static int swap(struct sf_reverting *r, struct sf_err *err)
 {
 	for (size_t i = 0; i < r->volumes.n; i++) {
 		const struct sf_object *object = &r->target->record.disks[i].object;
@@ -237,9 +94,9 @@ static int swap(struct reverting *r, struct sf_err *err)
 	return 0;
 }
 
-static int restore_memory(struct reverting *r, struct sf_err *err)
+static int restore_memory(struct sf_reverting *r, struct sf_err *err)
 {
-	auto_fd int fd = open_memory(r, err);
+	auto_fd int fd = sf_revert_open_memory(r, err);
 	int rc = fd < 0 ? fd : sf_hypervisor_restore(r->op->engine->hv, &r->op->desc, fd, err);
 
 	return rc < 0 ? sf_wrap(err, rc, "restore the guest's RAM") : 0;
@@ -249,13 +106,13 @@ static int restore_memory(struct reverting *r, struct sf_err *err)
  * After a crash in this phase: a guest that runs is the finished work. One at rest may be half-restored and has not run
  * on these disks yet, so it is brought back once more.
  */
-static int set_power(struct reverting *r, struct sf_err *err)
+static int set_power(struct sf_reverting *r, struct sf_err *err)
 {
 	struct sf_hypervisor *hv = r->op->engine->hv;
 	enum sf_power now;
 	int rc;
 
-	if (!alive(r->plan.power))
+	if (!sf_power_alive(r->plan.power))
 		return 0;
 	if (r->found) {
 		rc = sf_hypervisor_power(hv, &r->op->desc, &now, err);
@@ -284,7 +141,7 @@ static int drop_by_uuid(struct sf_vm_op *op, const struct sf_id *uuid, struct sf
 }
 
 /* After a crash the lease is gone with the process; what the plan says of the guest takes its place. */
-static int resume(struct reverting *r, struct sf_err *err)
+static int resume(struct sf_reverting *r, struct sf_err *err)
 {
 	struct sf_lease *lease = r->lease;
 	int rc;
@@ -299,7 +156,7 @@ static int resume(struct reverting *r, struct sf_err *err)
 	return 0;
 }
 
-static int drop_plan(struct reverting *r, struct sf_err *err)
+static int drop_plan(struct sf_reverting *r, struct sf_err *err)
 {
 	int rc = r->op->dir < 0 ? 0 : sf_plan_drop(r->op->dir, err);
 
@@ -308,7 +165,7 @@ static int drop_plan(struct reverting *r, struct sf_err *err)
 	return rc;
 }
 
-static int perform(struct reverting *r, enum sf_action action, enum sf_life next, struct sf_budget *budget,
+static int perform(struct sf_reverting *r, enum sf_action action, enum sf_life next, struct sf_budget *budget,
                    struct sf_err *err)
 {
 	switch (action) {
@@ -333,7 +190,7 @@ static int perform(struct reverting *r, enum sf_action action, enum sf_life next
 	}
 }
 
-static int run(struct reverting *r, enum sf_life state, enum sf_event event, struct sf_budget *budget,
+static int run(struct sf_reverting *r, enum sf_life state, enum sf_event event, struct sf_budget *budget,
                struct sf_err *err)
 {
 	const struct sf_step *step = sf_lifecycle(state, event);
@@ -345,7 +202,7 @@ static int run(struct reverting *r, enum sf_life state, enum sf_event event, str
 }
 
 /* From where the plan stands to the end. */
-static int walk_on(struct reverting *r, enum sf_life phase, struct sf_err *err)
+static int walk_on(struct sf_reverting *r, enum sf_life phase, struct sf_err *err)
 {
 	int rc = 0;
 
@@ -356,7 +213,7 @@ static int walk_on(struct reverting *r, enum sf_life phase, struct sf_err *err)
 
 /* --- failing --- */
 
-static int undo(struct reverting *r)
+static int undo(struct sf_reverting *r)
 {
 	struct sf_err err = {0};
 	int rc = run(r, SF_LIFE_PREPARED, SF_EVENT_FAILED, NULL, &err);
@@ -372,7 +229,7 @@ static int undo(struct reverting *r)
  * The new aim is the state that was left: its disks, if any disk was replaced, its RAM and power; then its snapshot has
  * served. Without such a snapshot, and with the disks as they were, all that is left to do is to boot the guest.
  */
-static int turn_back(struct reverting *r, struct sf_err *err)
+static int turn_back(struct sf_reverting *r, struct sf_err *err)
 {
 	struct sf_plan plan = {.phase = r->swapped ? SF_LIFE_SWITCHING : SF_LIFE_POWERING,
 	                       .snapshot = r->plan.has_safety ? r->plan.safety : r->plan.snapshot,
@@ -387,14 +244,14 @@ static int turn_back(struct reverting *r, struct sf_err *err)
 	rc = sf_catalog_snapshot_by_id(r->op->engine->catalog, sf_snapshot_id(&plan.snapshot), &aim);
 	if (rc < 0)
 		return sf_fail(err, rc, "the snapshot of the state being left is gone");
-	plan.memory = plan.back && aim->record.memory.present && alive(plan.power);
+	plan.memory = plan.back && aim->record.memory.present && sf_power_alive(plan.power);
 	sf_snapshot_unref(aim);
 	rc = sf_plan_write(r->op->dir, &plan, err);
 	return rc < 0 ? rc : sf_revert_found(r->op, &plan, err);
 }
 
 /* The first failure is what the user is told; what became of the VM stands before it. */
-static int recover(struct reverting *r, int rc, struct sf_err *err)
+static int recover(struct sf_reverting *r, int rc, struct sf_err *err)
 {
 	struct sf_err why = {0};
 
@@ -415,10 +272,10 @@ static int recover(struct reverting *r, int rc, struct sf_err *err)
 
 /* --- the doors --- */
 
-static int revert(struct reverting *r, const struct sf_revert_request *request, struct sf_err *err)
+static int revert(struct sf_reverting *r, const struct sf_revert_request *request, struct sf_err *err)
 {
 	struct sf_budget budget = {.npools = 0};
-	int rc = prepare(r, request, &budget, err);
+	int rc = sf_revert_prepare(r, request, &budget, err);
 
 	if (rc < 0)
 		return rc;
@@ -440,7 +297,7 @@ static int revert(struct reverting *r, const struct sf_revert_request *request, 
 
 int sf_revert_found(struct sf_vm_op *op, const struct sf_plan *plan, struct sf_err *err)
 {
-	struct reverting *r = calloc(1, sizeof(*r)); /* too large for a thread's stack */
+	struct sf_reverting *r = calloc(1, sizeof(*r)); /* too large for a thread's stack */
 	int rc = 0;
 
 	if (!r)
@@ -454,8 +311,8 @@ int sf_revert_found(struct sf_vm_op *op, const struct sf_plan *plan, struct sf_e
 			rc = sf_fail(err, rc, "the snapshot that the VM was being reverted to is gone");
 	}
 	if (rc == 0 && plan->phase == SF_LIFE_SWITCHING) {
-		rc = match_volumes(r, err);
-		if (rc == 0 && !alive(plan->guest))
+		rc = sf_revert_match(r, err);
+		if (rc == 0 && !sf_power_alive(plan->guest))
 			rc = sf_volumes_hold(&r->volumes, err);
 	}
 	if (rc == 0)
@@ -471,7 +328,7 @@ int sf_revert_found(struct sf_vm_op *op, const struct sf_plan *plan, struct sf_e
 static int revert_named(struct sf_vm_op *op, const char *name, const struct sf_revert_request *request,
                         struct sf_err *err)
 {
-	struct reverting *r = calloc(1, sizeof(*r)); /* too large for a thread's stack */
+	struct sf_reverting *r = calloc(1, sizeof(*r)); /* too large for a thread's stack */
 	int rc;
 
 	if (!r)

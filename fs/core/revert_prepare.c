@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Whether a VM can be rolled back, found out before anything is changed. */
+#include "revert_impl.h"
+
+#include "ram.h"
+
+#include "base/cleanup.h"
+#include "base/durable.h"
+
+#include <errno.h>
+#include <string.h>
+
+int sf_revert_match(struct sf_reverting *r, struct sf_err *err)
+{
+	const struct sf_disk *disks[SF_VM_DISKS_MAX];
+	const struct sf_record *record = &r->target->record;
+	struct sf_volumes all, matched = {.n = 0};
+	int rc = sf_volumes_open(r->op, NULL, 0, &all, disks, err);
+
+	if (rc < 0)
+		return rc;
+	for (size_t i = 0; rc == 0 && i < record->ndisks; i++) {
+		size_t k = 0;
+
+		while (k < all.n && (!all.list[k] || strcmp(all.list[k]->origin, record->disks[i].object.origin) != 0 ||
+		                     strcmp(all.list[k]->storage->ops->name, record->disks[i].storage) != 0))
+			k++;
+		if (k == all.n) {
+			rc = sf_fail(err, -EINVAL, "%s of the snapshot is not a disk of VM '%s' now",
+			             record->disks[i].object.origin, r->op->name);
+		} else {
+			matched.held[matched.n] = false;
+			matched.list[matched.n++] = all.list[k];
+			all.list[k] = NULL;
+		}
+	}
+	sf_volumes_close(&all);
+	if (rc < 0)
+		sf_volumes_close(&matched);
+	else
+		r->volumes = matched;
+	return rc;
+}
+
+static int check_objects(struct sf_reverting *r, struct sf_err *err)
+{
+	const struct sf_record *record = &r->target->record;
+
+	for (size_t i = 0; i < record->ndisks; i++) {
+		struct sf_object_stat stat;
+		int rc = sf_object_stat(r->volumes.list[i]->storage, &record->disks[i].object, &stat, err);
+
+		if (rc < 0)
+			return sf_wrap(err, rc == -ENOENT ? -EIO : rc, "disk %s of the snapshot",
+			               record->disks[i].object.vdev);
+	}
+	return 0;
+}
+
+int sf_revert_open_memory(struct sf_reverting *r, struct sf_err *err)
+{
+	auto_fd int dir = -1;
+	int rc = sf_op_dir(r->op, false, err);
+
+	if (rc < 0)
+		return rc;
+	dir = sf_open_dir(r->op->dir, r->target->record.name, err);
+	return dir < 0 ? dir : sf_ram_open(dir, &r->target->record.memory, err);
+}
+
+static int check_memory(struct sf_reverting *r, struct sf_err *err)
+{
+	auto_fd int fd = -1;
+
+	if (!r->plan.memory)
+		return 0;
+	fd = sf_revert_open_memory(r, err);
+	return fd < 0 ? fd : sf_ram_verify(fd, &r->target->record.memory, r->job, err);
+}
+
+static int budget_swap(struct sf_reverting *r, struct sf_budget *budget, struct sf_err *err)
+{
+	for (size_t i = 0; i < r->volumes.n; i++) {
+		struct sf_space space;
+		uint64_t need;
+		int rc = sf_volume_cost(r->volumes.list[i], SF_FOR_REVERT, &r->target->record.disks[i].object,
+		                        &space, &need, err);
+
+		if (rc < 0)
+			return sf_wrap(err, rc, "disk %s", r->target->record.disks[i].object.vdev);
+		sf_budget_add(budget, &space, need);
+	}
+	return sf_budget_check(budget, err);
+}
+
+/* What the VM is to end as, and whether this hypervisor can do it. */
+static int choose_power(struct sf_reverting *r, const struct sf_revert_request *request, struct sf_err *err)
+{
+	const struct sf_hypervisor *hv = r->op->engine->hv;
+	const struct sf_record *record = &r->target->record;
+	enum sf_power wanted = request->power_given ? request->power : record->power;
+	bool control = sf_hypervisor_can(hv, SF_HYPERVISOR_CONTROL);
+
+	if (!control && request->power_given)
+		return sf_fail(err, -EOPNOTSUPP, "hypervisor '%s' cannot set the power state of a VM", hv->ops->name);
+	if (!control && sf_power_alive(r->plan.guest))
+		return sf_fail(err, -EOPNOTSUPP, "hypervisor '%s' cannot stop the guest", hv->ops->name);
+	if (!control)
+		wanted = SF_POWER_UNKNOWN;
+	else if (wanted == SF_POWER_UNKNOWN)
+		wanted = r->plan.guest;
+	r->plan.power = wanted;
+	r->plan.memory = sf_power_alive(wanted) && record->memory.present && sf_hypervisor_can(hv, SF_HYPERVISOR_MEMORY);
+	return 0;
+}
+
+int sf_revert_prepare(struct sf_reverting *r, const struct sf_revert_request *request, struct sf_budget *budget,
+                   struct sf_err *err)
+{
+	int rc;
+
+	if (r->target->broken)
+		return sf_fail(err, -EIO, "the snapshot is broken: see .snapfs/health.json");
+	rc = sf_hypervisor_power(r->op->engine->hv, &r->op->desc, &r->plan.guest, err);
+	if (rc < 0 || (rc = choose_power(r, request, err)) < 0 || (rc = sf_revert_match(r, err)) < 0 ||
+	    (rc = check_objects(r, err)) < 0)
+		return rc;
+	if (!sf_power_alive(r->plan.guest) && (rc = sf_volumes_hold(&r->volumes, err)) < 0)
+		return rc;
+	rc = budget_swap(r, budget, err);
+	return rc < 0 ? rc : check_memory(r, err);
+}
