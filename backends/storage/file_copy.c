@@ -167,7 +167,7 @@ int sf_file_fill(const struct sf_file_fill *fill, const char **ret_method, struc
 		*ret_method = SF_FILE_REFLINK;
 		return 0;
 	}
-	if (!cannot(errno))
+	if (fill->share_only || !cannot(errno))
 		return sf_fail(err, -errno, "reflink %s: %s", fill->what, strerror(errno));
 	rc = copy_sparse(fill, err);
 	if (rc == 0)

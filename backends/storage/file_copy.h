@@ -21,6 +21,8 @@ struct sf_file_fill {
 	const char *what; /* names src in errors */
 	int lease_fd; /* while copying: give up with -EBUSY when this lease is broken; -1: none */
 	struct sf_job *job;
+	/* Someone counts on one instant that only sharing gives: do not copy in its stead. */
+	bool share_only;
 };
 
 /*

@@ -99,7 +99,14 @@ static int open_tmp(struct sf_storage *storage, const struct sf_object *object,
 static int fill_object(const struct sf_file_volume *volume, int src, int dst, struct sf_job *job,
 		       struct sf_object_stat *ret, struct sf_err *err)
 {
-	struct sf_file_fill fill = {src, dst, volume->base.origin, volume->lease_fd, job};
+	/* A volume that was said to be instant may be written to by now, unless it is held. */
+	struct sf_file_fill fill = {.src = src,
+	                            .dst = dst,
+	                            .what = volume->base.origin,
+	                            .lease_fd = volume->lease_fd,
+	                            .job = job,
+	                            .share_only = volume->probed && volume->instant &&
+	                                          volume->lease_fd < 0};
 	const char *method = NULL;
 	struct stat st;
 	int rc = sf_file_inherit_nocow(src, dst, err);

@@ -118,7 +118,11 @@ static int open_live(const char *origin, struct stat *ret_st, struct sf_err *err
 static int build(struct sf_file_volume *volume, int snapshot, const struct sf_file_place *place,
 		 const char *name, struct sf_job *job, struct sf_err *err)
 {
-	struct sf_file_fill fill = {snapshot, -1, volume->base.origin, volume->lease_fd, job};
+	struct sf_file_fill fill = {.src = snapshot,
+	                            .dst = -1,
+	                            .what = volume->base.origin,
+	                            .lease_fd = volume->lease_fd,
+	                            .job = job};
 	const char *method;
 	struct stat st;
 	auto_fd int live = open_live(volume->base.origin, &st, err);

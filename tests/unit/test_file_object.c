@@ -133,12 +133,14 @@ static void an_image_that_went_away_leaves_no_directories(void **state)
 
 /* A memory file is on a file system of its own, so neither reflink nor copy_file_range works from
  * it. */
-static void a_copy_by_hand_is_sparse_and_equal(void **state)
+static void a_copy_by_hand_is_sparse_and_equal_and_never_made_unasked(void **state)
 {
 	struct fixture *f = *state;
 	struct sf_job job = {0};
-	struct sf_file_fill fill = {memfd_create("src", 0), -1, "src", -1, &job};
+	struct sf_file_fill fill = {
+		.src = memfd_create("src", 0), .dst = -1, .what = "src", .lease_fd = -1, .job = &job};
 	const char *method = NULL;
+	struct sf_err err = {0};
 	char path[2048], run[5000];
 
 	fill.dst = f->other = open(in(path, f->dir, "dst"), O_RDWR | O_CREAT, 0600);
@@ -146,6 +148,10 @@ static void a_copy_by_hand_is_sparse_and_equal(void **state)
 	assert_int_equal(ftruncate(fill.src, 40 * MIB + 11), 0);
 	for (off_t off = 30 * MIB; off < 33 * MIB; off += 4096)
 		assert_int_equal(pwrite(fill.src, run, 5000, off), 5000);
+	fill.share_only = true;
+	failed(sf_file_fill(&fill, &method, &err), -EXDEV, &err, "reflink src");
+	assert_int_equal(stat_of(path).st_size, 0);
+	fill.share_only = false;
 	assert_int_equal(sf_file_fill(&fill, &method, NULL), 0);
 	assert_string_equal(method, SF_FILE_COPY);
 	assert_int_equal(stat_of(path).st_size, 40 * MIB + 11);
@@ -269,7 +275,7 @@ int main(void)
 		with_image(a_cancelled_create_leaves_nothing),
 		with_image(a_copy_gives_up_for_a_writer),
 		with_image(an_image_that_went_away_leaves_no_directories),
-		with_dir(a_copy_by_hand_is_sparse_and_equal),
+		with_dir(a_copy_by_hand_is_sparse_and_equal_and_never_made_unasked),
 		with_image(a_snapshot_without_content_is_stale),
 		with_image(removing_the_last_takes_the_directories),
 		with_dir(a_full_file_system_is_left_as_it_was),
