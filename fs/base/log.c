@@ -2,22 +2,28 @@
 #include "log.h"
 
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <syslog.h>
 
 static struct {
 	enum sf_log_level level;
-	bool to_syslog;
+	atomic_bool to_syslog;
 } log_state = {.level = SF_LOG_INFO};
 
 void sf_log_init(bool to_syslog)
 {
-	log_state.to_syslog = to_syslog;
 	if (getenv("SNAPFS_DEBUG"))
 		log_state.level = SF_LOG_DEBUG;
 	if (to_syslog)
-		openlog("snapfs", LOG_PID, LOG_DAEMON);
+		sf_log_to_syslog();
+}
+
+void sf_log_to_syslog(void)
+{
+	openlog("snapfs", LOG_PID, LOG_DAEMON);
+	atomic_store(&log_state.to_syslog, true);
 }
 
 bool sf_log_wants(enum sf_log_level level)
@@ -46,7 +52,7 @@ void sf_log(enum sf_log_level level, const char *fmt, ...)
 	(void)vsnprintf(line, sizeof(line), fmt, args); /* a cut line is still a line */
 	va_end(args);
 	defuse(line);
-	if (log_state.to_syslog)
+	if (atomic_load(&log_state.to_syslog))
 		syslog(priority[level], "%s", line);
 	else
 		(void)fprintf(stderr, "snapfs: %s%s\n", word[level], line);

@@ -13,6 +13,9 @@ enum sf_log_level { SF_LOG_ERROR, SF_LOG_WARNING, SF_LOG_INFO, SF_LOG_DEBUG };
 /* Called once, before any thread starts. */
 void sf_log_init(bool to_syslog);
 
+/* From now on; other threads may be logging. For a daemon that leaves its terminal. */
+void sf_log_to_syslog(void);
+
 bool sf_log_wants(enum sf_log_level level);
 
 void sf_log(enum sf_log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Open files and their bytes. An image's read goes straight from its handle to the backend and
+ * back, with no lock and nothing looked up; the buffer is the thread's own, aligned for O_DIRECT.
+ */
+#define FUSE_USE_VERSION 312
+
+#include "fs.h"
+
+#include "core/engine.h"
+
+#include "base/cleanup.h"
+#include "base/err.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <fuse_lowlevel.h>
+
+struct sf_data_buffer {
+	void *data;
+	size_t size;
+};
+
+struct sf_handle {
+	struct sf_handle *next, *prev; /* in the list of open ones, under its lock */
+	struct sf_entry *entries;      /* of a directory */
+	size_t nentries;
+
+	/* An image; the rest serves text. */
+	struct sf_image *image;
+	uint64_t snapshot_id;
+	char path[SF_NODE_PATH];
+	atomic_bool failed; /* a failure has been reported: one line for each open file, not for
+			       each read */
+
+	struct sf_snapshot *snapshot; /* keeps the text of meta.json */
+	pthread_mutex_t lock;         /* guards what follows, which only a control file changes */
+	char *owned;
+	const char *text;
+	size_t len;
+	uint64_t base; /* the offset at which the text starts */
+};
+
+static void free_buffer(void *arg)
+{
+	struct sf_data_buffer *buffer = arg;
+
+	free(buffer->data);
+	free(buffer);
+}
+
+/* This thread's buffer of at least size bytes; NULL when out of memory. */
+static void *take_buffer(const struct sf_fs *fs, size_t size)
+{
+	struct sf_data_buffer *buffer = pthread_getspecific(fs->buffers);
+	void *data;
+
+	if (!buffer) {
+		buffer = calloc(1, sizeof(*buffer));
+		if (!buffer || pthread_setspecific(fs->buffers, buffer) != 0) {
+			free(buffer);
+			return NULL;
+		}
+	}
+	if (buffer->size >= size)
+		return buffer->data;
+	if (posix_memalign(&data, SF_IMAGE_ALIGN, size) != 0)
+		return NULL;
+	free(buffer->data);
+	buffer->data = data;
+	buffer->size = size;
+	return data;
+}
+
+/* --- opening --- */
+
+static char *make_report(struct sf_engine *engine, enum sf_report report)
+{
+	switch (report) {
+	case SF_REPORT_JOBS:
+		return sf_engine_jobs_json(engine);
+	case SF_REPORT_HEALTH:
+		return sf_engine_health_json(engine);
+	case SF_REPORT_LAST_ERROR:
+		return sf_engine_last_error(engine);
+	case SF_REPORT_METRICS:
+		return sf_engine_metrics(engine);
+	case SF_REPORT_VERSION:
+		return strdup(SF_VERSION "\n");
+	}
+	return NULL;
+}
+
+static int own_text(struct sf_handle *handle, char *text, struct sf_err *err)
+{
+	if (!text)
+		return sf_fail(err, -ENOMEM, "%s: out of memory", handle->path);
+	handle->owned = text;
+	handle->text = text;
+	handle->len = strlen(text);
+	return 0;
+}
+
+static void open_meta(struct sf_handle *handle, struct sf_snapshot *snapshot)
+{
+	handle->snapshot = sf_snapshot_ref(snapshot);
+	handle->text = snapshot->meta;
+	handle->len = snapshot->meta_len;
+}
+
+static int open_content(const struct sf_fs *fs, const struct sf_node *node,
+			struct sf_handle *handle, struct sf_err *err)
+{
+	switch (node->kind) {
+	case SF_NODE_IMAGE:
+		handle->snapshot_id = node->snapshot->id;
+		return sf_engine_image_open(fs->engine, node->snapshot, node->file, &handle->image,
+					    err);
+	case SF_NODE_META:
+		open_meta(handle, node->snapshot);
+		return 0;
+	case SF_NODE_VM_JSON:
+		sf_engine_refresh(fs->engine);
+		return own_text(handle, sf_engine_vm_json(fs->engine, node->vm.id), err);
+	case SF_NODE_REPORT:
+		return own_text(handle, make_report(fs->engine, node->report), err);
+	case SF_NODE_CREATE:
+	case SF_NODE_REVERT:
+		return 0;
+	default:
+		return sf_fail(err, -EISDIR, "%s is a directory", handle->path);
+	}
+}
+
+static struct sf_handle *new_handle(struct sf_fs *fs, const struct sf_node *node)
+{
+	struct sf_handle *handle = calloc(1, sizeof(*handle));
+	auto_unlock pthread_mutex_t *held = sf_lock(&fs->lock);
+
+	if (!handle)
+		return NULL;
+	pthread_mutex_init(&handle->lock, NULL);
+	sf_node_path(node, handle->path);
+	handle->next = fs->open;
+	if (fs->open)
+		fs->open->prev = handle;
+	fs->open = handle;
+	return handle;
+}
+
+static void unlist(struct sf_fs *fs, struct sf_handle *handle)
+{
+	auto_unlock pthread_mutex_t *held = sf_lock(&fs->lock);
+
+	if (handle->prev)
+		handle->prev->next = handle->next;
+	else
+		fs->open = handle->next;
+	if (handle->next)
+		handle->next->prev = handle->prev;
+}
+
+void sf_data_close(struct sf_fs *fs, struct sf_handle *handle)
+{
+	unlist(fs, handle);
+	if (handle->image)
+		sf_engine_image_close(fs->engine, handle->snapshot_id, handle->image);
+	sf_snapshot_unref(handle->snapshot);
+	pthread_mutex_destroy(&handle->lock);
+	free(handle->owned);
+	free(handle->entries);
+	free(handle);
+}
+
+int sf_data_open(struct sf_fs *fs, const struct sf_node *node, struct sf_handle **ret,
+		 struct sf_err *err)
+{
+	struct sf_handle *handle = new_handle(fs, node);
+	int rc;
+
+	if (!handle)
+		return sf_fail(err, -ENOMEM, "out of memory");
+	rc = open_content(fs, node, handle, err);
+	if (rc < 0)
+		sf_data_close(fs, handle);
+	else
+		*ret = handle;
+	return rc;
+}
+
+int sf_data_open_dir(struct sf_fs *fs, const struct sf_node *dir, struct sf_handle **ret)
+{
+	struct sf_handle *handle = new_handle(fs, dir);
+	int rc;
+
+	if (!handle)
+		return -ENOMEM;
+	rc = sf_tree_list(&fs->tree, dir, &handle->entries, &handle->nentries);
+	if (rc < 0)
+		sf_data_close(fs, handle);
+	else
+		*ret = handle;
+	return rc;
+}
+
+const struct sf_entry *sf_data_entries(const struct sf_handle *handle, size_t *ret_n)
+{
+	*ret_n = handle->nentries;
+	return handle->entries;
+}
+
+int sf_data_init(struct sf_fs *fs, struct sf_err *err)
+{
+	int rc = pthread_key_create(&fs->buffers, free_buffer);
+
+	if (rc != 0)
+		return sf_fail(err, -rc, "thread buffers: %s", strerror(rc));
+	pthread_mutex_init(&fs->lock, NULL);
+	fs->open = NULL;
+	return 0;
+}
+
+void sf_data_fini(struct sf_fs *fs)
+{
+	while (fs->open)
+		sf_data_close(fs, fs->open);
+	pthread_mutex_destroy(&fs->lock);
+	pthread_key_delete(fs->buffers);
+}
+
+void sf_data_answer(struct sf_handle *handle, char *text, uint64_t position)
+{
+	auto_unlock pthread_mutex_t *held = sf_lock(&handle->lock);
+
+	free(handle->owned);
+	handle->owned = text;
+	handle->text = text;
+	handle->len = text ? strlen(text) : 0;
+	handle->base = position;
+}
+
+/* --- reading --- */
+
+static void report_failure(const struct sf_fs *fs, struct sf_handle *handle, struct sf_err *err)
+{
+	char what[SF_NODE_PATH + 8];
+
+	if (atomic_exchange(&handle->failed, true))
+		return;
+	(void)snprintf(what, sizeof(what), "read %s", handle->path);
+	sf_engine_note_failure(fs->engine, what, err);
+}
+
+static void read_image(fuse_req_t req, const struct sf_fs *fs, struct sf_handle *handle,
+		       size_t size, uint64_t off)
+{
+	struct sf_err err = {0};
+	void *buffer = take_buffer(fs, size);
+	size_t len;
+	int rc;
+
+	if (!buffer) {
+		fuse_reply_err(req, ENOMEM);
+		return;
+	}
+	rc = sf_image_pread(handle->image, buffer, size, off, &len, &err);
+	if (rc < 0) {
+		report_failure(fs, handle, &err);
+		fuse_reply_err(req, -rc);
+		return;
+	}
+	fuse_reply_buf(req, buffer, len);
+}
+
+/* The part of the text that a read at off sees, copied out; *ret stays NULL for none. */
+static size_t copy_text(struct sf_handle *handle, size_t size, uint64_t off, char **ret)
+{
+	auto_unlock pthread_mutex_t *held = sf_lock(&handle->lock);
+	size_t len;
+
+	if (off < handle->base)
+		handle->base =
+			0; /* the reader has sought back, so it counts from the text's start */
+	off -= handle->base;
+	if (off >= handle->len)
+		return 0;
+	len = handle->len - off < size ? (size_t)(handle->len - off) : size;
+	*ret = malloc(len);
+	if (*ret)
+		memcpy(*ret, handle->text + off, len);
+	return len;
+}
+
+static void read_text(fuse_req_t req, struct sf_handle *handle, size_t size, uint64_t off)
+{
+	auto_free char *part = NULL;
+	size_t len = copy_text(handle, size, off, &part);
+
+	if (len > 0 && !part)
+		fuse_reply_err(req, ENOMEM);
+	else
+		fuse_reply_buf(req, part, len);
+}
+
+void sf_data_read(fuse_req_t req, const struct sf_fs *fs, struct sf_handle *handle, size_t size,
+		  off_t off)
+{
+	if (handle->image)
+		read_image(req, fs, handle, size, (uint64_t)off);
+	else
+		read_text(req, handle, size, (uint64_t)off);
+}
+
+/* --- holes --- */
+
+static void seek_image(fuse_req_t req, struct sf_image *image, uint64_t off, bool data)
+{
+	uint64_t found;
+	int rc = sf_image_seek(image, off, data, &found, NULL);
+
+	if (rc < 0) /* ENOSYS would be remembered by the kernel for the whole mount */
+		fuse_reply_err(req, rc == -ENOSYS ? EIO : -rc);
+	else
+		fuse_reply_lseek(req, (off_t)found);
+}
+
+static size_t text_len(struct sf_handle *handle)
+{
+	auto_unlock pthread_mutex_t *held = sf_lock(&handle->lock);
+
+	return handle->len;
+}
+
+/* Text is all data. */
+static void seek_text(fuse_req_t req, struct sf_handle *handle, uint64_t off, bool data)
+{
+	size_t len = text_len(handle);
+
+	if (off >= len)
+		fuse_reply_err(req, ENXIO);
+	else
+		fuse_reply_lseek(req, (off_t)(data ? off : len));
+}
+
+void sf_data_lseek(fuse_req_t req, struct sf_handle *handle, off_t off, int whence)
+{
+	if (off < 0 || (whence != SEEK_DATA && whence != SEEK_HOLE))
+		fuse_reply_err(req, EINVAL);
+	else if (handle->image)
+		seek_image(req, handle->image, (uint64_t)off, whence == SEEK_DATA);
+	else
+		seek_text(req, handle, (uint64_t)off, whence == SEEK_DATA);
+}

@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The operations that change, and the refusals. What may take long leaves the thread that received
+ * it: the request, its arguments and its job travel in a struct change, and the answer is sent from
+ * there.
+ */
+#define FUSE_USE_VERSION 312
+
+#include "fs.h"
+
+#include "control.h"
+
+#include "core/engine.h"
+
+#include "base/cleanup.h"
+#include "base/err.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <fuse_lowlevel.h>
+
+struct change {
+	struct sf_task task; /* first */
+	fuse_req_t req;
+	struct sf_fs *fs;
+	uint64_t vm_ino;
+	char vm[SF_NAME_MAX + 1];
+	char name[SF_NAME_MAX + 1];
+	char to[SF_NAME_MAX + 1]; /* rename */
+	size_t written;           /* control files: what to reply */
+	uint64_t off;             /* and where the write began */
+	struct sf_handle
+		*handle; /* .create: who reads the outcome; open until the write is answered */
+	struct sf_control_create create;
+	struct sf_revert_request revert;
+};
+
+static struct sf_fs *fs_of(fuse_req_t req)
+{
+	return fuse_req_userdata(req);
+}
+
+/* --- changes --- */
+
+static void on_interrupt(fuse_req_t req, void *arg)
+{
+	struct change *change = arg;
+
+	(void)req;
+	sf_job_cancel(&change->task.job);
+}
+
+/* The VM is that of node, a VM's or a snapshot's. NULL when out of memory, which is then answered.
+ */
+static struct change *new_change(fuse_req_t req, const struct sf_node *node)
+{
+	struct change *change = calloc(1, sizeof(*change));
+
+	if (!change) {
+		fuse_reply_err(req, ENOMEM);
+		return NULL;
+	}
+	change->req = req;
+	change->fs = fs_of(req);
+	change->vm_ino = node->vm.id;
+	memcpy(change->vm, node->vm.name, sizeof(change->vm));
+	if (node->snapshot)
+		memcpy(change->name, node->snapshot->record.name, sizeof(change->name));
+	return change;
+}
+
+static void start(struct change *change, void (*run)(struct sf_task *task))
+{
+	fuse_req_t req = change->req;
+	struct sf_fs *fs = change->fs;
+	struct sf_err err = {0};
+	int rc;
+
+	change->task.run = run;
+	fuse_req_interrupt_func(req, on_interrupt, change);
+	rc = sf_tasks_start(&fs->tasks, &change->task);
+	if (rc == 0)
+		return; /* the change is its thread's now and may be gone */
+	fuse_req_interrupt_func(req, NULL, NULL);
+	free(change);
+	sf_fail(&err, rc, "%s", rc == -ESHUTDOWN ? "snapfs is stopping" : strerror(-rc));
+	sf_ops_refuse(req, fs, "operation", &err);
+}
+
+/* From here on no interrupt reaches the change, which may then be answered and freed. */
+static fuse_req_t take_req(struct change *change)
+{
+	fuse_req_interrupt_func(change->req, NULL, NULL);
+	return change->req;
+}
+
+static void run_mkdir(struct sf_task *task)
+{
+	struct change *change = (struct change *)task;
+	struct sf_fs *fs = change->fs;
+	struct sf_node vm = {0}, node = {0};
+	struct sf_err err = {0};
+	int rc = sf_engine_create(fs->engine, change->vm, &change->create.request, &task->job,
+				  change->name, &err);
+	fuse_req_t req = take_req(change);
+
+	if (rc == 0)
+		rc = sf_tree_node(&fs->tree, change->vm_ino, &vm);
+	if (rc == 0)
+		rc = sf_tree_lookup(&fs->tree, &vm, change->name, &node);
+	if (rc < 0)
+		fuse_reply_err(req, -rc);
+	else
+		sf_ops_reply_node(req, fs, &node);
+	sf_node_fini(&node);
+	sf_node_fini(&vm);
+}
+
+static void run_rmdir(struct sf_task *task)
+{
+	struct change *change = (struct change *)task;
+	struct sf_err err = {0};
+	int rc = sf_engine_delete(change->fs->engine, change->vm, change->name, &task->job, &err);
+
+	fuse_reply_err(take_req(change), -rc);
+}
+
+static void run_rename(struct sf_task *task)
+{
+	struct change *change = (struct change *)task;
+	struct sf_err err = {0};
+	int rc = sf_engine_rename(change->fs->engine, change->vm, change->name, change->to, &err);
+
+	fuse_reply_err(take_req(change), -rc);
+}
+
+static void reply_written(struct change *change, int rc)
+{
+	fuse_req_t req = take_req(change);
+
+	if (rc < 0)
+		fuse_reply_err(req, -rc);
+	else
+		fuse_reply_write(req, change->written);
+}
+
+static void run_revert(struct sf_task *task)
+{
+	struct change *change = (struct change *)task;
+	struct sf_err err = {0};
+
+	reply_written(change, sf_engine_revert(change->fs->engine, change->vm, change->name,
+					       &change->revert, &task->job, &err));
+}
+
+/* A write that fails leaves the writer's position where it was, and that is where its next read is.
+ */
+static void answer(struct change *change, int rc, const struct sf_err *err)
+{
+	sf_data_answer(change->handle, sf_control_outcome(change->vm, change->name, rc, err),
+		       rc < 0 ? change->off : change->off + change->written);
+}
+
+static void run_create(struct sf_task *task)
+{
+	struct change *change = (struct change *)task;
+	struct sf_err err = {0};
+	int rc = sf_engine_create(change->fs->engine, change->vm, &change->create.request,
+				  &task->job, change->name, &err);
+
+	answer(change, rc, &err);
+	reply_written(change, rc);
+}
+
+/* --- mkdir, rmdir, rename --- */
+
+static void make(fuse_req_t req, const struct sf_node *dir, const char *name)
+{
+	struct change *change;
+	struct sf_err err = {0};
+	int rc = sf_name_check(name, &err);
+
+	if (dir->kind != SF_NODE_VM) {
+		sf_ops_refuse_node(req, fs_of(req), "mkdir", dir, name, -EPERM,
+				   "a snapshot is made by mkdir in a VM's directory");
+		return;
+	}
+	if (rc < 0) {
+		sf_ops_refuse_node(req, fs_of(req), "mkdir", dir, name, rc, err.text);
+		return;
+	}
+	change = new_change(req, dir);
+	if (!change)
+		return;
+	(void)snprintf(change->create.request.name, sizeof(change->create.request.name), "%s",
+		       name);
+	start(change, run_mkdir);
+}
+
+static void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
+{
+	struct sf_node dir;
+	int rc = sf_tree_node(&fs_of(req)->tree, parent, &dir);
+
+	(void)mode;
+	if (rc < 0) {
+		fuse_reply_err(req, -rc);
+		return;
+	}
+	make(req, &dir, name);
+	sf_node_fini(&dir);
+}
+
+/* The node of parent/name, or an answer that it is not there. */
+static int find(fuse_req_t req, fuse_ino_t parent, const char *name, struct sf_node *ret)
+{
+	const struct sf_tree *tree = &fs_of(req)->tree;
+	struct sf_node dir = {0};
+	int rc = sf_tree_node(tree, parent, &dir);
+
+	if (rc == 0)
+		rc = sf_tree_lookup(tree, &dir, name, ret);
+	sf_node_fini(&dir);
+	if (rc < 0)
+		fuse_reply_err(req, -rc);
+	return rc;
+}
+
+static void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	struct change *change;
+	struct sf_node node;
+
+	if (find(req, parent, name, &node) < 0)
+		return;
+	if (node.kind != SF_NODE_SNAPSHOT) {
+		sf_ops_refuse_node(req, fs_of(req), "rmdir", &node, NULL,
+				   sf_node_is_dir(&node) ? -EPERM : -ENOTDIR,
+				   "only snapshots can be removed");
+	} else {
+		change = new_change(req, &node);
+		if (change)
+			start(change, run_rmdir);
+	}
+	sf_node_fini(&node);
+}
+
+/* EXDEV would be the usual answer to a move elsewhere, but mv would then copy, and the copy's mkdir
+ * take a snapshot. */
+static int check_rename(const struct sf_node *node, bool same_dir, const char *to, unsigned flags,
+			struct sf_err *err)
+{
+	if (flags & ~(unsigned)RENAME_NOREPLACE)
+		return sf_fail(err, -EINVAL, "snapshots cannot be exchanged");
+	if (node->kind != SF_NODE_SNAPSHOT)
+		return sf_fail(err, -EPERM, "only snapshots can be renamed");
+	if (!same_dir)
+		return sf_fail(err, -EPERM, "a snapshot stays in the directory of its VM");
+	return sf_name_check(to, err);
+}
+
+static void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t newparent,
+		      const char *newname, unsigned int flags)
+{
+	struct change *change;
+	struct sf_node node;
+	struct sf_err err = {0};
+
+	if (find(req, parent, name, &node) < 0)
+		return;
+	if (check_rename(&node, parent == newparent, newname, flags, &err) < 0) {
+		sf_ops_refuse_node(req, fs_of(req), "rename", &node, NULL, err.code, err.text);
+	} else {
+		change = new_change(req, &node);
+		if (change) {
+			(void)snprintf(change->to, sizeof(change->to), "%s", newname);
+			start(change, run_rename);
+		}
+	}
+	sf_node_fini(&node);
+}
+
+/* --- writes into control files --- */
+
+/* A command is one write: a second half that comes later must not be taken for a command of its
+ * own. */
+static int check_place(off_t off, const struct fuse_file_info *fi, struct sf_err *err)
+{
+	if (off == 0 || (fi->flags & O_APPEND))
+		return 0;
+	return sf_fail(err, -EINVAL, "a command is written at once, at the start of the file");
+}
+
+static void write_revert(fuse_req_t req, const struct sf_node *node, const char *buf, size_t size,
+			 off_t off, const struct fuse_file_info *fi)
+{
+	struct change *change;
+	struct sf_revert_request request;
+	struct sf_err err = {0};
+	bool given = false;
+	int rc = sf_control_parse_revert(buf, size, &request, &given, &err);
+
+	if (rc == 0 && given)
+		rc = check_place(off, fi, &err);
+	if (rc < 0) {
+		sf_ops_refuse_node(req, fs_of(req), "write", node, NULL, rc, err.text);
+	} else if (!given) {
+		fuse_reply_write(req, size);
+	} else if ((change = new_change(req, node))) {
+		change->written = size;
+		change->revert = request;
+		start(change, run_revert);
+	}
+}
+
+static void write_create(fuse_req_t req, const struct sf_node *node, const char *buf, size_t size,
+			 off_t off, const struct fuse_file_info *fi)
+{
+	struct change *change = new_change(req, node);
+	struct sf_err err = {0};
+	bool given = false;
+	int rc;
+
+	if (!change)
+		return;
+	change->written = size;
+	change->off = (uint64_t)off;
+	change->handle = (struct sf_handle *)(uintptr_t)fi->fh;
+	rc = sf_control_parse_create(buf, size, &change->create, &given, &err);
+	if (rc == 0 && given)
+		rc = check_place(off, fi, &err);
+	if (rc == 0 && given) {
+		start(change, run_create);
+		return;
+	}
+	if (rc < 0) {
+		answer(change, rc, &err);
+		sf_ops_refuse_node(req, change->fs, "write", node, NULL, rc, err.text);
+	} else {
+		fuse_reply_write(req, size);
+	}
+	free(change);
+}
+
+static void op_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, off_t off,
+		     struct fuse_file_info *fi)
+{
+	struct sf_node node;
+	int rc = sf_tree_node(&fs_of(req)->tree, ino, &node);
+
+	if (rc < 0) {
+		fuse_reply_err(req, -rc);
+		return;
+	}
+	if (node.kind == SF_NODE_REVERT)
+		write_revert(req, &node, buf, size, off, fi);
+	else if (node.kind == SF_NODE_CREATE)
+		write_create(req, &node, buf, size, off, fi);
+	else
+		fuse_reply_err(req, EROFS);
+	sf_node_fini(&node);
+}
+
+/* --- refusals --- */
+
+static void refuse_name(fuse_req_t req, fuse_ino_t parent, const char *verb, const char *name,
+			const char *why)
+{
+	struct sf_node dir;
+	int rc = sf_tree_node(&fs_of(req)->tree, parent, &dir);
+
+	if (rc < 0) {
+		fuse_reply_err(req, -rc);
+		return;
+	}
+	sf_ops_refuse_node(req, fs_of(req), verb, &dir, name, -EPERM, why);
+	sf_node_fini(&dir);
+}
+
+static void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	refuse_name(req, parent, "unlink", name, "use rmdir to delete a snapshot");
+}
+
+#define ONLY_MKDIR "no files can be made here; mkdir in a VM's directory takes a snapshot"
+
+static void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
+		      struct fuse_file_info *fi)
+{
+	(void)mode;
+	(void)fi;
+	refuse_name(req, parent, "create", name, ONLY_MKDIR);
+}
+
+static void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t rdev)
+{
+	(void)mode;
+	(void)rdev;
+	refuse_name(req, parent, "mknod", name, ONLY_MKDIR);
+}
+
+static void op_symlink(fuse_req_t req, const char *link, fuse_ino_t parent, const char *name)
+{
+	(void)link;
+	refuse_name(req, parent, "symlink", name, ONLY_MKDIR);
+}
+
+static void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t newparent, const char *newname)
+{
+	(void)ino;
+	refuse_name(req, newparent, "link", newname, ONLY_MKDIR);
+}
+
+void sf_ops_write_fill(struct fuse_lowlevel_ops *ops)
+{
+	ops->mkdir = op_mkdir;
+	ops->rmdir = op_rmdir;
+	ops->rename = op_rename;
+	ops->write = op_write;
+	ops->unlink = op_unlink;
+	ops->create = op_create;
+	ops->mknod = op_mknod;
+	ops->symlink = op_symlink;
+	ops->link = op_link;
+}

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The xattrs of a snapshot's directory: user.snapfs.description and user.snapfs.hold. */
+#define FUSE_USE_VERSION 312
+
+#include "fs.h"
+
+#include "control.h"
+
+#include "core/engine.h"
+
+#include "base/err.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/xattr.h>
+
+#include <fuse_lowlevel.h>
+
+#define PREFIX      "user.snapfs."
+#define DESCRIPTION PREFIX "description"
+#define HOLD        PREFIX "hold"
+
+static struct sf_fs *fs_of(fuse_req_t req)
+{
+	return fuse_req_userdata(req);
+}
+
+/* --- reading --- */
+
+static void reply_value(fuse_req_t req, const char *value, size_t len, size_t size)
+{
+	if (size == 0)
+		fuse_reply_xattr(req, len);
+	else if (len > size)
+		fuse_reply_err(req, ERANGE);
+	else
+		fuse_reply_buf(req, value, len);
+}
+
+static void get_own(fuse_req_t req, const struct sf_node *node, const char *name, size_t size)
+{
+	const struct sf_record *record =
+		node->kind == SF_NODE_SNAPSHOT ? &node->snapshot->record : NULL;
+
+	if (record && strcmp(name, DESCRIPTION) == 0 && *record->description)
+		reply_value(req, record->description, strlen(record->description), size);
+	else if (record && strcmp(name, HOLD) == 0 && record->held)
+		reply_value(req, "1", 1, size);
+	else
+		fuse_reply_err(req, ENODATA);
+}
+
+/* ls and cp ask every file for ACLs and security labels: those are answered without a look at the
+ * catalog. */
+static void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
+{
+	struct sf_node node;
+	int rc;
+
+	if (strncmp(name, PREFIX, strlen(PREFIX)) != 0) {
+		fuse_reply_err(req, strncmp(name, "system.", 7) == 0 ? EOPNOTSUPP : ENODATA);
+		return;
+	}
+	rc = sf_tree_node(&fs_of(req)->tree, ino, &node);
+	if (rc < 0) {
+		fuse_reply_err(req, -rc);
+		return;
+	}
+	get_own(req, &node, name, size);
+	sf_node_fini(&node);
+}
+
+static void op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
+{
+	char names[sizeof(DESCRIPTION) + sizeof(HOLD)];
+	struct sf_node node;
+	size_t len = 0;
+	int rc = sf_tree_node(&fs_of(req)->tree, ino, &node);
+
+	if (rc < 0) {
+		fuse_reply_err(req, -rc);
+		return;
+	}
+	if (node.kind == SF_NODE_SNAPSHOT && *node.snapshot->record.description) {
+		memcpy(names, DESCRIPTION, sizeof(DESCRIPTION));
+		len = sizeof(DESCRIPTION);
+	}
+	if (node.kind == SF_NODE_SNAPSHOT && node.snapshot->record.held) {
+		memcpy(names + len, HOLD, sizeof(HOLD));
+		len += sizeof(HOLD);
+	}
+	sf_node_fini(&node);
+	reply_value(req, names, len, size);
+}
+
+/* --- changing --- */
+
+/* What setxattr or removexattr asks for, once it has been checked. */
+struct edit {
+	bool of_hold;
+	bool held;
+	char *text; /* of the description; allocated */
+};
+
+/* Whether the snapshot has the xattr now; -EPERM when node or name is not one that can have it. */
+static int find_xattr(const struct sf_node *node, const char *name, struct edit *edit,
+		      bool *ret_there, struct sf_err *err)
+{
+	if (node->kind != SF_NODE_SNAPSHOT)
+		return sf_fail(err, -EPERM, "only a snapshot's directory has xattrs");
+	edit->of_hold = strcmp(name, HOLD) == 0;
+	if (!edit->of_hold && strcmp(name, DESCRIPTION) != 0)
+		return sf_fail(err, -EPERM, "there is only " DESCRIPTION " and " HOLD);
+	*ret_there = edit->of_hold ? node->snapshot->record.held
+				   : *node->snapshot->record.description != '\0';
+	return 0;
+}
+
+static int plan_set(const struct sf_node *node, const char *name, const char *value, size_t size,
+		    int flags, struct edit *edit, struct sf_err *err)
+{
+	bool there;
+	int rc = find_xattr(node, name, edit, &there, err);
+
+	if (rc < 0)
+		return rc;
+	if (there && (flags & XATTR_CREATE))
+		return sf_fail(err, -EEXIST, "%s is set", name);
+	if (!there && (flags & XATTR_REPLACE))
+		return sf_fail(err, -ENODATA, "%s is not set", name);
+	if (edit->of_hold)
+		return sf_control_parse_hold(value, size, &edit->held, err);
+	if (size > 0 && memchr(value, '\0', size))
+		return sf_fail(err, -EINVAL, "a description with a NUL byte");
+	edit->text = strndup(size > 0 ? value : "", size);
+	return edit->text ? sf_description_check(edit->text, err)
+			  : sf_fail(err, -ENOMEM, "out of memory");
+}
+
+static int plan_remove(const struct sf_node *node, const char *name, struct edit *edit,
+		       struct sf_err *err)
+{
+	bool there;
+	int rc = find_xattr(node, name, edit, &there, err);
+
+	if (rc < 0)
+		return rc;
+	if (!there)
+		return sf_fail(err, -ENODATA, "%s is not set", name);
+	edit->text = edit->of_hold ? NULL : strdup("");
+	return edit->of_hold || edit->text ? 0 : sf_fail(err, -ENOMEM, "out of memory");
+}
+
+/* The engine keeps its own failures for last-error; planned is what came out of the checks before
+ * it. */
+static void apply(fuse_req_t req, const char *verb, const struct sf_node *node, struct edit *edit,
+		  int planned, struct sf_err *err)
+{
+	struct sf_fs *fs = fs_of(req);
+	int rc;
+
+	if (planned < 0) {
+		sf_ops_refuse_node(req, fs, verb, node, NULL, planned, err->text);
+		return;
+	}
+	rc = edit->of_hold ? sf_engine_hold(fs->engine, node->snapshot->id, edit->held, err)
+			   : sf_engine_describe(fs->engine, node->snapshot->id, edit->text, err);
+	fuse_reply_err(req, -rc);
+}
+
+static void op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *value,
+			size_t size, int flags)
+{
+	struct edit edit = {0};
+	struct sf_node node;
+	struct sf_err err = {0};
+	int rc = sf_tree_node(&fs_of(req)->tree, ino, &node);
+
+	if (rc < 0) {
+		fuse_reply_err(req, -rc);
+		return;
+	}
+	rc = plan_set(&node, name, value, size, flags, &edit, &err);
+	apply(req, "setxattr", &node, &edit, rc, &err);
+	free(edit.text);
+	sf_node_fini(&node);
+}
+
+static void op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
+{
+	struct edit edit = {0};
+	struct sf_node node;
+	struct sf_err err = {0};
+	int rc = sf_tree_node(&fs_of(req)->tree, ino, &node);
+
+	if (rc < 0) {
+		fuse_reply_err(req, -rc);
+		return;
+	}
+	rc = plan_remove(&node, name, &edit, &err);
+	apply(req, "removexattr", &node, &edit, rc, &err);
+	free(edit.text);
+	sf_node_fini(&node);
+}
+
+void sf_ops_xattr_fill(struct fuse_lowlevel_ops *ops)
+{
+	ops->getxattr = op_getxattr;
+	ops->listxattr = op_listxattr;
+	ops->setxattr = op_setxattr;
+	ops->removexattr = op_removexattr;
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The tree as numbers: inode <-> name, attributes, listings. There is no inode table: a number says
+ * what it is, and the catalog whether it is still there. Knows nothing of FUSE; takes no lock of
+ * its own.
+ *
+ *   1             /              2             .snapfs        3..7         its files
+ *   vm id         /VM            vm id | 1     .create        vm id | 2    .vm.json
+ *   snapshot id   /VM/NAME       id | 1, 2, 3  meta.json, memory.sav, revert
+ *                                id | 16 + n   disk n
+ */
+#ifndef SF_FACE_TREE_H
+#define SF_FACE_TREE_H
+
+#include "core/catalog.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+struct sf_tree {
+	struct sf_catalog *catalog;
+	uint64_t started_ns; /* mtime of what has no instant of its own */
+	bool gid_given;      /* -o gid=: directories and data files belong to this group */
+	gid_t gid;
+	mode_t umask; /* -o umask=, default 077 */
+	bool show_control;
+};
+
+enum sf_node_kind {
+	SF_NODE_ROOT,
+	SF_NODE_REPORTS,  /* .snapfs */
+	SF_NODE_REPORT,   /* a file in it */
+	SF_NODE_VM,       /* from here on, vm is filled in */
+	SF_NODE_CREATE,   /* .create */
+	SF_NODE_VM_JSON,  /* .vm.json */
+	SF_NODE_SNAPSHOT, /* from here on, snapshot is filled in as well; vm.name comes from the
+			     record */
+	SF_NODE_META,
+	SF_NODE_REVERT,
+	SF_NODE_IMAGE, /* a disk or the RAM */
+};
+
+enum sf_report {
+	SF_REPORT_JOBS,
+	SF_REPORT_HEALTH,
+	SF_REPORT_LAST_ERROR,
+	SF_REPORT_METRICS,
+	SF_REPORT_VERSION
+};
+
+/* One place in the tree. Holds a reference to its snapshot: sf_node_fini() when done. */
+struct sf_node {
+	enum sf_node_kind kind;
+	uint64_t ino;
+	struct sf_vm_info vm;
+	struct sf_snapshot *snapshot;
+	size_t file;           /* of SF_NODE_IMAGE: the disk's index or SF_FILE_MEMORY */
+	enum sf_report report; /* of SF_NODE_REPORT */
+};
+
+/* Accepts a node that is all zero. */
+void sf_node_fini(struct sf_node *node);
+bool sf_node_is_dir(const struct sf_node *node);
+/* Files whose content is made when they are opened, or that are there to be written to. */
+bool sf_node_is_control(const struct sf_node *node);
+
+/* "web/clean/disk.img" and its NUL, for messages; empty for the root. */
+#define SF_NODE_PATH (2 * (SF_NAME_MAX + 1) + SF_DISK_FILE)
+void sf_node_path(const struct sf_node *node, char path[static SF_NODE_PATH]);
+
+/* -ENOENT for a number that means nothing, or nothing any more. */
+int sf_tree_node(const struct sf_tree *tree, uint64_t ino, struct sf_node *ret);
+
+/* The child of that name; "." and ".." as well. -ENOENT, -ENOTDIR. */
+int sf_tree_lookup(const struct sf_tree *tree, const struct sf_node *dir, const char *name,
+		   struct sf_node *ret);
+
+void sf_tree_stat(const struct sf_tree *tree, const struct sf_node *node, struct stat *ret);
+
+struct sf_entry {
+	uint64_t ino;
+	bool is_dir;
+	char name[SF_NAME_MAX + 1];
+};
+
+/* A directory's content at one moment, "." and ".." first, allocated. -ENOTDIR, -ENOMEM. */
+int sf_tree_list(const struct sf_tree *tree, const struct sf_node *dir, struct sf_entry **ret,
+		 size_t *ret_n);
+
+#endif

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * snapfs: options, wiring, and the way down again. The one file that sees both the face and the
+ * registry of backends. Exit status: 0 after an ordinary unmount, 1 when something failed, 2 for a
+ * wrong command line.
+ */
+#include "daemon.h"
+#include "options.h"
+
+#include "backends/fault.h"
+#include "backends/registry.h"
+
+#include "core/backend.h"
+#include "core/config.h"
+#include "core/engine.h"
+#include "core/state.h"
+
+#include "face/session.h"
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define EXIT_USAGE 2
+
+/* What the user asked for. */
+struct setup {
+	struct sf_options options;
+	struct sf_mount_options mount;
+	struct sf_config config;
+	char *mountpoint; /* absolute */
+};
+
+/* What was opened, in this order. */
+struct house {
+	struct sf_state *state; /* until the engine owns it */
+	struct sf_fault_plan *plan;
+	struct sf_storages storages;
+	struct sf_hypervisor *hypervisor;
+	struct sf_engine *engine;
+	struct sf_session *session;
+};
+
+static int complain(const struct sf_err *err, int status)
+{
+	sf_log(SF_LOG_ERROR, "%s", err->text);
+	return status;
+}
+
+/* --- what is asked for --- */
+
+static int load_config(struct setup *setup, struct sf_err *err)
+{
+	const char *named = setup->options.config ? setup->options.config : setup->mount.config;
+	int rc = sf_config_load(&setup->config, named ? named : SF_CONFIG_DEFAULT_FILE, err);
+
+	if (rc == -ENOENT && !named)
+		return 0;
+	return rc < 0 ? sf_wrap(err, rc, "configuration") : 0;
+}
+
+/* given, if any, replaces the configured text. */
+static int override(char *text, size_t size, const char *given, const char *what,
+		    struct sf_err *err)
+{
+	if (!given)
+		return 0;
+	if (!*given || strlen(given) >= size)
+		return sf_fail(err, -EINVAL, "%s: empty, or longer than %zu bytes", what, size - 1);
+	memcpy(text, given, strlen(given) + 1);
+	return 0;
+}
+
+static int apply_options(struct setup *setup, struct sf_err *err)
+{
+	const struct sf_options *options = &setup->options;
+	const char *state = options->state ? options->state : setup->mount.state;
+	const char *hypervisor =
+		options->hypervisor ? options->hypervisor : setup->mount.hypervisor;
+	struct sf_config *config = &setup->config;
+	int rc = override(config->state_dir, sizeof(config->state_dir), state, "--state", err);
+
+	if (rc == 0)
+		rc = override(config->hypervisor, sizeof(config->hypervisor), hypervisor,
+			      "--hypervisor", err);
+	for (size_t i = 0; i < options->nvms && rc == 0; i++)
+		rc = sf_config_add_vm(config, options->vms[i], err);
+	return rc;
+}
+
+static int find_mountpoint(struct setup *setup, struct sf_err *err)
+{
+	const char *given = setup->options.mountpoint;
+	struct stat st;
+
+	setup->mountpoint = realpath(given, NULL);
+	if (!setup->mountpoint || stat(setup->mountpoint, &st) < 0)
+		return sf_fail(err, -errno, "mount point %s: %s%s", given, strerror(errno),
+			       errno == ENOTCONN ? " (a dead mount: umount it first)" : "");
+	if (!S_ISDIR(st.st_mode))
+		return sf_fail(err, -ENOTDIR, "mount point %s is not a directory", given);
+	return 0;
+}
+
+static void setup_fini(struct setup *setup)
+{
+	free(setup->mountpoint);
+	sf_config_fini(&setup->config);
+	sf_mount_options_fini(&setup->mount);
+	sf_options_fini(&setup->options);
+}
+
+/* --- opening and closing --- */
+
+static int wrap_storages(struct house *house, struct sf_err *err)
+{
+	for (size_t i = 0; i < house->storages.nstorages; i++) {
+		int rc = sf_fault_storage(house->plan, house->storages.list[i],
+					  &house->storages.list[i], err);
+
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+static int open_backends(struct house *house, const struct setup *setup, struct sf_err *err)
+{
+	struct sf_backend_env env = {.state_id = sf_state_id(house->state),
+				     .config = &setup->config};
+	const char *plan = setup->options.fault;
+	int rc = plan ? sf_fault_plan_new(plan, &house->plan, err) : 0;
+
+	if (rc == 0)
+		rc = sf_registry_open_storages(&env, &house->storages, err);
+	if (rc == 0 && plan)
+		rc = wrap_storages(house, err);
+	env.storages = &house->storages;
+	if (rc == 0)
+		rc = sf_registry_open_hypervisor(setup->config.hypervisor, &env, &house->hypervisor,
+						 err);
+	if (rc == 0 && plan)
+		rc = sf_fault_hypervisor(house->plan, house->hypervisor, &house->hypervisor, err);
+	return rc;
+}
+
+static int house_open(struct house *house, const struct setup *setup, struct sf_err *err)
+{
+	const char *source = setup->options.source ? setup->options.source : "snapfs";
+	int rc = sf_state_open(setup->config.state_dir, &house->state, err);
+
+	if (rc < 0 || (rc = open_backends(house, setup, err)) < 0)
+		return rc;
+	rc = sf_engine_open(&house->engine, house->state, &setup->config, &house->storages,
+			    house->hypervisor, err);
+	if (rc < 0)
+		return rc;
+	house->state = NULL;
+	return sf_session_open(house->engine, &setup->mount, source, setup->mountpoint,
+			       &house->session, err);
+}
+
+static void house_close(struct house *house)
+{
+	sf_session_close(house->session);
+	sf_engine_close(house->engine);
+	sf_hypervisor_close(house->hypervisor);
+	sf_storages_close(&house->storages);
+	sf_fault_plan_free(house->plan);
+	sf_state_close(house->state);
+}
+
+/* --- running --- */
+
+/* ready_fd: negative in the foreground. */
+static int serve(const struct setup *setup, int ready_fd)
+{
+	struct house house = {0};
+	struct sf_err err = {0};
+	int rc = house_open(&house, setup, &err);
+
+	if (rc == 0 && ready_fd >= 0)
+		rc = sf_daemon_ready(ready_fd, &err);
+	if (rc == 0) {
+		sf_log(SF_LOG_INFO, "mounted at %s", setup->mountpoint);
+		rc = sf_session_run(house.session, &err);
+	}
+	if (rc < 0)
+		complain(&err, EXIT_FAILURE);
+	house_close(&house);
+	if (rc == 0)
+		sf_log(SF_LOG_INFO, "unmounted");
+	return rc < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+static int run(struct setup *setup)
+{
+	struct sf_err err = {0};
+	int ready_fd = -1, status, rc;
+
+	if (geteuid() != 0) {
+		sf_fail(&err, -EPERM, "must be run by root");
+		return complain(&err, EXIT_FAILURE);
+	}
+	if (load_config(setup, &err) < 0 || find_mountpoint(setup, &err) < 0)
+		return complain(&err, EXIT_FAILURE);
+	if (apply_options(setup, &err) < 0)
+		return complain(&err, EXIT_USAGE);
+	umask(077);
+	(void)signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGIO, SIG_IGN); /* a broken lease is asked about, not waited for */
+	if (!setup->options.foreground) {
+		rc = sf_daemon_fork(&ready_fd, &status, &err);
+		if (rc != 0)
+			return rc < 0 ? complain(&err, EXIT_FAILURE) : status;
+	}
+	sf_session_block_signals();
+	return serve(setup, ready_fd);
+}
+
+int main(int argc, char **argv)
+{
+	struct setup setup = {0};
+	struct sf_err err = {0};
+	int status = EXIT_SUCCESS;
+
+	sf_log_init(false);
+	sf_config_init(&setup.config);
+	if (sf_options_parse(argc, argv, &setup.options, &err) < 0 ||
+	    sf_mount_options_parse(setup.options.mount_options, setup.options.nmount_options,
+				   &setup.mount, &err) < 0)
+		status = complain(&err, EXIT_USAGE);
+	else if (setup.options.action == SF_ACTION_HELP)
+		sf_options_help(stdout);
+	else if (setup.options.action == SF_ACTION_VERSION)
+		(void)puts("snapfs " SF_VERSION);
+	else
+		status = run(&setup);
+	setup_fini(&setup);
+	return status;
+}

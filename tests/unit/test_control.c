@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "face/control.h"
+
+#include "base/err.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void says(const struct sf_err *err, const char *why)
+{
+	if (!strstr(err->text, why))
+		fail_msg("'%s' does not say '%s'", err->text, why);
+}
+
+/* --- revert --- */
+
+static struct sf_revert_request reverted(const char *text)
+{
+	struct sf_revert_request request;
+	bool given = false;
+
+	assert_int_equal(sf_control_parse_revert(text, strlen(text), &request, &given, NULL), 0);
+	assert_true(given);
+	return request;
+}
+
+static void revert_refused(const char *text, size_t len, const char *why)
+{
+	struct sf_revert_request request = {.discard = true};
+	struct sf_err err = {0};
+	bool given = true;
+
+	assert_int_equal(sf_control_parse_revert(text, len, &request, &given, &err), -EINVAL);
+	says(&err, why);
+	assert_true(request.discard && given);
+}
+
+static void each_word_means_its_power_state(void **state)
+{
+	(void)state;
+	assert_false(reverted("yes\n").power_given);
+	assert_true(reverted("paused").power_given);
+	assert_int_equal(reverted("paused").power, SF_POWER_PAUSED);
+	assert_int_equal(reverted(" running \n").power, SF_POWER_RUNNING);
+	assert_int_equal(reverted("\toff").power, SF_POWER_OFF);
+	assert_false(reverted("off").discard);
+}
+
+static void discard_is_the_second_word(void **state)
+{
+	(void)state;
+	assert_true(reverted("yes discard\n").discard);
+	assert_true(reverted("off \t discard ").discard);
+	revert_refused("discard", 7, "'discard' is not one of yes, paused, running, off");
+	revert_refused("yes discard now", 15, "'discard now' is not discard");
+	revert_refused("yes please", 10, "'please' is not discard");
+}
+
+static void nothing_but_blanks_does_nothing(void **state)
+{
+	static const char *const texts[] = {"", "\n", " \t\r\n\n"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		struct sf_revert_request request;
+		bool given = true;
+
+		assert_int_equal(
+			sf_control_parse_revert(texts[i], strlen(texts[i]), &request, &given, NULL),
+			0);
+		assert_false(given);
+	}
+}
+
+static void other_words_are_refused(void **state)
+{
+	(void)state;
+	revert_refused("no", 2, "'no' is not one of");
+	revert_refused("YES", 3, "'YES' is not one of");
+	revert_refused("unknown", 7, "'unknown' is not one of");
+	revert_refused("yes\nyes", 7, "'yes?yes' is not one of");
+	revert_refused("yes\0", 4, "NUL byte");
+}
+
+static void junk_is_quoted_harmlessly_and_cut(void **state)
+{
+	struct sf_revert_request request;
+	struct sf_err err = {0};
+	char junk[100];
+	bool given;
+
+	(void)state;
+	memset(junk, '\x1b', sizeof(junk));
+	assert_int_equal(sf_control_parse_revert(junk, sizeof(junk), &request, &given, &err),
+			 -EINVAL);
+	assert_null(strchr(err.text, '\x1b'));
+	says(&err, "????...'");
+	assert_true(strlen(err.text) < 100);
+}
+
+static void more_than_64_kib_is_refused(void **state)
+{
+	char *text = malloc(SF_CONTROL_BYTES_MAX + 1);
+	struct sf_control_create create;
+	bool given = true;
+
+	(void)state;
+	assert_non_null(text);
+	memset(text, ' ', SF_CONTROL_BYTES_MAX + 1);
+	revert_refused(text, SF_CONTROL_BYTES_MAX + 1, "control write of more than 65536 bytes");
+	assert_int_equal(sf_control_parse_create(text, SF_CONTROL_BYTES_MAX, &create, &given, NULL),
+			 0);
+	assert_false(given);
+	free(text);
+}
+
+/* --- .create --- */
+
+static void create_refused(const char *text, int rc, const char *why)
+{
+	struct sf_control_create create;
+	struct sf_err err = {0};
+	bool given;
+
+	assert_int_equal(sf_control_parse_create(text, strlen(text), &create, &given, &err), rc);
+	says(&err, why);
+}
+
+static void every_key_is_taken(void **state)
+{
+	static const char text[] =
+		"{\"name\": \"größe 1\", \"memory\": true, \"quiesce\": false,"
+		" \"disks\": [\"vda\", \"vdc\"], \"description\": \"two\\nlines\"}\n";
+	struct sf_control_create create;
+	bool given = false;
+
+	(void)state;
+	assert_int_equal(sf_control_parse_create(text, strlen(text), &create, &given, NULL), 0);
+	assert_true(given);
+	assert_string_equal(create.request.name, "größe 1");
+	assert_int_equal(create.request.memory, SF_YES);
+	assert_int_equal(create.request.quiesce, SF_NO);
+	assert_int_equal(create.request.ndisks, 2);
+	assert_string_equal(create.request.disks[1], "vdc");
+	assert_string_equal(create.request.description, "two\nlines");
+}
+
+static void an_empty_object_leaves_all_to_policy(void **state)
+{
+	struct sf_control_create create;
+	bool given = false;
+
+	(void)state;
+	assert_int_equal(sf_control_parse_create("{}", 2, &create, &given, NULL), 0);
+	assert_true(given);
+	assert_string_equal(create.request.name, "");
+	assert_int_equal(create.request.memory, SF_POLICY);
+	assert_int_equal(create.request.quiesce, SF_POLICY);
+	assert_null(create.request.disks);
+	assert_null(create.request.description);
+}
+
+static void wrong_keys_and_types_are_refused_by_name(void **state)
+{
+	(void)state;
+	create_refused("{\"nam\": \"x\"}", -EINVAL, "'nam' is not one of name, memory, disks");
+	create_refused("{\"\\u001b[2J\": 1}", -EINVAL, "'?[2J' is not one of");
+	create_refused("{\"name\": 7}", -EINVAL, "\"name\" is not a string");
+	create_refused("{\"name\": null}", -EINVAL, "\"name\" is not a string");
+	create_refused("{\"memory\": \"yes\"}", -EINVAL, "\"memory\"");
+	create_refused("{\"memory\": null}", -EINVAL, "\"memory\"");
+	create_refused("{\"quiesce\": 1}", -EINVAL, "\"quiesce\"");
+	create_refused("{\"description\": []}", -EINVAL, "\"description\"");
+	create_refused("{\"disks\": \"vda\"}", -EINVAL, "\"disks\" is not a list");
+	create_refused("{\"disks\": []}", -EINVAL, "\"disks\" is not a list of 1 to 64");
+	create_refused("{\"disks\": [1]}", -EINVAL, "\"disks\" holds something");
+	create_refused("{\"disks\": [\"../x\"]}", -EINVAL, "\"disks\" holds something");
+	create_refused("{\"disks\": [\"vda\", \"vda\"]}", -EINVAL, "\"disks\" names 'vda' twice");
+}
+
+static void what_is_not_one_object_is_refused(void **state)
+{
+	(void)state;
+	create_refused("junk", -EINVAL, "not valid JSON");
+	create_refused("[]", -EINVAL, "not a JSON object");
+	create_refused("{}{}", -EINVAL, "not valid JSON");
+	create_refused("{\"memory\": true, \"memory\": false}", -EINVAL, "duplicate");
+	create_refused("{\"name\": \"a\\u0000b\"}", -EINVAL, "not valid JSON");
+	create_refused("{\"name\": \"\xff\"}", -EINVAL, "not valid JSON");
+}
+
+static void names_follow_the_rules(void **state)
+{
+	char text[200] = "{\"name\": \"";
+
+	(void)state;
+	create_refused("{\"name\": \"\"}", -EINVAL, "\"name\": the name is empty");
+	create_refused("{\"name\": \"a/b\"}", -EINVAL, "\"name\": the name contains '/'");
+	create_refused("{\"name\": \"..\"}", -EINVAL, "\"name\": the name starts with '.'");
+	memset(text + strlen(text), 'n', 128);
+	(void)strcat(text, "\"}");
+	create_refused(text, -ENAMETOOLONG, "\"name\": the name is longer than 127 bytes");
+}
+
+static void a_long_description_is_refused(void **state)
+{
+	char text[SF_DESCRIPTION_MAX + 100] = "{\"description\": \"";
+
+	(void)state;
+	memset(text + strlen(text), 'd', SF_DESCRIPTION_MAX + 1);
+	(void)strcat(text, "\"}");
+	create_refused(text, -EINVAL, "\"description\" is longer than 4000 bytes");
+}
+
+/* --- hold --- */
+
+static void hold_takes_yes_and_no(void **state)
+{
+	bool held = false;
+
+	(void)state;
+	assert_int_equal(sf_control_parse_hold("", 0, &held, NULL), 0);
+	assert_true(held);
+	assert_int_equal(sf_control_parse_hold("0", 1, &held, NULL), 0);
+	assert_false(held);
+	assert_int_equal(sf_control_parse_hold("yes", 3, &held, NULL), 0);
+	assert_true(held);
+	assert_int_equal(sf_control_parse_hold("no", 2, &held, NULL), 0);
+	assert_false(held);
+	assert_int_equal(sf_control_parse_hold("1", 1, &held, NULL), 0);
+	assert_true(held);
+}
+
+static void hold_refuses_the_rest(void **state)
+{
+	static const char *const values[] = {"maybe", "yes\n", "11", "y"};
+	struct sf_err err = {0};
+	char junk[500];
+	bool held = true;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+		assert_int_equal(sf_control_parse_hold(values[i], strlen(values[i]), &held, &err),
+				 -EINVAL);
+		says(&err, "is not one of 1, yes, 0, no");
+	}
+	assert_int_equal(sf_control_parse_hold("yes\0", 4, &held, &err), -EINVAL);
+	memset(junk, 'x', sizeof(junk));
+	assert_int_equal(sf_control_parse_hold(junk, sizeof(junk), &held, &err), -EINVAL);
+	says(&err, "xx...'");
+	assert_true(held);
+}
+
+/* --- the outcome --- */
+
+static void an_outcome_is_one_line_of_json(void **state)
+{
+	struct sf_err err = {.code = -ENOSPC, .text = "pool \"p\" is full\n\xff"};
+	char *good = sf_control_outcome("web", "größe", 0, NULL);
+	char *bad = sf_control_outcome("web", "", -ENOSPC, &err);
+
+	(void)state;
+	assert_string_equal(
+		good, "{\"ok\":true,\"vm\":\"web\",\"name\":\"größe\",\"path\":\"web/größe\"}\n");
+	assert_string_equal(
+		bad,
+		"{\"ok\":false,\"errno\":\"ENOSPC\",\"error\":\"pool \\\"p\\\" is full\\n?\"}\n");
+	free(good);
+	free(bad);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_word_means_its_power_state),
+		cmocka_unit_test(discard_is_the_second_word),
+		cmocka_unit_test(nothing_but_blanks_does_nothing),
+		cmocka_unit_test(other_words_are_refused),
+		cmocka_unit_test(junk_is_quoted_harmlessly_and_cut),
+		cmocka_unit_test(more_than_64_kib_is_refused),
+		cmocka_unit_test(every_key_is_taken),
+		cmocka_unit_test(an_empty_object_leaves_all_to_policy),
+		cmocka_unit_test(wrong_keys_and_types_are_refused_by_name),
+		cmocka_unit_test(what_is_not_one_object_is_refused),
+		cmocka_unit_test(names_follow_the_rules),
+		cmocka_unit_test(a_long_description_is_refused),
+		cmocka_unit_test(hold_takes_yes_and_no),
+		cmocka_unit_test(hold_refuses_the_rest),
+		cmocka_unit_test(an_outcome_is_one_line_of_json),
+	};
+
+	return cmocka_run_group_tests_name("control", tests, NULL, NULL);
+}
