@@ -24,7 +24,7 @@ struct rule {
 };
 
 struct sf_fault_plan {
-	pthread_mutex_t lock; /* guards the rules' counts */
+	pthread_mutex_t lock; /* guards the observer and the rules' counts */
 	void (*observe)(void *arg, const char *call);
 	void *observe_arg;
 	size_t nrules;
@@ -199,6 +199,8 @@ void sf_fault_plan_free(struct sf_fault_plan *plan)
 void sf_fault_plan_observe(struct sf_fault_plan *plan, void (*fn)(void *arg, const char *call),
 			   void *arg)
 {
+	auto_unlock pthread_mutex_t *held = sf_lock(&plan->lock);
+
 	plan->observe = fn;
 	plan->observe_arg = arg;
 }
@@ -232,12 +234,25 @@ static void delay(uint64_t ms)
 		;
 }
 
+/* Without the lock, so that an observer may wait, or put another in its place. */
+static void tell_observer(struct sf_fault_plan *plan, const char *call)
+{
+	void (*observe)(void *, const char *);
+	void *arg;
+
+	pthread_mutex_lock(&plan->lock);
+	observe = plan->observe;
+	arg = plan->observe_arg;
+	pthread_mutex_unlock(&plan->lock);
+	if (observe)
+		observe(arg, call);
+}
+
 int sf_fault_before(struct sf_fault_plan *plan, struct sf_fault_call *call, struct sf_err *err)
 {
 	const struct rule *rule;
 
-	if (plan->observe)
-		plan->observe(plan->observe_arg, call->name);
+	tell_observer(plan, call->name);
 	rule = match(plan, call->name);
 	if (!rule)
 		return 0;

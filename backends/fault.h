@@ -27,7 +27,8 @@ struct sf_storage;
 int sf_fault_plan_new(const char *text, struct sf_fault_plan **ret, struct sf_err *err);
 void sf_fault_plan_free(struct sf_fault_plan *plan);
 
-/* Calls fn before every call that goes through ("storage.create"); for tests that count or stop. */
+/* Calls fn before every call that goes through ("storage.create"); for tests that count or stop. fn may wait or
+ * replace itself; NULL: nobody. */
 void sf_fault_plan_observe(struct sf_fault_plan *plan, void (*fn)(void *arg, const char *call), void *arg);
 
 /* Wraps inner, which is owned from then on; inner itself is untouched on failure (-ENOMEM). */

@@ -354,22 +354,35 @@ static void add_guest(struct sf_sim_world *world, struct sf_sim_machine *machine
 		sf_log(SF_LOG_WARNING, "sim guest '%s' does not boot: %s", name, err.text);
 }
 
-static int add_machine(struct sf_sim *sim, const struct sf_vm_config *vm,
-		       const struct sf_storages *storages, struct sf_err *err)
+static void add_machine(struct sf_sim *sim, const struct sf_vm_config *vm,
+			const struct sf_storages *storages)
 {
 	struct sf_sim_machine *machine = &sim->machines[sim->nmachines];
 	struct sf_sim_guest *guest = find_in_world(sim->world, vm->name);
 
-	if (vm->ndisks > SF_VM_DISKS_MAX)
-		return sf_fail(err, -EINVAL, "sim guest '%s' has %zu disks, more than %d", vm->name,
-			       vm->ndisks, SF_VM_DISKS_MAX);
-	if (!guest && sim->world->nguests == SF_SIM_GUESTS_MAX)
-		return sf_fail(err, -EINVAL, "sim guest '%s': sim runs at most %d guests", vm->name,
-			       SF_SIM_GUESTS_MAX);
 	*machine = (struct sf_sim_machine){guest, storages, vm->disks, vm->ndisks};
 	if (!guest)
 		add_guest(sim->world, machine, vm->name);
 	sim->nmachines++;
+}
+
+/* Before any of them boots. */
+static int check_room(struct sf_sim_world *world, const struct sf_config *config,
+		      struct sf_err *err)
+{
+	size_t nguests = world->nguests;
+
+	for (size_t i = 0; i < config->nvms; i++) {
+		const struct sf_vm_config *vm = &config->vms[i];
+
+		if (vm->ndisks > SF_VM_DISKS_MAX)
+			return sf_fail(err, -EINVAL, "sim guest '%s' has %zu disks, more than %d",
+				       vm->name, vm->ndisks, SF_VM_DISKS_MAX);
+		nguests += !find_in_world(world, vm->name);
+	}
+	if (nguests > SF_SIM_GUESTS_MAX)
+		return sf_fail(err, -EINVAL, "sim runs at most %d guests, not %zu",
+			       SF_SIM_GUESTS_MAX, nguests);
 	return 0;
 }
 
@@ -390,10 +403,13 @@ static int fill(struct sf_sim *sim, const struct sf_backend_env *env, struct sf_
 	if (!sim->machines)
 		return sf_fail(err, -ENOMEM, "hypervisor sim: out of memory");
 	held = sf_sim_lock(sim);
-	for (size_t i = 0; i < env->config->nvms && rc == 0; i++)
-		rc = add_machine(sim, &env->config->vms[i], env->storages, err);
-	finish_ticks(sim);
-	return rc;
+	rc = check_room(sim->world, env->config, err);
+	if (rc < 0)
+		return rc;
+	for (size_t i = 0; i < env->config->nvms; i++)
+		add_machine(sim, &env->config->vms[i], env->storages);
+	finish_ticks(sim); /* of guests that a process left to us */
+	return 0;
 }
 
 static void init_ticker(struct sf_sim *sim, unsigned tick_ms)

@@ -31,6 +31,16 @@ static uint64_t mix(uint64_t x)
 	return x ^ x >> 31;
 }
 
+/* So that a guest's RAM is nobody else's, a damaged name included. */
+static uint64_t hash_name(const char *name)
+{
+	uint64_t hash = 0;
+
+	for (; *name; name++)
+		hash = mix(hash ^ (unsigned char)*name);
+	return hash;
+}
+
 static void put_words(char *page, size_t first, size_t end, uint64_t seed)
 {
 	for (size_t i = first; i < end; i++) {
@@ -51,7 +61,7 @@ static void build_page(char *page, size_t index, const char *name, uint64_t tick
 
 	if (index > 0) {
 		put_tick(page, index, tick);
-		put_words(page, TICK_WORDS, PAGE_WORDS, index * PAGE_WORDS);
+		put_words(page, TICK_WORDS, PAGE_WORDS, hash_name(name) ^ index * PAGE_WORDS);
 		return;
 	}
 	memcpy(header.magic, magic, sizeof(magic));

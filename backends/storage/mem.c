@@ -37,14 +37,6 @@ struct mem_volume {
 	struct sf_mem_volume_slot *slot;
 };
 
-struct mem_image {
-	struct sf_image base;
-	struct sf_mem_world *world;
-	const struct sf_mem_object_slot *slot;
-	uint64_t generation;
-	uint32_t root;
-};
-
 static struct mem_storage *to_storage(struct sf_storage *base)
 {
 	return (struct mem_storage *)base;
@@ -382,71 +374,14 @@ static int mem_revert(struct sf_volume *base, const struct sf_object *object, st
 	return 0;
 }
 
-/* --- Images --- */
-
-static int check_there(const struct mem_image *image, struct sf_err *err)
-{
-	if (atomic_load(&image->slot->generation) == image->generation)
-		return 0;
-	return sf_fail(err, -ESTALE, "a snapshot in memory was removed while it was read");
-}
-
-static int image_pread(struct sf_image *base, void *buf, size_t len, uint64_t off,
-		       struct sf_err *err)
-{
-	const struct mem_image *image = (const struct mem_image *)base;
-
-	sf_mem_tree_read(image->world, image->root, buf, len, off);
-	return check_there(image, err);
-}
-
-static int image_extent(struct sf_image *base, uint64_t off, struct sf_extent *ret,
-			struct sf_err *err)
-{
-	const struct mem_image *image = (const struct mem_image *)base;
-	struct sf_extent extent;
-	int rc;
-
-	sf_mem_tree_extent(image->world, image->root, base->size_bytes, off, &extent);
-	rc = check_there(image, err);
-	if (rc == 0)
-		*ret = extent;
-	return rc;
-}
-
-static void image_close(struct sf_image *image)
-{
-	free(image);
-}
-
-static const struct sf_image_ops image_ops = {
-	.pread = image_pread,
-	.extent = image_extent,
-	.close = image_close,
-};
-
 static int mem_image_open(struct sf_storage *base, const struct sf_object *object,
 			  struct sf_image **ret, struct sf_err *err)
 {
 	const struct mem_storage *storage = to_storage(base);
-	auto_free struct mem_image *image = calloc(1, sizeof(*image));
 	auto_unlock pthread_mutex_t *held = sf_mem_lock(storage->world);
 	const struct sf_mem_object_slot *slot = find_object(storage, object);
 
-	if (!slot)
-		return no_object(object, err);
-	if (!image)
-		return sf_fail(err, -ENOMEM, "open a snapshot of %s: out of memory",
-			       object->origin);
-	image->base.ops = &image_ops;
-	image->base.size_bytes = slot->size_bytes;
-	image->world = storage->world;
-	image->slot = slot;
-	image->generation = slot->generation;
-	image->root = slot->tree.root;
-	*ret = &image->base;
-	(void)sf_take_ptr(&image);
-	return 0;
+	return slot ? sf_mem_image_open(storage->world, slot, ret, err) : no_object(object, err);
 }
 
 /* --- The backend --- */

@@ -91,4 +91,8 @@ void sf_mem_tree_read(struct sf_mem_world *world, uint32_t root, char *buf, size
 void sf_mem_tree_extent(struct sf_mem_world *world, uint32_t root, uint64_t size_bytes,
 			uint64_t off, struct sf_extent *ret);
 
+/* mem_image.c. Under the lock. -ENOMEM. */
+int sf_mem_image_open(struct sf_mem_world *world, const struct sf_mem_object_slot *slot,
+		      struct sf_image **ret, struct sf_err *err);
+
 #endif

@@ -6,6 +6,7 @@
 
 #include <poll.h>
 #include <pthread.h>
+#include <semaphore.h>
 
 static void assert_text(const char *text, const char *part)
 {
@@ -319,32 +320,54 @@ static void renaming_moves_nothing_and_never_replaces(void **state)
 	assert_int_equal(fixture_disk_tick(f, "web", "b", 0), 4);
 }
 
-static void *create_slowly(void *arg)
+/* Two sides of one door: the create that has begun waits in its first backend call until it is let on. */
+struct door {
+	struct fixture *f;
+	sem_t begun, go_on;
+	int rc;
+};
+
+static void wait_at_door(void *arg, const char *call)
+{
+	struct door *door = arg;
+
+	if (strcmp(call, "storage.create") != 0)
+		return;
+	sf_fault_plan_observe(door->f->plan, NULL, NULL);
+	sem_post(&door->begun);
+	sem_wait(&door->go_on);
+}
+
+static void *create_behind_door(void *arg)
 {
 	struct sf_create_request request = {.name = "slow"};
+	struct door *door = arg;
 
-	return create(arg, "web", &request, NULL) == 0 ? arg : NULL;
+	door->rc = create(door->f, "web", &request, NULL);
+	return NULL;
 }
 
 static void a_second_operation_on_the_vm_is_busy(void **state)
 {
-	struct fixture *f = *state;
+	struct door door = {.f = *state};
 	struct sf_create_request request = {.name = "b"};
 	struct sf_err err = {0};
 	pthread_t thread;
-	void *done;
-	int rc;
 
-	fixture_reopen(f, "storage.create@1=delay:500");
-	assert_int_equal(pthread_create(&thread, NULL, create_slowly, f), 0);
-	do /* until the slow one has begun */
-		rc = sf_engine_rename(f->engine, "web", "x", "y", &err);
-	while (rc == -ENOENT);
-	assert_int_equal(rc, -EBUSY);
+	sem_init(&door.begun, 0, 0);
+	sem_init(&door.go_on, 0, 0);
+	sf_fault_plan_observe(door.f->plan, wait_at_door, &door);
+	assert_int_equal(pthread_create(&thread, NULL, create_behind_door, &door), 0);
+	sem_wait(&door.begun);
+	assert_int_equal(create(door.f, "web", &request, &err), -EBUSY);
 	assert_text(err.text, "another operation on VM 'web'");
-	assert_int_equal(create(f, "db", &request, NULL), 0); /* other VMs do not wait */
-	pthread_join(thread, &done);
-	assert_non_null(done);
+	assert_int_equal(create(door.f, "db", &request, NULL), 0); /* other VMs do not wait */
+	sem_post(&door.go_on);
+	pthread_join(thread, NULL);
+	assert_int_equal(door.rc, 0);
+	assert_int_equal(fixture_count(door.f, "web"), 1);
+	sem_destroy(&door.begun);
+	sem_destroy(&door.go_on);
 }
 
 static void a_cancelled_create_undoes_itself(void **state)

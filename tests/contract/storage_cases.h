@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The cases of the storage suite by subject, without setup: the runner adds the bench. */
+#ifndef SF_TESTS_CONTRACT_STORAGE_CASES_H
+#define SF_TESTS_CONTRACT_STORAGE_CASES_H
+
+#include <stddef.h>
+
+struct contract_case;
+
+/* What a case can need of a storage. */
+#define NEEDS_HOLES   1U
+#define NEEDS_WRITERS 2U
+
+size_t storage_disk_cases(const struct contract_case **ret);
+size_t storage_object_cases(const struct contract_case **ret);
+size_t storage_image_cases(const struct contract_case **ret);
+
+#endif

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The configuration file, and the command line's --vm: what is accepted stays within the documented
+ * bounds. */
+#include "core/config.h"
+
+#include "core/hypervisor.h"
+
+#include "base/err.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void check_policy(const struct sf_policy *policy)
+{
+	if (policy->pause_deadline_ms < 1000 || policy->pause_deadline_ms > 3600 * 1000 ||
+	    policy->max_snapshots < 1 || policy->max_snapshots > 10000)
+		abort();
+}
+
+static void check(const struct sf_config *config)
+{
+	check_policy(&config->policy);
+	for (size_t i = 0; i < config->nvms; i++) {
+		const struct sf_vm_config *vm = &config->vms[i];
+
+		check_policy(&vm->policy);
+		if (sf_name_check(vm->name, NULL) < 0 || vm->ndisks > SF_VM_DISKS_MAX)
+			abort();
+		for (size_t j = 0; j < vm->ndisks; j++)
+			if (!*vm->disks[j].spec || sf_vdev_check(vm->disks[j].vdev, NULL) < 0)
+				abort();
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	char *text = strndup((const char *)data, size);
+	struct sf_config config;
+	struct sf_err err = {0};
+
+	sf_config_init(&config);
+	if (sf_config_parse(&config, "f", (const char *)data, size, &err) == 0)
+		check(&config);
+	else if (!strstr(err.text, "f:"))
+		abort();
+	if (text && sf_config_add_vm(&config, text, NULL) == 0)
+		check(&config);
+	sf_config_fini(&config);
+	free(text);
+	return 0;
+}

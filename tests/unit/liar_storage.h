@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A storage that answers whatever a test asks it to, against the contract if need be. */
+#ifndef TESTS_UNIT_LIAR_STORAGE_H
+#define TESTS_UNIT_LIAR_STORAGE_H
+
+#include "core/image.h"
+#include "core/storage.h"
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct liar {
+	struct sf_storage base;
+	struct sf_storage_ops ops;
+	struct sf_volume volume;
+	struct sf_image_ops image_ops;
+	struct sf_image image;
+
+	/* What it answers. */
+	int rc;
+	struct sf_object_stat st;
+	struct sf_space space;
+	struct sf_volume *opened;
+	struct sf_image *image_opened;
+	struct sf_id listed;
+	const char *where;
+	bool ignores_fn;
+
+	/* What it saw. */
+	unsigned ncalls;
+	unsigned nclosed;
+};
+
+static struct liar *of(struct sf_storage *storage)
+{
+	return (struct liar *)storage;
+}
+
+static int answer(struct sf_storage *storage)
+{
+	of(storage)->ncalls++;
+	return of(storage)->rc;
+}
+
+static bool claims(struct sf_storage *storage, const char *spec)
+{
+	(void)storage;
+	return strncmp(spec, "lie:", 4) == 0;
+}
+
+static int volume_open(struct sf_storage *storage, const char *vm, const struct sf_disk *disk,
+		       struct sf_volume **ret, struct sf_err *err)
+{
+	(void)vm;
+	(void)disk;
+	(void)err;
+	*ret = of(storage)->opened;
+	return answer(storage);
+}
+
+static void volume_close(struct sf_volume *volume)
+{
+	struct liar *liar = (struct liar *)((char *)volume - offsetof(struct liar, volume));
+
+	liar->nclosed++;
+}
+
+static int volume_stat(struct sf_volume *volume, struct sf_volume_stat *ret, struct sf_err *err)
+{
+	const struct liar *liar = of(volume->storage);
+
+	(void)err;
+	*ret = (struct sf_volume_stat){liar->st.size_bytes, liar->st.allocated_bytes, true,
+				       liar->st.method};
+	return answer(volume->storage);
+}
+
+static int volume_read(struct sf_volume *volume, void *buf, size_t len, uint64_t off,
+		       struct sf_err *err)
+{
+	(void)off;
+	(void)err;
+	memset(buf, 'x', len);
+	return answer(volume->storage);
+}
+
+static int volume_write(struct sf_volume *volume, const void *buf, size_t len, uint64_t off,
+			struct sf_err *err)
+{
+	(void)buf;
+	(void)len;
+	(void)off;
+	(void)err;
+	return answer(volume->storage);
+}
+
+static int cost(struct sf_volume *volume, enum sf_purpose purpose, const struct sf_object *object,
+		struct sf_space *ret_pool, uint64_t *ret_need_bytes, struct sf_err *err)
+{
+	(void)purpose;
+	(void)object;
+	(void)err;
+	*ret_pool = of(volume->storage)->space;
+	*ret_need_bytes = 7;
+	return answer(volume->storage);
+}
+
+static int create(struct sf_volume *volume, const struct sf_object *object, struct sf_job *job,
+		  struct sf_object_stat *ret, struct sf_err *err)
+{
+	(void)object;
+	(void)job;
+	(void)err;
+	*ret = of(volume->storage)->st;
+	return answer(volume->storage);
+}
+
+static int stat_object(struct sf_storage *storage, const struct sf_object *object,
+		       struct sf_object_stat *ret, struct sf_err *err)
+{
+	(void)object;
+	(void)err;
+	*ret = of(storage)->st;
+	return answer(storage);
+}
+
+static int remove_object(struct sf_storage *storage, const struct sf_object *object,
+			 struct sf_err *err)
+{
+	(void)object;
+	(void)err;
+	return answer(storage);
+}
+
+static int list(struct sf_storage *storage, const char *origin, sf_object_fn *fn, void *arg,
+		struct sf_err *err)
+{
+	const struct liar *liar = of(storage);
+	int rc = fn(arg, &liar->listed, liar->where, err);
+
+	(void)origin;
+	if (!liar->ignores_fn && rc < 0)
+		return rc;
+	return answer(storage);
+}
+
+static int image_open(struct sf_storage *storage, const struct sf_object *object,
+		      struct sf_image **ret, struct sf_err *err)
+{
+	(void)object;
+	(void)err;
+	*ret = of(storage)->image_opened;
+	return answer(storage);
+}
+
+static void image_close(struct sf_image *image)
+{
+	struct liar *liar = (struct liar *)((char *)image - offsetof(struct liar, image));
+
+	liar->nclosed++;
+}
+
+static int revert(struct sf_volume *volume, const struct sf_object *object, struct sf_job *job,
+		  struct sf_err *err)
+{
+	(void)object;
+	(void)job;
+	(void)err;
+	return answer(volume->storage);
+}
+
+static int space(struct sf_volume *volume, struct sf_space *ret, struct sf_err *err)
+{
+	(void)err;
+	*ret = of(volume->storage)->space;
+	return answer(volume->storage);
+}
+
+static void close_storage(struct sf_storage *storage)
+{
+	free(of(storage));
+}
+
+static const struct sf_storage_ops liar_ops = {
+	.name = "liar",
+	.claims = claims,
+	.volume_open = volume_open,
+	.volume_close = volume_close,
+	.volume_stat = volume_stat,
+	.volume_read = volume_read,
+	.volume_write = volume_write,
+	.cost = cost,
+	.create = create,
+	.stat = stat_object,
+	.remove = remove_object,
+	.list = list,
+	.image_open = image_open,
+	.revert = revert,
+	.space = space,
+	.close = close_storage,
+};
+
+#endif

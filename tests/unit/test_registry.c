@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "backends/registry.h"
+
+#include "base/err.h"
+#include "core/backend.h"
+#include "core/config.h"
+#include "core/hypervisor.h"
+#include "core/storage.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void all_storages_are_opened(void **state)
+{
+	struct sf_backend_env env = {.state_id = sf_id_new()};
+	struct sf_storages set = {0};
+	struct sf_err err;
+
+	(void)state;
+	assert_int_equal(sf_registry_open_storages(&env, &set, &err), 0);
+	assert_int_equal(set.nstorages, 2);
+	assert_non_null(sf_storages_by_name(&set, "mem"));
+	assert_non_null(sf_storages_by_name(&set, "file"));
+	sf_storages_close(&set);
+}
+
+static void check_name(const char *asked, const char *given)
+{
+	struct sf_config config = {0};
+	struct sf_storages set = {0};
+	struct sf_backend_env env = {sf_id_new(), &config, &set};
+	struct sf_hypervisor *hv = NULL;
+	struct sf_err err;
+
+	assert_int_equal(sf_registry_open_hypervisor(asked, &env, &hv, &err), 0);
+	assert_string_equal(hv->ops->name, given);
+	sf_hypervisor_close(hv);
+}
+
+static void hypervisors_are_opened_by_name(void **state)
+{
+	(void)state;
+	check_name("none", "none");
+	check_name("sim", "sim");
+	check_name("auto", "none");
+}
+
+static void a_hypervisor_that_is_not_there_is_refused_with_those_that_are(void **state)
+{
+	struct sf_config config = {0};
+	struct sf_backend_env env = {.config = &config};
+	struct sf_hypervisor *hv = NULL;
+	struct sf_err err;
+
+	(void)state;
+	assert_int_equal(sf_registry_open_hypervisor("xen", &env, &hv, &err), -EINVAL);
+	assert_string_equal(err.text,
+			    "hypervisor 'xen' is not in this build; there are: auto, none, sim");
+	assert_int_equal(sf_registry_open_hypervisor("", &env, &hv, &err), -EINVAL);
+	assert_null(hv);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(all_storages_are_opened),
+		cmocka_unit_test(hypervisors_are_opened_by_name),
+		cmocka_unit_test(a_hypervisor_that_is_not_there_is_refused_with_those_that_are),
+	};
+
+	return cmocka_run_group_tests_name("registry", tests, NULL, NULL);
+}
