@@ -35,21 +35,16 @@ static const struct {
 	const char *name;
 	bool fails;
 } known_calls[] = {
-	{"storage.claims", false},       {"storage.volume_open", true},
-	{"storage.volume_close", false}, {"storage.volume_stat", true},
-	{"storage.volume_read", true},   {"storage.volume_write", true},
-	{"storage.hold", true},          {"storage.hold_check", true},
-	{"storage.release", false},      {"storage.cost", true},
-	{"storage.create", true},        {"storage.settle", true},
-	{"storage.stat", true},          {"storage.remove", true},
-	{"storage.list", true},          {"storage.image_open", true},
-	{"storage.revert", true},        {"storage.space", true},
-	{"storage.close", false},        {"hypervisor.list", true},
-	{"hypervisor.power", true},      {"hypervisor.pause", true},
-	{"hypervisor.resume", true},     {"hypervisor.save", true},
-	{"hypervisor.restore", true},    {"hypervisor.stop", true},
-	{"hypervisor.start", true},      {"hypervisor.quiesce", true},
-	{"hypervisor.thaw", true},       {"hypervisor.close", false},
+	{"storage.claims", false},     {"storage.volume_open", true}, {"storage.volume_close", false},
+	{"storage.volume_stat", true}, {"storage.volume_read", true}, {"storage.volume_write", true},
+	{"storage.hold", true},        {"storage.hold_check", true},  {"storage.release", false},
+	{"storage.cost", true},        {"storage.create", true},      {"storage.settle", true},
+	{"storage.stat", true},        {"storage.remove", true},      {"storage.list", true},
+	{"storage.image_open", true},  {"storage.revert", true},      {"storage.space", true},
+	{"storage.close", false},      {"hypervisor.list", true},     {"hypervisor.power", true},
+	{"hypervisor.pause", true},    {"hypervisor.resume", true},   {"hypervisor.save", true},
+	{"hypervisor.restore", true},  {"hypervisor.stop", true},     {"hypervisor.start", true},
+	{"hypervisor.quiesce", true},  {"hypervisor.thaw", true},     {"hypervisor.close", false},
 };
 #define NKNOWN (sizeof(known_calls) / sizeof(known_calls[0]))
 
@@ -95,8 +90,7 @@ static int parse_count(struct rule *rule, const char *text, struct sf_err *err)
 {
 	if (strcmp(text, "*") == 0 || parse_number(text, UINT32_MAX, &rule->count) == 0)
 		return 0;
-	return sf_fail(err, -EINVAL, "fault plan: '%s' is no count of %s; 1 and up, or *", text,
-		       rule->call);
+	return sf_fail(err, -EINVAL, "fault plan: '%s' is no count of %s; 1 and up, or *", text, rule->call);
 }
 
 static int parse_action(struct rule *rule, const char *text, bool fails, struct sf_err *err)
@@ -105,8 +99,8 @@ static int parse_action(struct rule *rule, const char *text, bool fails, struct 
 
 	rule->code = parse_errno(text);
 	if (rule->code < 0 && !fails)
-		return sf_fail(err, -EINVAL, "fault plan: %s cannot fail, so not with %s either",
-			       rule->call, text);
+		return sf_fail(err, -EINVAL, "fault plan: %s cannot fail, so not with %s either", rule->call,
+			       text);
 	if (rule->code < 0)
 		rule->action = ACT_FAIL;
 	else if (strcmp(text, "die") == 0)
@@ -114,8 +108,7 @@ static int parse_action(struct rule *rule, const char *text, bool fails, struct 
 	else if (strcmp(text, "die-after") == 0)
 		rule->action = ACT_DIE_AFTER;
 	else if (strncmp(text, delay, sizeof(delay) - 1) == 0 &&
-		 parse_number(text + sizeof(delay) - 1, SF_FAULT_DELAY_MAX_MS, &rule->delay_ms) ==
-			 0)
+		 parse_number(text + sizeof(delay) - 1, SF_FAULT_DELAY_MAX_MS, &rule->delay_ms) == 0)
 		rule->action = ACT_DELAY;
 	else
 		return sf_fail(err, -EINVAL,
@@ -196,8 +189,7 @@ void sf_fault_plan_free(struct sf_fault_plan *plan)
 	free(plan);
 }
 
-void sf_fault_plan_observe(struct sf_fault_plan *plan, void (*fn)(void *arg, const char *call),
-			   void *arg)
+void sf_fault_plan_observe(struct sf_fault_plan *plan, void (*fn)(void *arg, const char *call), void *arg)
 {
 	auto_unlock pthread_mutex_t *held = sf_lock(&plan->lock);
 
@@ -227,8 +219,7 @@ static const struct rule *match(struct sf_fault_plan *plan, const char *call)
 
 static void delay(uint64_t ms)
 {
-	struct timespec left = {.tv_sec = (time_t)(ms / 1000),
-				.tv_nsec = (long)(ms % 1000) * 1000000};
+	struct timespec left = {.tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000};
 
 	while (nanosleep(&left, &left) < 0 && errno == EINTR)
 		;

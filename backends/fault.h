@@ -27,13 +27,16 @@ struct sf_storage;
 int sf_fault_plan_new(const char *text, struct sf_fault_plan **ret, struct sf_err *err);
 void sf_fault_plan_free(struct sf_fault_plan *plan);
 
-/* Calls fn before every call that goes through ("storage.create"); for tests that count or stop. fn may wait or
- * replace itself; NULL: nobody. */
+/*
+ * Calls fn before every call that goes through ("storage.create"); for tests that count or stop. fn may wait
+ * or replace itself; NULL: nobody.
+ */
 void sf_fault_plan_observe(struct sf_fault_plan *plan, void (*fn)(void *arg, const char *call), void *arg);
 
 /* Wraps inner, which is owned from then on; inner itself is untouched on failure (-ENOMEM). */
-int sf_fault_storage(struct sf_fault_plan *plan, struct sf_storage *inner, struct sf_storage **ret, struct sf_err *err);
+int sf_fault_storage(struct sf_fault_plan *plan, struct sf_storage *inner, struct sf_storage **ret,
+		     struct sf_err *err);
 int sf_fault_hypervisor(struct sf_fault_plan *plan, struct sf_hypervisor *inner, struct sf_hypervisor **ret,
-                        struct sf_err *err);
+			struct sf_err *err);
 
 #endif

@@ -13,8 +13,7 @@ struct sf_fault_call {
 	bool die_after;
 };
 
-/* Before the call is made: delays, dies, or fails with a negative errno, in which case it is not
- * made. */
+/* Before the call is made: delays, dies, or fails with a negative errno, in which case it is not made. */
 int sf_fault_before(struct sf_fault_plan *plan, struct sf_fault_call *call, struct sf_err *err);
 /* After it was made; hands rc through. */
 int sf_fault_after(const struct sf_fault_call *call, int rc);

@@ -17,8 +17,7 @@
 /* How often a sim guest does something: seldom enough to be no load, often enough to watch. */
 #define SIM_TICK_MS 100
 
-typedef int open_storage_fn(const struct sf_backend_env *env, struct sf_storage **ret,
-			    struct sf_err *err);
+typedef int open_storage_fn(const struct sf_backend_env *env, struct sf_storage **ret, struct sf_err *err);
 typedef int open_hypervisor_fn(const struct sf_backend_env *env, struct sf_hypervisor **ret,
 			       struct sf_err *err);
 
@@ -27,8 +26,7 @@ static int open_mem(const struct sf_backend_env *env, struct sf_storage **ret, s
 	return sf_mem_open(env, NULL, ret, err);
 }
 
-static int open_sim(const struct sf_backend_env *env, struct sf_hypervisor **ret,
-		    struct sf_err *err)
+static int open_sim(const struct sf_backend_env *env, struct sf_hypervisor **ret, struct sf_err *err)
 {
 	return sf_sim_open(env, NULL, SIM_TICK_MS, ret, err);
 }
@@ -48,8 +46,7 @@ static const struct {
 };
 #define NHYPERVISORS (sizeof(hypervisors) / sizeof(hypervisors[0]))
 
-int sf_registry_open_storages(const struct sf_backend_env *env, struct sf_storages *ret,
-			      struct sf_err *err)
+int sf_registry_open_storages(const struct sf_backend_env *env, struct sf_storages *ret, struct sf_err *err)
 {
 	struct sf_storages set = {0};
 
@@ -77,8 +74,7 @@ static int refuse(const char *name, struct sf_err *err)
 		(void)snprintf(names + len, sizeof(names) - len, ", %s",
 			       hypervisors[i].name); /* cut is fine */
 	}
-	return sf_fail(err, -EINVAL, "hypervisor '%s' is not in this build; there are: %s", name,
-		       names);
+	return sf_fail(err, -EINVAL, "hypervisor '%s' is not in this build; there are: %s", name, names);
 }
 
 int sf_registry_open_hypervisor(const char *name, const struct sf_backend_env *env,

@@ -11,8 +11,11 @@ struct sf_storages;
 /* Opens every storage backend into *ret (closed with sf_storages_close()). */
 int sf_registry_open_storages(const struct sf_backend_env *env, struct sf_storages *ret, struct sf_err *err);
 
-/* Opens the hypervisor of that name; "auto" takes the first that is at home on this host. -EINVAL lists what there is. */
-int sf_registry_open_hypervisor(const char *name, const struct sf_backend_env *env, struct sf_hypervisor **ret,
-                                struct sf_err *err);
+/*
+ * Opens the hypervisor of that name; "auto" takes the first that is at home on this host. -EINVAL lists what
+ * there is.
+ */
+int sf_registry_open_hypervisor(const char *name, const struct sf_backend_env *env,
+				struct sf_hypervisor **ret, struct sf_err *err);
 
 #endif

@@ -66,8 +66,7 @@ int sf_daemon_ready(int ready_fd, struct sf_err *err)
 	if (null < 0 || chdir("/") < 0)
 		return sf_fail(err, -errno, "leaving the terminal: %s", strerror(errno));
 	if (write(ready_fd, "r", 1) != 1)
-		return sf_fail(err, -errno, "nobody waits for the mount any more: %s",
-			       strerror(errno));
+		return sf_fail(err, -errno, "nobody waits for the mount any more: %s", strerror(errno));
 	(void)close(ready_fd);
 	sf_log_to_syslog();
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * snapfs: options, wiring, and the way down again. The one file that sees both the face and the
- * registry of backends. Exit status: 0 after an ordinary unmount, 1 when something failed, 2 for a
- * wrong command line.
+ * snapfs: options, wiring, and the way down again. The one file that sees both the face and the registry of
+ * backends. Exit status: 0 after an ordinary unmount, 1 when something failed, 2 for a wrong command line.
  */
 #include "daemon.h"
 #include "options.h"
@@ -68,8 +67,7 @@ static int load_config(struct setup *setup, struct sf_err *err)
 }
 
 /* given, if any, replaces the configured text. */
-static int override(char *text, size_t size, const char *given, const char *what,
-		    struct sf_err *err)
+static int override(char *text, size_t size, const char *given, const char *what, struct sf_err *err)
 {
 	if (!given)
 		return 0;
@@ -83,14 +81,13 @@ static int apply_options(struct setup *setup, struct sf_err *err)
 {
 	const struct sf_options *options = &setup->options;
 	const char *state = options->state ? options->state : setup->mount.state;
-	const char *hypervisor =
-		options->hypervisor ? options->hypervisor : setup->mount.hypervisor;
+	const char *hypervisor = options->hypervisor ? options->hypervisor : setup->mount.hypervisor;
 	struct sf_config *config = &setup->config;
 	int rc = override(config->state_dir, sizeof(config->state_dir), state, "--state", err);
 
 	if (rc == 0)
-		rc = override(config->hypervisor, sizeof(config->hypervisor), hypervisor,
-			      "--hypervisor", err);
+		rc = override(config->hypervisor, sizeof(config->hypervisor), hypervisor, "--hypervisor",
+			      err);
 	for (size_t i = 0; i < options->nvms && rc == 0; i++)
 		rc = sf_config_add_vm(config, options->vms[i], err);
 	return rc;
@@ -123,8 +120,8 @@ static void setup_fini(struct setup *setup)
 static int wrap_storages(struct house *house, struct sf_err *err)
 {
 	for (size_t i = 0; i < house->storages.nstorages; i++) {
-		int rc = sf_fault_storage(house->plan, house->storages.list[i],
-					  &house->storages.list[i], err);
+		int rc =
+			sf_fault_storage(house->plan, house->storages.list[i], &house->storages.list[i], err);
 
 		if (rc < 0)
 			return rc;
@@ -134,8 +131,7 @@ static int wrap_storages(struct house *house, struct sf_err *err)
 
 static int open_backends(struct house *house, const struct setup *setup, struct sf_err *err)
 {
-	struct sf_backend_env env = {.state_id = sf_state_id(house->state),
-				     .config = &setup->config};
+	struct sf_backend_env env = {.state_id = sf_state_id(house->state), .config = &setup->config};
 	const char *plan = setup->options.fault;
 	int rc = plan ? sf_fault_plan_new(plan, &house->plan, err) : 0;
 
@@ -145,8 +141,7 @@ static int open_backends(struct house *house, const struct setup *setup, struct 
 		rc = wrap_storages(house, err);
 	env.storages = &house->storages;
 	if (rc == 0)
-		rc = sf_registry_open_hypervisor(setup->config.hypervisor, &env, &house->hypervisor,
-						 err);
+		rc = sf_registry_open_hypervisor(setup->config.hypervisor, &env, &house->hypervisor, err);
 	if (rc == 0 && plan)
 		rc = sf_fault_hypervisor(house->plan, house->hypervisor, &house->hypervisor, err);
 	return rc;
@@ -159,13 +154,12 @@ static int house_open(struct house *house, const struct setup *setup, struct sf_
 
 	if (rc < 0 || (rc = open_backends(house, setup, err)) < 0)
 		return rc;
-	rc = sf_engine_open(&house->engine, house->state, &setup->config, &house->storages,
-			    house->hypervisor, err);
+	rc = sf_engine_open(&house->engine, house->state, &setup->config, &house->storages, house->hypervisor,
+			    err);
 	if (rc < 0)
 		return rc;
 	house->state = NULL;
-	return sf_session_open(house->engine, &setup->mount, source, setup->mountpoint,
-			       &house->session, err);
+	return sf_session_open(house->engine, &setup->mount, source, setup->mountpoint, &house->session, err);
 }
 
 static void house_close(struct house *house)
@@ -216,7 +210,6 @@ static int run(struct setup *setup)
 		return complain(&err, EXIT_USAGE);
 	umask(077);
 	(void)signal(SIGPIPE, SIG_IGN);
-	(void)signal(SIGIO, SIG_IGN); /* a broken lease is asked about, not waited for */
 	if (!setup->options.foreground) {
 		rc = sf_daemon_fork(&ready_fd, &status, &err);
 		if (rc != 0)
@@ -235,8 +228,8 @@ int main(int argc, char **argv)
 	sf_log_init(false);
 	sf_config_init(&setup.config);
 	if (sf_options_parse(argc, argv, &setup.options, &err) < 0 ||
-	    sf_mount_options_parse(setup.options.mount_options, setup.options.nmount_options,
-				   &setup.mount, &err) < 0)
+	    sf_mount_options_parse(setup.options.mount_options, setup.options.nmount_options, &setup.mount,
+				   &err) < 0)
 		status = complain(&err, EXIT_USAGE);
 	else if (setup.options.action == SF_ACTION_HELP)
 		sf_options_help(stdout);

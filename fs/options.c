@@ -24,43 +24,42 @@ static const struct option long_options[] = {
 
 void sf_options_help(FILE *out)
 {
-	(void)fputs(
-		"Usage: snapfs [OPTIONS] [SOURCE] MOUNTPOINT\n"
-		"Mounts every VM of this host as a directory of snapshots: mkdir takes one, rmdir "
-		"deletes it,\n"
-		"`echo yes > VM/NAME/revert` goes back to it. See snapfs(8).\n"
-		"\n"
-		"  -f, --foreground       stay in the foreground and log to standard error\n"
-		"      --config FILE      configuration (default /etc/snapfs.conf, which may be "
-		"missing)\n"
-		"      --state DIR        where records and saved RAM are kept (default "
-		"/var/lib/snapfs)\n"
-		"      --hypervisor NAME  auto, none or sim (default auto)\n"
-		"      --vm NAME=DISK[,DISK...]\n"
-		"                         show a VM with these disks, the boot disk first; may be "
-		"repeated.\n"
-		"                         DISK is the path of an image, or mem:SIZE for a toy in "
-		"memory\n"
-		"      --fault PLAN       for testing: fail, delay or die at named backend calls,\n"
-		"                         such as storage.create@1=EIO or "
-		"storage.create@*=delay:3000\n"
-		"  -o OPTION[,OPTION...]  mount options, as below; may be repeated\n"
-		"  -h, --help             show this text\n"
-		"  -V, --version          show the version\n"
-		"\n"
-		"Mount options:\n"
-		"  gid=GROUP              let this group read (with umask= and allow_other)\n"
-		"  umask=MASK             permissions to take away, octal (default 077)\n"
-		"  show_control           list the control files too\n"
-		"  allow_other            let users other than root in\n"
-		"  config=FILE, state=DIR, hypervisor=NAME\n"
-		"                         as the long options, for fstab\n"
-		"  and those of mount.fuse3(8)\n"
-		"\n"
-		"SOURCE is what mount tables show (default snapfs). The command line beats -o, "
-		"which beats the\n"
-		"configuration file. SIGTERM unmounts.\n",
-		out);
+	(void)fputs("Usage: snapfs [OPTIONS] [SOURCE] MOUNTPOINT\n"
+		    "Mounts every VM of this host as a directory of snapshots: mkdir takes one, rmdir "
+		    "deletes it,\n"
+		    "`echo yes > VM/NAME/revert` goes back to it. See snapfs(8).\n"
+		    "\n"
+		    "  -f, --foreground       stay in the foreground and log to standard error\n"
+		    "      --config FILE      configuration (default /etc/snapfs.conf, which may be "
+		    "missing)\n"
+		    "      --state DIR        where records and saved RAM are kept (default "
+		    "/var/lib/snapfs)\n"
+		    "      --hypervisor NAME  auto, none or sim (default auto)\n"
+		    "      --vm NAME=DISK[,DISK...]\n"
+		    "                         show a VM with these disks, the boot disk first; may be "
+		    "repeated.\n"
+		    "                         DISK is the path of an image, or mem:SIZE for a toy in "
+		    "memory\n"
+		    "      --fault PLAN       for testing: fail, delay or die at named backend calls,\n"
+		    "                         such as storage.create@1=EIO or "
+		    "storage.create@*=delay:3000\n"
+		    "  -o OPTION[,OPTION...]  mount options, as below; may be repeated\n"
+		    "  -h, --help             show this text\n"
+		    "  -V, --version          show the version\n"
+		    "\n"
+		    "Mount options:\n"
+		    "  gid=GROUP              let this group read (with umask= and allow_other)\n"
+		    "  umask=MASK             permissions to take away, octal (default 077)\n"
+		    "  show_control           list the control files too\n"
+		    "  allow_other            let users other than root in\n"
+		    "  config=FILE, state=DIR, hypervisor=NAME\n"
+		    "                         as the long options, for fstab\n"
+		    "  and those of mount.fuse3(8)\n"
+		    "\n"
+		    "SOURCE is what mount tables show (default snapfs). The command line beats -o, "
+		    "which beats the\n"
+		    "configuration file. SIGTERM unmounts.\n",
+		    out);
 }
 
 static int fail_memory(struct sf_err *err)
@@ -110,10 +109,8 @@ static int refuse_option(int opt, char **argv, struct sf_err *err)
 
 	if (optopt > 0 && optopt < 256 && strncmp(given, "--", 2) != 0)
 		return sf_fail(err, -EINVAL,
-			       opt == ':' ? "option -%c needs an argument" : "unknown option -%c",
-			       optopt);
-	return sf_fail(err, -EINVAL,
-		       opt == ':' ? "option %s needs an argument" : "unknown option %s", given);
+			       opt == ':' ? "option -%c needs an argument" : "unknown option -%c", optopt);
+	return sf_fail(err, -EINVAL, opt == ':' ? "option %s needs an argument" : "unknown option %s", given);
 }
 
 static int take_places(struct sf_options *options, int n, char **places, struct sf_err *err)

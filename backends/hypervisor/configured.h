@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The VMs that the configuration names, as a hypervisor lists them: for backends that know no
- * others. */
+/* The VMs that the configuration names, as a hypervisor lists them: for backends that know no others. */
 #ifndef SF_BACKENDS_HYPERVISOR_CONFIGURED_H
 #define SF_BACKENDS_HYPERVISOR_CONFIGURED_H
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The hypervisor half of the fault backend. It has the name and the capabilities of what it wraps.
- */
+/* The hypervisor half of the fault backend. It has the name and the capabilities of what it wraps. */
 #include "backends/fault.h"
 
 #include "backends/fault_call.h"
@@ -38,8 +37,7 @@ static int fault_power(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, en
 	struct fault_hypervisor *fault = to_fault(hv);
 	int rc = sf_fault_before(fault->plan, &call, err);
 
-	return rc < 0 ? rc
-		      : sf_fault_after(&call, fault->inner->ops->power(fault->inner, vm, ret, err));
+	return rc < 0 ? rc : sf_fault_after(&call, fault->inner->ops->power(fault->inner, vm, ret, err));
 }
 
 static int fault_pause(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, struct sf_err *err)
@@ -57,8 +55,7 @@ static int fault_resume(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, s
 	struct fault_hypervisor *fault = to_fault(hv);
 	int rc = sf_fault_before(fault->plan, &call, err);
 
-	return rc < 0 ? rc
-		      : sf_fault_after(&call, fault->inner->ops->resume(fault->inner, vm, err));
+	return rc < 0 ? rc : sf_fault_after(&call, fault->inner->ops->resume(fault->inner, vm, err));
 }
 
 static int fault_save(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, int fd,
@@ -70,20 +67,16 @@ static int fault_save(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, int
 
 	if (rc < 0)
 		return rc;
-	return sf_fault_after(&call,
-			      fault->inner->ops->save(fault->inner, vm, fd, hooks, job, err));
+	return sf_fault_after(&call, fault->inner->ops->save(fault->inner, vm, fd, hooks, job, err));
 }
 
-static int fault_restore(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, int fd,
-			 struct sf_err *err)
+static int fault_restore(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, int fd, struct sf_err *err)
 {
 	struct sf_fault_call call = {.name = "hypervisor.restore"};
 	struct fault_hypervisor *fault = to_fault(hv);
 	int rc = sf_fault_before(fault->plan, &call, err);
 
-	return rc < 0 ? rc
-		      : sf_fault_after(&call,
-				       fault->inner->ops->restore(fault->inner, vm, fd, err));
+	return rc < 0 ? rc : sf_fault_after(&call, fault->inner->ops->restore(fault->inner, vm, fd, err));
 }
 
 static int fault_stop(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, struct sf_err *err)
@@ -95,16 +88,13 @@ static int fault_stop(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, str
 	return rc < 0 ? rc : sf_fault_after(&call, fault->inner->ops->stop(fault->inner, vm, err));
 }
 
-static int fault_start(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, bool paused,
-		       struct sf_err *err)
+static int fault_start(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, bool paused, struct sf_err *err)
 {
 	struct sf_fault_call call = {.name = "hypervisor.start"};
 	struct fault_hypervisor *fault = to_fault(hv);
 	int rc = sf_fault_before(fault->plan, &call, err);
 
-	return rc < 0 ? rc
-		      : sf_fault_after(&call,
-				       fault->inner->ops->start(fault->inner, vm, paused, err));
+	return rc < 0 ? rc : sf_fault_after(&call, fault->inner->ops->start(fault->inner, vm, paused, err));
 }
 
 static int fault_quiesce(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, struct sf_err *err)
@@ -113,8 +103,7 @@ static int fault_quiesce(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, 
 	struct fault_hypervisor *fault = to_fault(hv);
 	int rc = sf_fault_before(fault->plan, &call, err);
 
-	return rc < 0 ? rc
-		      : sf_fault_after(&call, fault->inner->ops->quiesce(fault->inner, vm, err));
+	return rc < 0 ? rc : sf_fault_after(&call, fault->inner->ops->quiesce(fault->inner, vm, err));
 }
 
 static int fault_thaw(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, struct sf_err *err)
@@ -151,8 +140,8 @@ static const struct sf_hypervisor_ops fault_ops = {
 	.close = fault_close,
 };
 
-int sf_fault_hypervisor(struct sf_fault_plan *plan, struct sf_hypervisor *inner,
-			struct sf_hypervisor **ret, struct sf_err *err)
+int sf_fault_hypervisor(struct sf_fault_plan *plan, struct sf_hypervisor *inner, struct sf_hypervisor **ret,
+			struct sf_err *err)
 {
 	struct fault_hypervisor *fault = calloc(1, sizeof(*fault));
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Hypervisor `none`: the configured VMs, whose guests (if any) are beyond our reach: power unknown, no capabilities. */
+/*
+ * Hypervisor `none`: the configured VMs, whose guests (if any) are beyond our reach: power unknown, no
+ * capabilities.
+ */
 #ifndef SF_BACKENDS_HYPERVISOR_NONE_H
 #define SF_BACKENDS_HYPERVISOR_NONE_H
 

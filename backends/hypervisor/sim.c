@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The slots of the hypervisor contract for sim guests, and the thread that lets time pass for them.
- */
+/* The slots of the hypervisor contract for sim guests, and the thread that lets time pass for them. */
 #include "sim_impl.h"
 
 #include "backends/shared.h"
@@ -81,8 +80,10 @@ static uint64_t hash_name(const char *name, uint64_t hash)
 	return hash;
 }
 
-/* Follows from the name, so that a guest is the same one in every process. Version 8 of RFC 9562:
- * of our own making. */
+/*
+ * Follows from the name, so that a guest is the same one in every process. Version 8 of RFC 9562: of our own
+ * making.
+ */
 static void make_uuid(const char *name, char uuid[static SF_VM_UUID])
 {
 	uint64_t a = hash_name(name, 0xcbf29ce484222325U);
@@ -164,8 +165,7 @@ int sf_sim_check_off(const struct sf_sim_guest *guest, struct sf_err *err)
 		       sf_power_name(guest->power));
 }
 
-static int sim_start(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, bool paused,
-		     struct sf_err *err)
+static int sim_start(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, bool paused, struct sf_err *err)
 {
 	auto_unlock pthread_mutex_t *held = sf_sim_lock(sf_to_sim(hv));
 	struct sf_sim_guest *guest;
@@ -294,8 +294,7 @@ int sf_sim_view(struct sf_hypervisor *hv, const char *name, struct sf_sim_view *
 
 	if (!machine)
 		return -ENOENT;
-	*ret = (struct sf_sim_view){machine->guest->power, machine->guest->crashed,
-				    machine->guest->tick};
+	*ret = (struct sf_sim_view){machine->guest->power, machine->guest->crashed, machine->guest->tick};
 	return 0;
 }
 
@@ -316,8 +315,7 @@ static void sim_close(struct sf_hypervisor *hv)
 
 static const struct sf_hypervisor_ops sim_ops = {
 	.name = "sim",
-	.caps = SF_HYPERVISOR_PAUSE | SF_HYPERVISOR_MEMORY | SF_HYPERVISOR_CONTROL |
-		SF_HYPERVISOR_QUIESCE,
+	.caps = SF_HYPERVISOR_PAUSE | SF_HYPERVISOR_MEMORY | SF_HYPERVISOR_CONTROL | SF_HYPERVISOR_QUIESCE,
 	.list = sim_list,
 	.power = sim_power,
 	.pause = sim_pause,
@@ -354,8 +352,7 @@ static void add_guest(struct sf_sim_world *world, struct sf_sim_machine *machine
 		sf_log(SF_LOG_WARNING, "sim guest '%s' does not boot: %s", name, err.text);
 }
 
-static void add_machine(struct sf_sim *sim, const struct sf_vm_config *vm,
-			const struct sf_storages *storages)
+static void add_machine(struct sf_sim *sim, const struct sf_vm_config *vm, const struct sf_storages *storages)
 {
 	struct sf_sim_machine *machine = &sim->machines[sim->nmachines];
 	struct sf_sim_guest *guest = find_in_world(sim->world, vm->name);
@@ -367,8 +364,7 @@ static void add_machine(struct sf_sim *sim, const struct sf_vm_config *vm,
 }
 
 /* Before any of them boots. */
-static int check_room(struct sf_sim_world *world, const struct sf_config *config,
-		      struct sf_err *err)
+static int check_room(struct sf_sim_world *world, const struct sf_config *config, struct sf_err *err)
 {
 	size_t nguests = world->nguests;
 
@@ -376,13 +372,13 @@ static int check_room(struct sf_sim_world *world, const struct sf_config *config
 		const struct sf_vm_config *vm = &config->vms[i];
 
 		if (vm->ndisks > SF_VM_DISKS_MAX)
-			return sf_fail(err, -EINVAL, "sim guest '%s' has %zu disks, more than %d",
-				       vm->name, vm->ndisks, SF_VM_DISKS_MAX);
+			return sf_fail(err, -EINVAL, "sim guest '%s' has %zu disks, more than %d", vm->name,
+				       vm->ndisks, SF_VM_DISKS_MAX);
 		nguests += !find_in_world(world, vm->name);
 	}
 	if (nguests > SF_SIM_GUESTS_MAX)
-		return sf_fail(err, -EINVAL, "sim runs at most %d guests, not %zu",
-			       SF_SIM_GUESTS_MAX, nguests);
+		return sf_fail(err, -EINVAL, "sim runs at most %d guests, not %zu", SF_SIM_GUESTS_MAX,
+			       nguests);
 	return 0;
 }
 

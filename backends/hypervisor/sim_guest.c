@@ -23,8 +23,7 @@ static void close_disks(struct sf_volume **volumes, size_t n)
 		sf_volume_close(volumes[--n]);
 }
 
-static int open_disks(const struct sf_sim_machine *machine, struct sf_volume **volumes,
-		      struct sf_err *err)
+static int open_disks(const struct sf_sim_machine *machine, struct sf_volume **volumes, struct sf_err *err)
 {
 	for (size_t i = 0; i < machine->ndisks; i++) {
 		int rc = sf_volume_open(machine->storages, machine->guest->name, &machine->disks[i],
@@ -38,8 +37,7 @@ static int open_disks(const struct sf_sim_machine *machine, struct sf_volume **v
 	return 0;
 }
 
-/* A sector of zeros is a new disk: tick 0. Anything else that no guest of this name wrote is left
- * alone. */
+/* A sector of zeros is a new disk: tick 0. Anything else that no guest of this name wrote is left alone. */
 static int read_tick(const struct sf_sim_machine *machine, struct sf_volume *volume, uint64_t *ret,
 		     struct sf_err *err)
 {
@@ -57,14 +55,13 @@ static int read_tick(const struct sf_sim_machine *machine, struct sf_volume *vol
 	}
 	if (memcmp(sector.magic, magic, sizeof(magic)) != 0 ||
 	    strncmp(sector.name, machine->guest->name, sizeof(sector.name)) != 0)
-		return sf_fail(err, -EINVAL, "%s holds what the sim guest '%s' did not write",
-			       volume->origin, machine->guest->name);
+		return sf_fail(err, -EINVAL, "%s holds what the sim guest '%s' did not write", volume->origin,
+			       machine->guest->name);
 	*ret = le64toh(sector.tick);
 	return 0;
 }
 
-static int write_tick(const struct sf_sim_machine *machine, struct sf_volume *volume,
-		      struct sf_err *err)
+static int write_tick(const struct sf_sim_machine *machine, struct sf_volume *volume, struct sf_err *err)
 {
 	struct sf_sim_sector sector = {.tick = htole64(machine->guest->tick)};
 	char raw[SECTOR] = {0};
@@ -77,8 +74,7 @@ static int write_tick(const struct sf_sim_machine *machine, struct sf_volume *vo
 
 /* --- Running --- */
 
-static int check_disks(const struct sf_sim_machine *machine, struct sf_volume **volumes,
-		       struct sf_err *err)
+static int check_disks(const struct sf_sim_machine *machine, struct sf_volume **volumes, struct sf_err *err)
 {
 	const struct sf_sim_guest *guest = machine->guest;
 
@@ -89,16 +85,14 @@ static int check_disks(const struct sf_sim_machine *machine, struct sf_volume **
 		if (rc < 0)
 			return rc;
 		if (tick != guest->tick)
-			return sf_fail(err, -EIO,
-				       "its RAM is of tick %llu, its disk %s of tick %llu",
+			return sf_fail(err, -EIO, "its RAM is of tick %llu, its disk %s of tick %llu",
 				       (unsigned long long)guest->tick, machine->disks[i].vdev,
 				       (unsigned long long)tick);
 	}
 	return 0;
 }
 
-static int write_disks(const struct sf_sim_machine *machine, struct sf_volume **volumes,
-		       struct sf_err *err)
+static int write_disks(const struct sf_sim_machine *machine, struct sf_volume **volumes, struct sf_err *err)
 {
 	int rc = 0;
 
@@ -107,8 +101,7 @@ static int write_disks(const struct sf_sim_machine *machine, struct sf_volume **
 	return rc;
 }
 
-static int tick_once(const struct sf_sim_machine *machine, struct sf_volume **volumes,
-		     struct sf_err *err)
+static int tick_once(const struct sf_sim_machine *machine, struct sf_volume **volumes, struct sf_err *err)
 {
 	struct sf_sim_guest *guest = machine->guest;
 	int rc = check_disks(machine, volumes, err);

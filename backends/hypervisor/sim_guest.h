@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * One sim guest: its state in shared memory, and what it does with its disks. Every function runs
- * under the world's lock, so a guest is never seen in the middle of a tick, and no disk is open
- * outside one. A process killed in the middle leaves mid_tick set; whoever takes the lock next lets
- * the guest finish that tick.
+ * One sim guest: its state in shared memory, and what it does with its disks. Every function runs under the
+ * world's lock, so a guest is never seen in the middle of a tick, and no disk is open outside one. A process
+ * killed in the middle leaves mid_tick set; whoever takes the lock next lets the guest finish that tick.
  */
 #ifndef SF_BACKENDS_HYPERVISOR_SIM_GUEST_H
 #define SF_BACKENDS_HYPERVISOR_SIM_GUEST_H
@@ -35,8 +34,7 @@ struct sf_sim_machine {
 	size_t ndisks;
 };
 
-/* From off: takes over the tick of the first disk. -EINVAL when that holds anything a guest did not
- * write. */
+/* From off: takes over the tick of the first disk. -EINVAL when that holds anything a guest did not write. */
 int sf_sim_boot(const struct sf_sim_machine *machine, bool paused, struct sf_err *err);
 
 /* Ticks n times if it is running and not frozen; it may crash over it. */

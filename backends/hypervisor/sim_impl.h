@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The inside of the sim backend. The world's lock guards every guest; it is held for a whole tick
- * with its disk I/O, but never while a save writes or calls its hooks.
+ * The inside of the sim backend. The world's lock guards every guest; it is held for a whole tick with its
+ * disk I/O, but never while a save writes or calls its hooks.
  */
 #ifndef SF_BACKENDS_HYPERVISOR_SIM_IMPL_H
 #define SF_BACKENDS_HYPERVISOR_SIM_IMPL_H
@@ -52,7 +52,6 @@ int sf_sim_check_off(const struct sf_sim_guest *guest, struct sf_err *err);
 
 int sf_sim_save(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, int fd,
 		const struct sf_save_hooks *hooks, struct sf_job *job, struct sf_err *err);
-int sf_sim_restore(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, int fd,
-		   struct sf_err *err);
+int sf_sim_restore(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, int fd, struct sf_err *err);
 
 #endif

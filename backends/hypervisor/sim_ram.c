@@ -21,8 +21,7 @@
 
 static const char magic[8] = {'S', 'N', 'A', 'P', 'F', 'R', 'A', 'M'};
 
-/* The finalizer of SplitMix64 (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators,
- * 2014). */
+/* The finalizer of SplitMix64 (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators, 2014). */
 static uint64_t mix(uint64_t x)
 {
 	x += 0x9e3779b97f4a7c15U;
@@ -113,8 +112,8 @@ static int read_all(int fd, char *ram, struct sf_err *err)
 		if (n < 0)
 			return sf_fail(err, -errno, "read a RAM image: %s", strerror(errno));
 		if (n == 0)
-			return sf_fail(err, -EINVAL, "the RAM image ends after %zu of %d bytes",
-				       got, SF_SIM_RAM);
+			return sf_fail(err, -EINVAL, "the RAM image ends after %zu of %d bytes", got,
+				       SF_SIM_RAM);
 		got += (size_t)n;
 	}
 	return 0;
@@ -128,8 +127,8 @@ int sf_sim_ram_load(int fd, char *ram, struct sf_err *err)
 	if (fstat(fd, &st) < 0)
 		return sf_fail(err, -errno, "read a RAM image: %s", strerror(errno));
 	if (st.st_size > SF_SIM_RAM)
-		return sf_fail(err, -EINVAL, "the RAM image has %lld bytes, not %d",
-			       (long long)st.st_size, SF_SIM_RAM);
+		return sf_fail(err, -EINVAL, "the RAM image has %lld bytes, not %d", (long long)st.st_size,
+			       SF_SIM_RAM);
 	rc = read_all(fd, ram, err);
 	return rc < 0 ? rc : check(ram, err);
 }

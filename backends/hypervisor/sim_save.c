@@ -32,8 +32,8 @@ static int begin_save(struct sf_sim *sim, const struct sf_vm_desc *vm, struct sf
 	return 0;
 }
 
-static int copy_piece(struct sf_sim *sim, const struct sf_sim_guest *guest, uint64_t nresumes,
-		      size_t off, char *piece, struct sf_err *err)
+static int copy_piece(struct sf_sim *sim, const struct sf_sim_guest *guest, uint64_t nresumes, size_t off,
+		      char *piece, struct sf_err *err)
 {
 	auto_unlock pthread_mutex_t *held = sf_sim_lock(sim);
 
@@ -50,8 +50,7 @@ static int save_ram(struct sf_sim *sim, const struct sf_sim_guest *guest, uint64
 	auto_free char *piece = malloc(PIECE);
 
 	if (!piece)
-		return sf_fail(err, -ENOMEM, "save the RAM of sim guest '%s': out of memory",
-			       guest->name);
+		return sf_fail(err, -ENOMEM, "save the RAM of sim guest '%s': out of memory", guest->name);
 	sf_job_expect(job, SF_SIM_RAM);
 	for (size_t off = 0; off < SF_SIM_RAM; off += PIECE) {
 		int rc = copy_piece(sim, guest, nresumes, off, piece, err);
@@ -59,8 +58,7 @@ static int save_ram(struct sf_sim *sim, const struct sf_sim_guest *guest, uint64
 		if (rc < 0)
 			return rc;
 		if (sf_job_cancelled(job))
-			return sf_fail(err, -EINTR, "save the RAM of sim guest '%s': cancelled",
-				       guest->name);
+			return sf_fail(err, -EINTR, "save the RAM of sim guest '%s': cancelled", guest->name);
 		rc = sf_write_all(fd, piece, PIECE);
 		if (rc < 0)
 			return sf_fail(err, rc, "save the RAM of sim guest '%s': %s", guest->name,
@@ -97,8 +95,8 @@ static int take_ram(struct sf_sim_guest *guest, const char *ram, struct sf_err *
 		return rc;
 	memcpy(&header, ram, sizeof(header));
 	if (strcmp(header.name, guest->name) != 0)
-		return sf_fail(err, -EINVAL, "this is the RAM of '%s', not of sim guest '%s'",
-			       header.name, guest->name);
+		return sf_fail(err, -EINVAL, "this is the RAM of '%s', not of sim guest '%s'", header.name,
+			       guest->name);
 	memcpy(guest->ram, ram, SF_SIM_RAM);
 	guest->tick = header.tick;
 	guest->crashed = false;
@@ -107,14 +105,12 @@ static int take_ram(struct sf_sim_guest *guest, const char *ram, struct sf_err *
 	return 0;
 }
 
-int sf_sim_restore(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, int fd,
-		   struct sf_err *err)
+int sf_sim_restore(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, int fd, struct sf_err *err)
 {
 	auto_free char *ram = malloc(SF_SIM_RAM);
 	pthread_mutex_t *held auto_unlock = NULL;
 	struct sf_sim_guest *guest;
-	int rc = ram ? sf_sim_ram_load(fd, ram, err)
-		     : sf_fail(err, -ENOMEM, "restore RAM: out of memory");
+	int rc = ram ? sf_sim_ram_load(fd, ram, err) : sf_fail(err, -ENOMEM, "restore RAM: out of memory");
 
 	if (rc < 0)
 		return rc;

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The storage half of the fault backend. It goes by the name of what it wraps and lacks the
- * optional slots that it lacks. Images are handed out as they are: reading them is no call of the
- * contract.
+ * The storage half of the fault backend. It goes by the name of what it wraps and lacks the optional slots
+ * that it lacks. Images are handed out as they are: reading them is no call of the contract.
  */
 #include "backends/fault.h"
 
@@ -89,8 +88,7 @@ static void fault_volume_close(struct sf_volume *volume)
 	(void)sf_fault_after(&call, 0);
 }
 
-static int fault_volume_stat(struct sf_volume *volume, struct sf_volume_stat *ret,
-			     struct sf_err *err)
+static int fault_volume_stat(struct sf_volume *volume, struct sf_volume_stat *ret, struct sf_err *err)
 {
 	struct sf_fault_call call = {.name = "storage.volume_stat"};
 	int rc = sf_fault_before(plan_of(volume), &call, err);
@@ -108,8 +106,7 @@ static int fault_volume_read(struct sf_volume *volume, void *buf, size_t len, ui
 
 	if (rc < 0)
 		return rc;
-	return sf_fault_after(&call,
-			      ops_of(volume)->volume_read(inner_of(volume), buf, len, off, err));
+	return sf_fault_after(&call, ops_of(volume)->volume_read(inner_of(volume), buf, len, off, err));
 }
 
 static int fault_volume_write(struct sf_volume *volume, const void *buf, size_t len, uint64_t off,
@@ -120,8 +117,7 @@ static int fault_volume_write(struct sf_volume *volume, const void *buf, size_t 
 
 	if (rc < 0)
 		return rc;
-	return sf_fault_after(&call,
-			      ops_of(volume)->volume_write(inner_of(volume), buf, len, off, err));
+	return sf_fault_after(&call, ops_of(volume)->volume_write(inner_of(volume), buf, len, off, err));
 }
 
 static int fault_hold(struct sf_volume *volume, struct sf_err *err)
@@ -137,8 +133,7 @@ static int fault_hold_check(struct sf_volume *volume, struct sf_err *err)
 	struct sf_fault_call call = {.name = "storage.hold_check"};
 	int rc = sf_fault_before(plan_of(volume), &call, err);
 
-	return rc < 0 ? rc
-		      : sf_fault_after(&call, ops_of(volume)->hold_check(inner_of(volume), err));
+	return rc < 0 ? rc : sf_fault_after(&call, ops_of(volume)->hold_check(inner_of(volume), err));
 }
 
 static void fault_release(struct sf_volume *volume)
@@ -150,9 +145,8 @@ static void fault_release(struct sf_volume *volume)
 	(void)sf_fault_after(&call, 0);
 }
 
-static int fault_cost(struct sf_volume *volume, enum sf_purpose purpose,
-		      const struct sf_object *object, struct sf_space *ret_pool,
-		      uint64_t *ret_need_bytes, struct sf_err *err)
+static int fault_cost(struct sf_volume *volume, enum sf_purpose purpose, const struct sf_object *object,
+		      struct sf_space *ret_pool, uint64_t *ret_need_bytes, struct sf_err *err)
 {
 	struct sf_fault_call call = {.name = "storage.cost"};
 	int rc = sf_fault_before(plan_of(volume), &call, err);
@@ -163,50 +157,43 @@ static int fault_cost(struct sf_volume *volume, enum sf_purpose purpose,
 	return sf_fault_after(&call, rc);
 }
 
-static int fault_create(struct sf_volume *volume, const struct sf_object *object,
-			struct sf_job *job, struct sf_object_stat *ret, struct sf_err *err)
+static int fault_create(struct sf_volume *volume, const struct sf_object *object, struct sf_job *job,
+			struct sf_object_stat *ret, struct sf_err *err)
 {
 	struct sf_fault_call call = {.name = "storage.create"};
 	int rc = sf_fault_before(plan_of(volume), &call, err);
 
 	if (rc < 0)
 		return rc;
-	return sf_fault_after(&call,
-			      ops_of(volume)->create(inner_of(volume), object, job, ret, err));
+	return sf_fault_after(&call, ops_of(volume)->create(inner_of(volume), object, job, ret, err));
 }
 
-static int fault_settle(struct sf_storage *storage, const struct sf_object *object,
-			struct sf_err *err)
+static int fault_settle(struct sf_storage *storage, const struct sf_object *object, struct sf_err *err)
 {
 	struct sf_fault_call call = {.name = "storage.settle"};
 	struct fault_storage *fault = to_fault(storage);
 	int rc = sf_fault_before(fault->plan, &call, err);
 
-	return rc < 0 ? rc
-		      : sf_fault_after(&call, fault->inner->ops->settle(fault->inner, object, err));
+	return rc < 0 ? rc : sf_fault_after(&call, fault->inner->ops->settle(fault->inner, object, err));
 }
 
-static int fault_stat(struct sf_storage *storage, const struct sf_object *object,
-		      struct sf_object_stat *ret, struct sf_err *err)
+static int fault_stat(struct sf_storage *storage, const struct sf_object *object, struct sf_object_stat *ret,
+		      struct sf_err *err)
 {
 	struct sf_fault_call call = {.name = "storage.stat"};
 	struct fault_storage *fault = to_fault(storage);
 	int rc = sf_fault_before(fault->plan, &call, err);
 
-	return rc < 0 ? rc
-		      : sf_fault_after(&call,
-				       fault->inner->ops->stat(fault->inner, object, ret, err));
+	return rc < 0 ? rc : sf_fault_after(&call, fault->inner->ops->stat(fault->inner, object, ret, err));
 }
 
-static int fault_remove(struct sf_storage *storage, const struct sf_object *object,
-			struct sf_err *err)
+static int fault_remove(struct sf_storage *storage, const struct sf_object *object, struct sf_err *err)
 {
 	struct sf_fault_call call = {.name = "storage.remove"};
 	struct fault_storage *fault = to_fault(storage);
 	int rc = sf_fault_before(fault->plan, &call, err);
 
-	return rc < 0 ? rc
-		      : sf_fault_after(&call, fault->inner->ops->remove(fault->inner, object, err));
+	return rc < 0 ? rc : sf_fault_after(&call, fault->inner->ops->remove(fault->inner, object, err));
 }
 
 static int fault_list(struct sf_storage *storage, const char *origin, sf_object_fn *fn, void *arg,
@@ -217,12 +204,11 @@ static int fault_list(struct sf_storage *storage, const char *origin, sf_object_
 	int rc = sf_fault_before(fault->plan, &call, err);
 
 	return rc < 0 ? rc
-		      : sf_fault_after(&call,
-				       fault->inner->ops->list(fault->inner, origin, fn, arg, err));
+		      : sf_fault_after(&call, fault->inner->ops->list(fault->inner, origin, fn, arg, err));
 }
 
-static int fault_image_open(struct sf_storage *storage, const struct sf_object *object,
-			    struct sf_image **ret, struct sf_err *err)
+static int fault_image_open(struct sf_storage *storage, const struct sf_object *object, struct sf_image **ret,
+			    struct sf_err *err)
 {
 	struct sf_fault_call call = {.name = "storage.image_open"};
 	struct fault_storage *fault = to_fault(storage);
@@ -233,8 +219,8 @@ static int fault_image_open(struct sf_storage *storage, const struct sf_object *
 	return sf_fault_after(&call, fault->inner->ops->image_open(fault->inner, object, ret, err));
 }
 
-static int fault_revert(struct sf_volume *volume, const struct sf_object *object,
-			struct sf_job *job, struct sf_err *err)
+static int fault_revert(struct sf_volume *volume, const struct sf_object *object, struct sf_job *job,
+			struct sf_err *err)
 {
 	struct sf_fault_call call = {.name = "storage.revert"};
 	int rc = sf_fault_before(plan_of(volume), &call, err);
@@ -249,8 +235,7 @@ static int fault_space(struct sf_volume *volume, struct sf_space *ret, struct sf
 	struct sf_fault_call call = {.name = "storage.space"};
 	int rc = sf_fault_before(plan_of(volume), &call, err);
 
-	return rc < 0 ? rc
-		      : sf_fault_after(&call, ops_of(volume)->space(inner_of(volume), ret, err));
+	return rc < 0 ? rc : sf_fault_after(&call, ops_of(volume)->space(inner_of(volume), ret, err));
 }
 
 static void fault_close(struct sf_storage *storage)

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Storage `file`: what there is to know of a live image, and the table of operations. Nothing of
- * ours keeps the image open between calls except a claim, so that nothing of ours counts as its
- * writer.
+ * Storage `file`: what there is to know of a live image, and the table of operations. Nothing of ours keeps
+ * the image open between calls except a claim, so that nothing of ours counts as its writer.
  */
 #include "file.h"
 
@@ -117,8 +116,7 @@ static int volume_stat(struct sf_volume *base, struct sf_volume_stat *ret, struc
 	return 0;
 }
 
-static int volume_read(struct sf_volume *volume, void *buf, size_t len, uint64_t off,
-		       struct sf_err *err)
+static int volume_read(struct sf_volume *volume, void *buf, size_t len, uint64_t off, struct sf_err *err)
 {
 	auto_fd int fd = sf_file_open_origin(volume->origin, O_RDONLY, err);
 	char *at = buf;
@@ -146,8 +144,7 @@ static int volume_write(struct sf_volume *volume, const void *buf, size_t len, u
 	auto_fd int fd = sf_file_open_origin(volume->origin, O_WRONLY, err);
 	const char *at = buf;
 
-	if (fd ==
-	    -EAGAIN) /* somebody's lease; to wait for it here might be to wait for our own caller */
+	if (fd == -EAGAIN) /* somebody's lease; to wait for it here might be to wait for our own caller */
 		return sf_fail(err, -EBUSY, "%s is held", volume->origin);
 	if (fd < 0)
 		return fd;
@@ -157,8 +154,7 @@ static int volume_write(struct sf_volume *volume, const void *buf, size_t len, u
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return sf_fail(err, -errno, "write %s: %s", volume->origin,
-				       strerror(errno));
+			return sf_fail(err, -errno, "write %s: %s", volume->origin, strerror(errno));
 		at += n;
 		off += (uint64_t)n;
 		len -= (size_t)n;
@@ -166,8 +162,9 @@ static int volume_write(struct sf_volume *volume, const void *buf, size_t len, u
 	return 0;
 }
 
-/* On btrfs each subvolume has a device number of its own, but all share the space (ioctl
- * BTRFS_IOC_FS_INFO). */
+/*
+ * On btrfs each subvolume has a device number of its own, but all share the space (ioctl BTRFS_IOC_FS_INFO).
+ */
 static bool btrfs_pool(int fd, char *pool, size_t len)
 {
 	struct btrfs_ioctl_fs_info_args info = {0};
@@ -192,8 +189,7 @@ static int space_of(int fd, const char *what, struct sf_space *ret, struct sf_er
 		return sf_fail(err, -errno, "file system of %s: %s", what, strerror(errno));
 	btrfs = btrfs_pool(fd, ret->pool, sizeof(ret->pool));
 	if (!btrfs)
-		(void)snprintf(ret->pool, sizeof(ret->pool), "dev %u:%u", major(st.st_dev),
-			       minor(st.st_dev));
+		(void)snprintf(ret->pool, sizeof(ret->pool), "dev %u:%u", major(st.st_dev), minor(st.st_dev));
 	ret->total_bytes = (uint64_t)vfs.f_blocks * vfs.f_frsize;
 	/* Root may use the reserve; btrfs has none, and counts raw space in f_bfree. */
 	ret->free_bytes = (uint64_t)(btrfs ? vfs.f_bavail : vfs.f_bfree) * vfs.f_frsize;
@@ -223,8 +219,7 @@ static int cost(struct sf_volume *volume, enum sf_purpose purpose, const struct 
 	if (live.instant)
 		*ret_need_bytes = REFLINK_BYTES;
 	else
-		*ret_need_bytes =
-			purpose == SF_FOR_REVERT ? snapshot.allocated_bytes : live.allocated_bytes;
+		*ret_need_bytes = purpose == SF_FOR_REVERT ? snapshot.allocated_bytes : live.allocated_bytes;
 	return 0;
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Storage `file`: raw disk images in regular files. A snapshot is a reflink (FICLONE) where the file system has it, else
- * a sparse copy. Snapshots lie beside their image, in ".snapfs/<state id>/<token>.img", on the same file system.
+ * Storage `file`: raw disk images in regular files. A snapshot is a reflink (FICLONE) where the file system
+ * has it, else a sparse copy. Snapshots lie beside their image, in ".snapfs/<state id>/<token>.img", on the
+ * same file system.
  */
 #ifndef SF_BACKENDS_STORAGE_FILE_H
 #define SF_BACKENDS_STORAGE_FILE_H

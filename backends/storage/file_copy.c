@@ -27,8 +27,7 @@ struct copier {
 
 static bool cannot(int code)
 {
-	return code == EOPNOTSUPP || code == EXDEV || code == EINVAL || code == ENOTTY ||
-	       code == ENOSYS;
+	return code == EOPNOTSUPP || code == EXDEV || code == EINVAL || code == ENOTTY || code == ENOSYS;
 }
 
 static int cancelled(const struct sf_file_fill *fill, struct sf_err *err)
@@ -41,20 +40,17 @@ static int cancelled(const struct sf_file_fill *fill, struct sf_err *err)
 static int go_on(const struct sf_file_fill *fill, struct sf_err *err)
 {
 	if (fill->lease_fd >= 0 && !sf_file_lease_intact(fill->lease_fd))
-		return sf_fail(err, -EBUSY, "copy %s: someone else wants to write to it",
-			       fill->what);
+		return sf_fail(err, -EBUSY, "copy %s: someone else wants to write to it", fill->what);
 	return cancelled(fill, err);
 }
 
 static ssize_t copy_by_hand(struct copier *c, uint64_t off, size_t len)
 {
-	ssize_t n =
-		pread(c->fill->src, c->buffer, len < BUFFER_BYTES ? len : BUFFER_BYTES, (off_t)off);
+	ssize_t n = pread(c->fill->src, c->buffer, len < BUFFER_BYTES ? len : BUFFER_BYTES, (off_t)off);
 	ssize_t done = 0;
 
 	while (done < n) {
-		ssize_t put = pwrite(c->fill->dst, c->buffer + done, (size_t)(n - done),
-				     (off_t)off + done);
+		ssize_t put = pwrite(c->fill->dst, c->buffer + done, (size_t)(n - done), (off_t)off + done);
 
 		if (put < 0 && errno != EINTR)
 			return -1;
@@ -93,18 +89,16 @@ static int copy_run(struct copier *c, uint64_t off, uint64_t end, struct sf_err 
 		if (n < 0)
 			return sf_fail(err, -errno, "copy %s: %s", c->fill->what, strerror(errno));
 		if (n == 0)
-			return sf_fail(err, -EIO, "copy %s: it became shorter meanwhile",
-				       c->fill->what);
+			return sf_fail(err, -EIO, "copy %s: it became shorter meanwhile", c->fill->what);
 		sf_job_advance(c->fill->job, (uint64_t)n);
 		off += (uint64_t)n;
 	}
 	return 0;
 }
 
-/* The next run of data at or after *off, cut to size; both ends are size when only a hole follows.
- */
-static int next_run(const struct sf_file_fill *fill, uint64_t off, uint64_t size,
-		    uint64_t *ret_from, uint64_t *ret_to, struct sf_err *err)
+/* The next run of data at or after *off, cut to size; both ends are size when only a hole follows. */
+static int next_run(const struct sf_file_fill *fill, uint64_t off, uint64_t size, uint64_t *ret_from,
+		    uint64_t *ret_to, struct sf_err *err)
 {
 	off_t from = lseek(fill->src, (off_t)off, SEEK_DATA), to = (off_t)size;
 

@@ -2,9 +2,8 @@
 /*
  * Inside of the `file` storage, for file*.c and their tests only.
  *
- * The image's directory may belong to less trusted users, so nothing is reached by a long path:
- * every level is opened by itself without following symbolic links, and directories of ours must be
- * ours alone.
+ * The image's directory may belong to less trusted users, so nothing is reached by a long path: every level
+ * is opened by itself without following symbolic links, and directories of ours must be ours alone.
  */
 #ifndef SF_BACKENDS_STORAGE_FILE_IMPL_H
 #define SF_BACKENDS_STORAGE_FILE_IMPL_H
@@ -53,8 +52,10 @@ struct sf_file_place {
 #define SF_FILE_NOWHERE ((struct sf_file_place){-1, -1, -1, NULL})
 #define auto_place      __attribute__((cleanup(sf_file_place_close)))
 
-/* -ENOENT when a directory is missing and not created; -EPERM when one of ours is not ours alone.
- * Closes what *ret held. */
+/*
+ * -ENOENT when a directory is missing and not created; -EPERM when one of ours is not ours alone. Closes what
+ * *ret held.
+ */
 int sf_file_place_open(const struct sf_storage *storage, const char *origin, bool create,
 		       struct sf_file_place *ret, struct sf_err *err);
 /* Closes and forgets; accepts half-open places. */
@@ -64,12 +65,15 @@ int sf_file_place_sync(const struct sf_file_place *place, struct sf_err *err);
 /* Removes those of our directories that were opened, so are ours, when they are empty. */
 void sf_file_place_prune(const struct sf_storage *storage, const struct sf_file_place *place);
 
-/* Walks to the directory of path and points *ret_name at what is behind its last slash. Returns a
- * descriptor. */
+/*
+ * Walks to the directory of path and points *ret_name at what is behind its last slash. Returns a descriptor.
+ */
 int sf_file_open_parent(const char *path, const char **ret_name, struct sf_err *err);
 
-/* Opens the live image, without waiting for leases (-EAGAIN); what is returned is a descriptor of a
- * regular file. */
+/*
+ * Opens the live image, without waiting for leases (-EAGAIN); what is returned is a descriptor of a regular
+ * file.
+ */
 int sf_file_open_origin(const char *origin, int flags, struct sf_err *err);
 
 /* --- file_lease.c --- */
@@ -83,8 +87,8 @@ bool sf_file_lease_intact(int fd);
 int sf_file_create(struct sf_volume *volume, const struct sf_object *object, struct sf_job *job,
 		   struct sf_object_stat *ret, struct sf_err *err);
 int sf_file_settle(struct sf_storage *storage, const struct sf_object *object, struct sf_err *err);
-int sf_file_stat(struct sf_storage *storage, const struct sf_object *object,
-		 struct sf_object_stat *ret, struct sf_err *err);
+int sf_file_stat(struct sf_storage *storage, const struct sf_object *object, struct sf_object_stat *ret,
+		 struct sf_err *err);
 int sf_file_remove(struct sf_storage *storage, const struct sf_object *object, struct sf_err *err);
 int sf_file_list(struct sf_storage *storage, const char *origin, sf_object_fn *fn, void *arg,
 		 struct sf_err *err);

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The claim on a live image: a read lease (fcntl(2), "Leases"), which the kernel grants only while
- * nobody has the file open for writing, loop devices and processes in other namespaces included. A
- * writer that comes later waits in open(2) for up to /proc/sys/fs/lease-break-time seconds, and the
- * lease shows it.
+ * The claim on a live image: a read lease (fcntl(2), "Leases"), which the kernel grants only while nobody has
+ * the file open for writing, loop devices and processes in other namespaces included. A writer that comes
+ * later waits in open(2) for up to /proc/sys/fs/lease-break-time seconds, and the lease shows it.
  */
 #include "file_impl.h"
 
@@ -32,16 +31,17 @@ int sf_file_hold(struct sf_volume *base, struct sf_err *err)
 	fd = sf_file_open_origin(base->origin, O_RDONLY, err);
 	if (fd < 0)
 		return fd;
-	/* A broken lease sends SIGIO, whose default is to end the process; SIGURG's is to be
-	 * ignored. We only ever ask. */
+	/*
+	 * A broken lease sends SIGIO, whose default is to end the process; SIGURG's is to be ignored. We only
+	 * ever ask.
+	 */
 	if (fcntl(fd, F_SETSIG, SIGURG) == 0 && fcntl(fd, F_SETLEASE, F_RDLCK) == 0) {
 		volume->lease_fd = sf_take_fd(&fd);
 		return 0;
 	}
 	if (errno == EAGAIN)
 		return sf_fail(err, -EBUSY, "%s is open for writing by someone else", base->origin);
-	return sf_fail(err, -EBUSY, "cannot tell whether %s is in use: %s", base->origin,
-		       strerror(errno));
+	return sf_fail(err, -EBUSY, "cannot tell whether %s is in use: %s", base->origin, strerror(errno));
 }
 
 int sf_file_hold_check(struct sf_volume *base, struct sf_err *err)

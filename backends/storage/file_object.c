@@ -15,8 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Removing the last snapshot of another image takes our empty directory away; each such loss is one
- * retry. */
+/* Removing the last snapshot of another image takes our empty directory away; each such loss is one retry. */
 #define PLACE_TRIES 100
 
 int sf_file_open_object(const struct sf_file_place *place, const struct sf_object *object,
@@ -53,8 +52,8 @@ static int stat_object(const struct sf_file_place *place, const struct sf_object
 	return 0;
 }
 
-int sf_file_stat(struct sf_storage *storage, const struct sf_object *object,
-		 struct sf_object_stat *ret, struct sf_err *err)
+int sf_file_stat(struct sf_storage *storage, const struct sf_object *object, struct sf_object_stat *ret,
+		 struct sf_err *err)
 {
 	auto_place struct sf_file_place place = SF_FILE_NOWHERE;
 	int rc = sf_file_place_open(storage, object->origin, false, &place, err);
@@ -68,12 +67,11 @@ static bool exists(int dir, const char *name)
 }
 
 /*
- * Opens the place and an empty file in it, in the stead of one that a crash left. -EEXIST when the
- * snapshot is there already.
+ * Opens the place and an empty file in it, in the stead of one that a crash left. -EEXIST when the snapshot
+ * is there already.
  */
 static int open_tmp(struct sf_storage *storage, const struct sf_object *object,
-		    const struct sf_file_names *names, struct sf_file_place *place,
-		    struct sf_err *err)
+		    const struct sf_file_names *names, struct sf_file_place *place, struct sf_err *err)
 {
 	for (int i = 0; i < PLACE_TRIES; i++) {
 		int rc = sf_file_place_open(storage, object->origin, true, place, err), fd;
@@ -86,8 +84,7 @@ static int open_tmp(struct sf_storage *storage, const struct sf_object *object,
 			return -EEXIST;
 		if (unlinkat(place->id_dir, names->tmp, 0) < 0 && errno != ENOENT)
 			return sf_fail(err, -errno, "remove %s: %s", names->tmp, strerror(errno));
-		fd = openat(place->id_dir, names->tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
-			    0400);
+		fd = openat(place->id_dir, names->tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0400);
 		if (fd >= 0)
 			return fd;
 		if (errno != ENOENT)
@@ -101,12 +98,11 @@ static int fill_object(const struct sf_file_volume *volume, int src, int dst, st
 {
 	/* A volume that was said to be instant may be written to by now, unless it is held. */
 	struct sf_file_fill fill = {.src = src,
-	                            .dst = dst,
-	                            .what = volume->base.origin,
-	                            .lease_fd = volume->lease_fd,
-	                            .job = job,
-	                            .share_only = volume->probed && volume->instant &&
-	                                          volume->lease_fd < 0};
+				    .dst = dst,
+				    .what = volume->base.origin,
+				    .lease_fd = volume->lease_fd,
+				    .job = job,
+				    .share_only = volume->probed && volume->instant && volume->lease_fd < 0};
 	const char *method = NULL;
 	struct stat st;
 	int rc = sf_file_inherit_nocow(src, dst, err);
@@ -188,8 +184,10 @@ int sf_file_remove(struct sf_storage *storage, const struct sf_object *object, s
 	return rc;
 }
 
-/* Whether name is a file of a token, and the first of its files that is there, so that each token
- * counts once. */
+/*
+ * Whether name is a file of a token, and the first of its files that is there, so that each token counts
+ * once.
+ */
 static bool token_of(int dir, const char *name, struct sf_id *ret)
 {
 	struct sf_file_names names;
@@ -207,8 +205,7 @@ static bool token_of(int dir, const char *name, struct sf_id *ret)
 		return true;
 	if (strcmp(name, names.tmp) == 0)
 		return !exists(dir, names.img);
-	return strcmp(name, names.revert) == 0 && !exists(dir, names.img) &&
-	       !exists(dir, names.tmp);
+	return strcmp(name, names.revert) == 0 && !exists(dir, names.img) && !exists(dir, names.tmp);
 }
 
 int sf_file_list(struct sf_storage *storage, const char *origin, sf_object_fn *fn, void *arg,
@@ -223,8 +220,7 @@ int sf_file_list(struct sf_storage *storage, const char *origin, sf_object_fn *f
 		return rc == -ENOENT ? 0 : rc;
 	dir = fdopendir(place.id_dir);
 	if (!dir)
-		return sf_fail(err, -errno, "list the snapshots beside %s: %s", origin,
-			       strerror(errno));
+		return sf_fail(err, -errno, "list the snapshots beside %s: %s", origin, strerror(errno));
 	place.id_dir = -1; /* closedir closes it */
 	while (errno = 0, (entry = readdir(dir))) {
 		char where[SF_FILE_WHERE];
@@ -238,8 +234,7 @@ int sf_file_list(struct sf_storage *storage, const char *origin, sf_object_fn *f
 			return rc;
 	}
 	if (errno != 0)
-		return sf_fail(err, -errno, "list the snapshots beside %s: %s", origin,
-			       strerror(errno));
+		return sf_fail(err, -errno, "list the snapshots beside %s: %s", origin, strerror(errno));
 	return 0;
 }
 

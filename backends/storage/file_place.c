@@ -31,8 +31,7 @@ void sf_file_where(const struct sf_storage *storage, const char *origin, const c
 	const char *slash = strrchr(origin, '/');
 	int dir_len = slash ? (int)(slash - origin) : 0;
 
-	(void)snprintf(where, SF_FILE_WHERE, "%.*s/" SNAPFS_DIR "/%s/%s", dir_len, origin, file->id,
-		       name);
+	(void)snprintf(where, SF_FILE_WHERE, "%.*s/" SNAPFS_DIR "/%s/%s", dir_len, origin, file->id, name);
 }
 
 int sf_file_open_parent(const char *path, const char **ret_name, struct sf_err *err)
@@ -76,8 +75,8 @@ static int open_ours(int parent, const char *name, bool create, struct sf_err *e
 	if (fstat(dir, &st) < 0)
 		return sf_fail(err, -errno, "stat %s: %s", name, strerror(errno));
 	if (st.st_uid != geteuid() || (st.st_mode & (S_IWGRP | S_IWOTH)))
-		return sf_fail(err, -EPERM, "%s is not ours alone: owner %u, mode %04o", name,
-			       st.st_uid, st.st_mode & 07777);
+		return sf_fail(err, -EPERM, "%s is not ours alone: owner %u, mode %04o", name, st.st_uid,
+			       st.st_mode & 07777);
 	return sf_take_fd(&dir);
 }
 
@@ -119,8 +118,10 @@ void sf_file_place_prune(const struct sf_storage *storage, const struct sf_file_
 {
 	const struct sf_file_storage *file = (const struct sf_file_storage *)storage;
 
-	/* Not empty is the usual case, and an empty directory that stays, or that a crash brings
-	 * back, does no harm. */
+	/*
+	 * Not empty is the usual case, and an empty directory that stays, or that a crash brings back, does
+	 * no harm.
+	 */
 	if (place->id_dir >= 0)
 		(void)unlinkat(place->snapfs_dir, file->id, AT_REMOVEDIR);
 	if (place->snapfs_dir >= 0)

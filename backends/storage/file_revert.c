@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Revert: a successor of the live image is built beside the snapshots, made durable, and renamed
- * over the image. Up to the rename the image is the old one, from then on the new one; a repeat of
- * the call starts over.
+ * Revert: a successor of the live image is built beside the snapshots, made durable, and renamed over the
+ * image. Up to the rename the image is the old one, from then on the new one; a repeat of the call starts
+ * over.
  */
 #include "file_impl.h"
 
@@ -47,8 +47,7 @@ static int carry_xattr(int from, int to, const char *name, char *value, struct s
 	ssize_t have = fgetxattr(to, name, other, XATTR_SIZE_MAX);
 
 	if (len < 0)
-		return sf_fail(err, -errno, "read extended attribute %s: %s", name,
-			       strerror(errno));
+		return sf_fail(err, -errno, "read extended attribute %s: %s", name, strerror(errno));
 	if (have == len && memcmp(value, other, (size_t)len) == 0)
 		return 0; /* some cannot be set, but are right from the start */
 	if (fsetxattr(to, name, value, (size_t)len, 0) < 0)
@@ -109,9 +108,8 @@ static int open_live(const char *origin, struct stat *ret_st, struct sf_err *err
 	if (fstat(fd, ret_st) < 0)
 		return sf_fail(err, -errno, "stat %s: %s", origin, strerror(errno));
 	if (ret_st->st_nlink > 1)
-		return sf_fail(err, -EOPNOTSUPP,
-			       "%s has %ju hard links: only one of them could be reverted", origin,
-			       (uintmax_t)ret_st->st_nlink);
+		return sf_fail(err, -EOPNOTSUPP, "%s has %ju hard links: only one of them could be reverted",
+			       origin, (uintmax_t)ret_st->st_nlink);
 	return sf_take_fd(&fd);
 }
 
@@ -119,10 +117,10 @@ static int build(struct sf_file_volume *volume, int snapshot, const struct sf_fi
 		 const char *name, struct sf_job *job, struct sf_err *err)
 {
 	struct sf_file_fill fill = {.src = snapshot,
-	                            .dst = -1,
-	                            .what = volume->base.origin,
-	                            .lease_fd = volume->lease_fd,
-	                            .job = job};
+				    .dst = -1,
+				    .what = volume->base.origin,
+				    .lease_fd = volume->lease_fd,
+				    .job = job};
 	const char *method;
 	struct stat st;
 	auto_fd int live = open_live(volume->base.origin, &st, err);
@@ -144,8 +142,8 @@ static int build(struct sf_file_volume *volume, int snapshot, const struct sf_fi
 	return rc < 0 ? rc : sf_fsync(fd, name, err);
 }
 
-static int replace(struct sf_file_volume *volume, const struct sf_file_place *place,
-		   const char *name, struct sf_job *job, struct sf_err *err)
+static int replace(struct sf_file_volume *volume, const struct sf_file_place *place, const char *name,
+		   struct sf_job *job, struct sf_err *err)
 {
 	if (sf_job_cancelled(job))
 		return sf_fail(err, -EINTR, "cancelled");

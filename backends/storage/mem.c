@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The slots of the storage contract on top of mem_world.h. A volume comes into being, all holes,
- * when it is first opened, and stays with its world. There is no hold: its only writers are guests
- * of this process, which the engine stops.
+ * The slots of the storage contract on top of mem_world.h. A volume comes into being, all holes, when it is
+ * first opened, and stays with its world. There is no hold: its only writers are guests of this process,
+ * which the engine stops.
  */
 #include "mem.h"
 
@@ -60,17 +60,15 @@ static int parse_size(const char *spec, uint64_t *ret, struct sf_err *err)
 	errno = 0;
 	n = isdigit((unsigned char)*text) ? strtoull(text, &end, 10) : 0;
 	if (n == 0 || errno != 0)
-		return sf_fail(err, -EINVAL, "%s: not mem:SIZE with K, M or G behind the number",
-			       spec);
+		return sf_fail(err, -EINVAL, "%s: not mem:SIZE with K, M or G behind the number", spec);
 	unit = *end ? strchr(units, *end) : NULL;
 	if (*end && (!unit || end[1]))
-		return sf_fail(err, -EINVAL, "%s: not mem:SIZE with K, M or G behind the number",
-			       spec);
+		return sf_fail(err, -EINVAL, "%s: not mem:SIZE with K, M or G behind the number", spec);
 	for (const char *u = units; unit && u <= unit && n <= DISK_MAX; u++)
 		n *= 1024;
 	if (n < DISK_MIN || n > DISK_MAX || n % SECTOR != 0)
-		return sf_fail(err, -EINVAL, "%s: a disk has 4 KiB to 1 TiB in sectors of %d bytes",
-			       spec, SECTOR);
+		return sf_fail(err, -EINVAL, "%s: a disk has 4 KiB to 1 TiB in sectors of %d bytes", spec,
+			       SECTOR);
 	*ret = n;
 	return 0;
 }
@@ -89,8 +87,8 @@ static struct sf_mem_volume_slot *find_volume(struct sf_mem_world *world, const 
 	return NULL;
 }
 
-static int find_or_make(struct sf_mem_world *world, const char *origin, const char *spec,
-			uint64_t size, struct sf_mem_volume_slot **ret, struct sf_err *err)
+static int find_or_make(struct sf_mem_world *world, const char *origin, const char *spec, uint64_t size,
+			struct sf_mem_volume_slot **ret, struct sf_err *err)
 {
 	auto_unlock pthread_mutex_t *held = sf_mem_lock(world);
 	struct sf_mem_volume_slot *slot = find_volume(world, origin);
@@ -99,12 +97,10 @@ static int find_or_make(struct sf_mem_world *world, const char *origin, const ch
 		return sf_fail(err, -EINVAL, "%s has %llu bytes, which is not %s", origin,
 			       (unsigned long long)slot->size_bytes, spec);
 	if (!slot && world->nvolumes == SF_MEM_VOLUMES_MAX)
-		return sf_fail(err, -ENOSPC, "%s: mem holds at most %d disks", origin,
-			       SF_MEM_VOLUMES_MAX);
+		return sf_fail(err, -ENOSPC, "%s: mem holds at most %d disks", origin, SF_MEM_VOLUMES_MAX);
 	if (!slot) {
 		slot = &world->volumes[world->nvolumes];
-		(void)snprintf(slot->origin, sizeof(slot->origin), "%s",
-			       origin); /* it was made to fit */
+		(void)snprintf(slot->origin, sizeof(slot->origin), "%s", origin); /* it was made to fit */
 		slot->size_bytes = size;
 		slot->used = true;
 		world->nvolumes++;
@@ -161,8 +157,7 @@ static int mem_volume_stat(struct sf_volume *base, struct sf_volume_stat *ret, s
 	return 0;
 }
 
-static int mem_volume_read(struct sf_volume *base, void *buf, size_t len, uint64_t off,
-			   struct sf_err *err)
+static int mem_volume_read(struct sf_volume *base, void *buf, size_t len, uint64_t off, struct sf_err *err)
 {
 	const struct mem_volume *volume = to_volume(base);
 	auto_unlock pthread_mutex_t *held = sf_mem_lock(volume->world);
@@ -202,9 +197,8 @@ static int mem_space(struct sf_volume *base, struct sf_space *ret, struct sf_err
 }
 
 /*
- * A snapshot takes nothing by itself; the guest does, when it writes over what it shares. At worst
- * that is all it has. A revert is never refused: it shares what is there, and may be the way out of
- * a full pool.
+ * A snapshot takes nothing by itself; the guest does, when it writes over what it shares. At worst that is
+ * all it has. A revert is never refused: it shares what is there, and may be the way out of a full pool.
  */
 static int mem_cost(struct sf_volume *base, enum sf_purpose purpose, const struct sf_object *object,
 		    struct sf_space *ret_pool, uint64_t *ret_need_bytes, struct sf_err *err)
@@ -236,8 +230,7 @@ static struct sf_mem_object_slot *find_object(const struct mem_storage *storage,
 	for (uint32_t i = 0; i < world->nobjects; i++) {
 		struct sf_mem_object_slot *slot = &world->objects[i];
 
-		if (is_ours(storage, slot, object->origin) &&
-		    sf_id_equal(&slot->token, &object->token))
+		if (is_ours(storage, slot, object->origin) && sf_id_equal(&slot->token, &object->token))
 			return slot;
 	}
 	return NULL;
@@ -282,8 +275,7 @@ static int mem_create(struct sf_volume *base, const struct sf_object *object, st
 	if (!slot) {
 		slot = free_slot(world);
 		if (!slot)
-			return sf_fail(err, -ENOSPC,
-				       "snapshot of %s: mem holds at most %d snapshots",
+			return sf_fail(err, -ENOSPC, "snapshot of %s: mem holds at most %d snapshots",
 				       base->origin, SF_MEM_OBJECTS_MAX);
 		slot->state_id = storage->state_id;
 		slot->token = object->token;
@@ -296,8 +288,8 @@ static int mem_create(struct sf_volume *base, const struct sf_object *object, st
 	return 0;
 }
 
-static int mem_stat(struct sf_storage *base, const struct sf_object *object,
-		    struct sf_object_stat *ret, struct sf_err *err)
+static int mem_stat(struct sf_storage *base, const struct sf_object *object, struct sf_object_stat *ret,
+		    struct sf_err *err)
 {
 	const struct mem_storage *storage = to_storage(base);
 	auto_unlock pthread_mutex_t *held = sf_mem_lock(storage->world);
@@ -352,8 +344,7 @@ static int mem_list(struct sf_storage *base, const char *origin, sf_object_fn *f
 
 	for (size_t i = 0; i < n && rc == 0; i++) {
 		sf_id_format(&tokens[i], token);
-		(void)snprintf(where, sizeof(where), "%s@%s", origin,
-			       token); /* a stored origin is short */
+		(void)snprintf(where, sizeof(where), "%s@%s", origin, token); /* a stored origin is short */
 		rc = fn(arg, &tokens[i], where, err);
 	}
 	return rc;
@@ -374,8 +365,8 @@ static int mem_revert(struct sf_volume *base, const struct sf_object *object, st
 	return 0;
 }
 
-static int mem_image_open(struct sf_storage *base, const struct sf_object *object,
-			  struct sf_image **ret, struct sf_err *err)
+static int mem_image_open(struct sf_storage *base, const struct sf_object *object, struct sf_image **ret,
+			  struct sf_err *err)
 {
 	const struct mem_storage *storage = to_storage(base);
 	auto_unlock pthread_mutex_t *held = sf_mem_lock(storage->world);
@@ -417,12 +408,11 @@ static const struct sf_storage_ops mem_ops = {
 /* Half of what the machine has: disks in memory must leave room for those who use them. */
 static unsigned long long default_bytes(void)
 {
-	return (unsigned long long)sysconf(_SC_PHYS_PAGES) *
-	       (unsigned long long)sysconf(_SC_PAGESIZE) / 2;
+	return (unsigned long long)sysconf(_SC_PHYS_PAGES) * (unsigned long long)sysconf(_SC_PAGESIZE) / 2;
 }
 
-int sf_mem_open(const struct sf_backend_env *env, struct sf_mem_world *world,
-		struct sf_storage **ret, struct sf_err *err)
+int sf_mem_open(const struct sf_backend_env *env, struct sf_mem_world *world, struct sf_storage **ret,
+		struct sf_err *err)
 {
 	struct mem_storage *storage = calloc(1, sizeof(*storage));
 	int rc = storage ? 0 : sf_fail(err, -ENOMEM, "mem: out of memory");

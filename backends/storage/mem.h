@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Storage `mem`: disks that live in memory, specified as "mem:SIZE" (K, M, G suffixes, powers of
- * 1024, whole sectors of 512 bytes, 4 KiB to 1 TiB). Copy on write in chunks of SF_MEM_CHUNK, so a
- * snapshot is instant and holes are true. For trying snapfs out and for tests: the content goes
- * with its world.
+ * Storage `mem`: disks that live in memory, specified as "mem:SIZE" (K, M, G suffixes, powers of 1024, whole
+ * sectors of 512 bytes, 4 KiB to 1 TiB). Copy on write in chunks of SF_MEM_CHUNK, so a snapshot is instant
+ * and holes are true. For trying snapfs out and for tests: the content goes with its world.
  */
 #ifndef SF_BACKENDS_STORAGE_MEM_H
 #define SF_BACKENDS_STORAGE_MEM_H
@@ -19,15 +18,15 @@ struct sf_storage;
 #define SF_MEM_OBJECTS_MAX 4096
 
 /*
- * The memory itself: a shared mapping, so that a world made before fork() outlives the children
- * that change it, as a disk outlives a crashed daemon. max_bytes bounds all content together
- * (-ENOSPC above it); it is address space, not memory, until it is written.
+ * The memory itself: a shared mapping, so that a world made before fork() outlives the children that change
+ * it, as a disk outlives a crashed daemon. max_bytes bounds all content together (-ENOSPC above it); it is
+ * address space, not memory, until it is written.
  */
 int sf_mem_world_new(unsigned long long max_bytes, struct sf_mem_world **ret, struct sf_err *err);
 void sf_mem_world_free(struct sf_mem_world *world);
 
 /* world: NULL for one of its own, freed at close. */
-int sf_mem_open(const struct sf_backend_env *env, struct sf_mem_world *world,
-		struct sf_storage **ret, struct sf_err *err);
+int sf_mem_open(const struct sf_backend_env *env, struct sf_mem_world *world, struct sf_storage **ret,
+		struct sf_err *err);
 
 #endif

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Images of objects: walked without the lock, and void once the object's generation has moved on.
- */
+/* Images of objects: walked without the lock, and void once the object's generation has moved on. */
 #include "mem_world.h"
 
 #include "base/err.h"
@@ -23,8 +22,7 @@ static int check_there(const struct mem_image *image, struct sf_err *err)
 	return sf_fail(err, -ESTALE, "a snapshot in memory was removed while it was read");
 }
 
-static int image_pread(struct sf_image *base, void *buf, size_t len, uint64_t off,
-		       struct sf_err *err)
+static int image_pread(struct sf_image *base, void *buf, size_t len, uint64_t off, struct sf_err *err)
 {
 	const struct mem_image *image = (const struct mem_image *)base;
 
@@ -32,8 +30,7 @@ static int image_pread(struct sf_image *base, void *buf, size_t len, uint64_t of
 	return check_there(image, err);
 }
 
-static int image_extent(struct sf_image *base, uint64_t off, struct sf_extent *ret,
-			struct sf_err *err)
+static int image_extent(struct sf_image *base, uint64_t off, struct sf_extent *ret, struct sf_err *err)
 {
 	const struct mem_image *image = (const struct mem_image *)base;
 	struct sf_extent extent;

@@ -14,8 +14,10 @@
 #define LEAF_BYTES ((uint64_t)SF_MEM_FANOUT * SF_MEM_CHUNK)
 /* Above this the address space of the process would run out before the memory does. */
 #define WORLD_MAX (16ULL << 40)
-/* Each node stands above a chunk that came with it, so two per chunk suffice; the rest is for what
- * killed processes left. */
+/*
+ * Each node stands above a chunk that came with it, so two per chunk suffice; the rest is for what killed
+ * processes left.
+ */
 #define SPARE_NODES 1024
 
 enum { CHUNK, LEAF, ROOT };
@@ -42,8 +44,8 @@ static int take(struct sf_mem_pool *pool, uint32_t *ret, struct sf_err *err)
 	uint32_t index = pool->hint;
 
 	if (pool->used == pool->count)
-		return sf_fail(err, -ENOSPC, "mem: all %u pieces of %zu bytes are in use",
-			       pool->count, pool->unit);
+		return sf_fail(err, -ENOSPC, "mem: all %u pieces of %zu bytes are in use", pool->count,
+			       pool->unit);
 	while (pool->refs[index - 1] > 0)
 		index++;
 	pool->refs[index - 1] = 1;
@@ -133,8 +135,7 @@ static size_t within_chunk(uint64_t off, size_t len)
 	return len < room ? len : room;
 }
 
-void sf_mem_tree_read(struct sf_mem_world *world, uint32_t root, char *buf, size_t len,
-		      uint64_t off)
+void sf_mem_tree_read(struct sf_mem_world *world, uint32_t root, char *buf, size_t len, uint64_t off)
 {
 	while (len > 0) {
 		size_t n = within_chunk(off, len);
@@ -150,8 +151,8 @@ void sf_mem_tree_read(struct sf_mem_world *world, uint32_t root, char *buf, size
 	}
 }
 
-void sf_mem_tree_extent(struct sf_mem_world *world, uint32_t root, uint64_t size_bytes,
-			uint64_t off, struct sf_extent *ret)
+void sf_mem_tree_extent(struct sf_mem_world *world, uint32_t root, uint64_t size_bytes, uint64_t off,
+			struct sf_extent *ret)
 {
 	uint64_t leaf_end = (off / LEAF_BYTES + 1) * LEAF_BYTES;
 	uint64_t limit = leaf_end < size_bytes ? leaf_end : size_bytes;
@@ -160,8 +161,7 @@ void sf_mem_tree_extent(struct sf_mem_world *world, uint32_t root, uint64_t size
 
 	while (end < limit && (chunk_at(world, root, end) > 0) == data)
 		end += SF_MEM_CHUNK;
-	*ret = (struct sf_extent){
-		.off = off, .len = (end < limit ? end : limit) - off, .data = data};
+	*ret = (struct sf_extent){.off = off, .len = (end < limit ? end : limit) - off, .data = data};
 }
 
 /* --- Changing --- */
@@ -207,8 +207,8 @@ static int own_chunk(struct sf_mem_world *world, struct sf_mem_tree *tree, uint6
 	return 0;
 }
 
-int sf_mem_tree_write(struct sf_mem_world *world, struct sf_mem_tree *tree, const char *buf,
-		      size_t len, uint64_t off, struct sf_err *err)
+int sf_mem_tree_write(struct sf_mem_world *world, struct sf_mem_tree *tree, const char *buf, size_t len,
+		      uint64_t off, struct sf_err *err)
 {
 	while (len > 0) {
 		size_t n = within_chunk(off, len);
@@ -225,8 +225,7 @@ int sf_mem_tree_write(struct sf_mem_world *world, struct sf_mem_tree *tree, cons
 	return 0;
 }
 
-void sf_mem_tree_share(struct sf_mem_world *world, const struct sf_mem_tree *from,
-		       struct sf_mem_tree *to)
+void sf_mem_tree_share(struct sf_mem_world *world, const struct sf_mem_tree *from, struct sf_mem_tree *to)
 {
 	uint32_t old = to->root, root = from->root;
 
@@ -334,20 +333,18 @@ int sf_mem_world_new(unsigned long long max_bytes, struct sf_mem_world **ret, st
 	int rc;
 
 	if (max_bytes < SF_MEM_CHUNK || max_bytes > WORLD_MAX)
-		return sf_fail(err, -EINVAL,
-			       "mem: %llu bytes are not between one chunk of %d and %llu",
+		return sf_fail(err, -EINVAL, "mem: %llu bytes are not between one chunk of %d and %llu",
 			       max_bytes, SF_MEM_CHUNK, WORLD_MAX);
 	nchunks = (uint32_t)(max_bytes / SF_MEM_CHUNK);
 	nnodes = 2 * nchunks + SPARE_NODES;
-	bytes = round_up(sizeof(*world)) + pool_bytes(nchunks, SF_MEM_CHUNK) +
-		pool_bytes(nnodes, NODE_BYTES);
+	bytes = round_up(sizeof(*world)) + pool_bytes(nchunks, SF_MEM_CHUNK) + pool_bytes(nnodes, NODE_BYTES);
 	world = sf_shared_new(bytes, "mem", err);
 	if (!world)
 		return -ENOMEM;
 	world->map_bytes = bytes;
-	(void)pool_init(&world->nodes, nnodes, NODE_BYTES,
-			pool_init(&world->chunks, nchunks, SF_MEM_CHUNK,
-				  (char *)world + round_up(sizeof(*world))));
+	(void)pool_init(
+		&world->nodes, nnodes, NODE_BYTES,
+		pool_init(&world->chunks, nchunks, SF_MEM_CHUNK, (char *)world + round_up(sizeof(*world))));
 	rc = sf_shared_mutex_init(&world->lock, err);
 	if (rc < 0) {
 		sf_shared_free(world, bytes);

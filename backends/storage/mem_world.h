@@ -1,17 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The inside of `mem`: trees of chunks in shared memory, copied when they are written (as btrfs
- * does it).
+ * The inside of `mem`: trees of chunks in shared memory, copied when they are written (as btrfs does it).
  *
- * A tree has two levels of nodes above its chunks and each of them counts who refers to it, so a
- * snapshot is one more reference to the root, and what two trees share is never written. Whoever
- * writes owns the path first. world->lock guards everything but one thing: the tree of an object
- * cannot change, so readers of images walk it without the lock and look afterwards whether the
- * object is still there (its generation).
+ * A tree has two levels of nodes above its chunks and each of them counts who refers to it, so a snapshot is
+ * one more reference to the root, and what two trees share is never written. Whoever writes owns the path
+ * first. world->lock guards everything but one thing: the tree of an object cannot change, so readers of
+ * images walk it without the lock and look afterwards whether the object is still there (its generation).
  *
- * The volumes' and objects' roots are the truth. Counts and free space follow from them and are
- * counted anew when a process was killed inside the lock; changes are therefore ordered so that a
- * root never leads to anything half-made.
+ * The volumes' and objects' roots are the truth. Counts and free space follow from them and are counted anew
+ * when a process was killed inside the lock; changes are therefore ordered so that a root never leads to
+ * anything half-made.
  */
 #ifndef SF_BACKENDS_STORAGE_MEM_WORLD_H
 #define SF_BACKENDS_STORAGE_MEM_WORLD_H
@@ -76,20 +74,20 @@ struct sf_mem_world {
 pthread_mutex_t *sf_mem_lock(struct sf_mem_world *world);
 
 /* Under the lock. Ranges lie inside the disk. -ENOSPC may come after a part was written. */
-int sf_mem_tree_write(struct sf_mem_world *world, struct sf_mem_tree *tree, const char *buf,
-		      size_t len, uint64_t off, struct sf_err *err);
+int sf_mem_tree_write(struct sf_mem_world *world, struct sf_mem_tree *tree, const char *buf, size_t len,
+		      uint64_t off, struct sf_err *err);
 /* Makes *to a second name for the content of *from; what *to held is let go. */
-void sf_mem_tree_share(struct sf_mem_world *world, const struct sf_mem_tree *from,
-		       struct sf_mem_tree *to);
+void sf_mem_tree_share(struct sf_mem_world *world, const struct sf_mem_tree *from, struct sf_mem_tree *to);
 void sf_mem_tree_drop(struct sf_mem_world *world, struct sf_mem_tree *tree);
 
-/* Under the lock or of a tree that cannot change; of a tree that went meanwhile the answer is
- * nonsense but safe. */
-void sf_mem_tree_read(struct sf_mem_world *world, uint32_t root, char *buf, size_t len,
-		      uint64_t off);
+/*
+ * Under the lock or of a tree that cannot change; of a tree that went meanwhile the answer is nonsense but
+ * safe.
+ */
+void sf_mem_tree_read(struct sf_mem_world *world, uint32_t root, char *buf, size_t len, uint64_t off);
 /* The run of written or unwritten chunks at off, at most to the end of the node that holds it. */
-void sf_mem_tree_extent(struct sf_mem_world *world, uint32_t root, uint64_t size_bytes,
-			uint64_t off, struct sf_extent *ret);
+void sf_mem_tree_extent(struct sf_mem_world *world, uint32_t root, uint64_t size_bytes, uint64_t off,
+			struct sf_extent *ret);
 
 /* mem_image.c. Under the lock. -ENOMEM. */
 int sf_mem_image_open(struct sf_mem_world *world, const struct sf_mem_object_slot *slot,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Scope attributes: a resource that a function owns is released when its variable leaves scope,
- * unless it was given away with sf_take_fd() or sf_take_ptr() as the last act.
+ * Scope attributes: a resource that a function owns is released when its variable leaves scope, unless it was
+ * given away with sf_take_fd() or sf_take_ptr() as the last act.
  */
 #ifndef SF_BASE_CLEANUP_H
 #define SF_BASE_CLEANUP_H

@@ -66,7 +66,7 @@ int sf_durable_write(int dir, const char *name, const void *data, size_t len, st
 }
 
 int sf_durable_read(int dir, const char *name, size_t max_bytes, char **ret, size_t *ret_len,
-                    struct sf_err *err)
+		    struct sf_err *err)
 {
 	auto_fd int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 	auto_free char *data = NULL;

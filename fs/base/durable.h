@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Changes to directories and small files that survive a power cut once the call has returned 0. Every
- * name is one path component under a directory descriptor; symbolic links are never followed.
- * Source of the recipes: rename(2), fsync(2), and the ext4 documentation (a rename orders nothing by itself).
+ * Changes to directories and small files that survive a power cut once the call has returned 0. Every name is
+ * one path component under a directory descriptor; symbolic links are never followed. Source of the recipes:
+ * rename(2), fsync(2), and the ext4 documentation (a rename orders nothing by itself).
  */
 #ifndef SF_BASE_DURABLE_H
 #define SF_BASE_DURABLE_H
@@ -16,19 +16,22 @@ struct sf_err;
 #define SF_DURABLE_TMP_SUFFIX ".tmp"
 
 /*
- * Replaces dir/name by len bytes, mode 0600: temporary file, write, fsync, rename, fsync of the directory. One writer
- * per name at a time. On failure the old file stands and the temporary one is gone.
+ * Replaces dir/name by len bytes, mode 0600: temporary file, write, fsync, rename, fsync of the directory.
+ * One writer per name at a time. On failure the old file stands and the temporary one is gone.
  */
 int sf_durable_write(int dir, const char *name, const void *data, size_t len, struct sf_err *err);
 
 /* Reads all of dir/name into memory of its own (NUL added after *ret_len bytes); EFBIG above max_bytes. */
 int sf_durable_read(int dir, const char *name, size_t max_bytes, char **ret, size_t *ret_len,
-                    struct sf_err *err);
+		    struct sf_err *err);
 
 /* mkdir + fsync of the parent. -EEXIST when it is there. */
 int sf_durable_mkdir(int dir, const char *name, mode_t mode, struct sf_err *err);
 
-/* Opens dir/name as a directory, O_CLOEXEC, refusing a symbolic link (-ELOOP or -ENOTDIR). Returns the descriptor. */
+/*
+ * Opens dir/name as a directory, O_CLOEXEC, refusing a symbolic link (-ELOOP or -ENOTDIR). Returns the
+ * descriptor.
+ */
 int sf_open_dir(int dir, const char *name, struct sf_err *err);
 
 /* rename without replacing (-EEXIST) + fsync of both directories. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The error value: a negative errno and the sentence that goes with it. The caller owns it, its size is
- * fixed (so it works under ENOMEM), and every function that takes one accepts NULL.
+ * The error value: a negative errno and the sentence that goes with it. The caller owns it, its size is fixed
+ * (so it works under ENOMEM), and every function that takes one accepts NULL.
  */
 #ifndef SF_BASE_ERR_H
 #define SF_BASE_ERR_H

@@ -9,9 +9,10 @@ struct sf_config;
 struct sf_storages;
 
 struct sf_backend_env {
-	struct sf_id state_id;              /* carried by every object that is created */
-	const struct sf_config *config;     /* configured VMs, for hypervisors that know none themselves */
-	const struct sf_storages *storages; /* for hypervisors whose guests live in this process; NULL for storages */
+	struct sf_id state_id;          /* carried by every object that is created */
+	const struct sf_config *config; /* configured VMs, for hypervisors that know none themselves */
+	const struct sf_storages
+		*storages; /* for hypervisors whose guests live in this process; NULL for storages */
 };
 
 #endif

@@ -27,13 +27,12 @@ int sf_call_end(const struct sf_call *call, int rc, struct sf_err *err)
 	if (rc > 0)
 		rc = sf_call_broken(&ended, "returned %d", rc);
 	if (rc < 0 && !ended.err.text[0])
-		(void)sf_fail(&ended.err, rc, "%s backend %s: %s of %s: %s", call->room,
-			      call->backend, call->slot, call->what, strerror(-rc));
+		(void)sf_fail(&ended.err, rc, "%s backend %s: %s of %s: %s", call->room, call->backend,
+			      call->slot, call->what, strerror(-rc));
 	ended.err.code = rc;
 	if (rc < 0 && err)
 		*err = ended.err;
-	sf_log(SF_LOG_DEBUG, "%s.%s (%s) of %s = %s%s%s", call->room, call->slot, call->backend,
-	       call->what, rc < 0 ? sf_errno_name(rc) : "0", rc < 0 ? ": " : "",
-	       rc < 0 ? ended.err.text : "");
+	sf_log(SF_LOG_DEBUG, "%s.%s (%s) of %s = %s%s%s", call->room, call->slot, call->backend, call->what,
+	       rc < 0 ? sf_errno_name(rc) : "0", rc < 0 ? ": " : "", rc < 0 ? ended.err.text : "");
 	return rc;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Two sorted arrays: all snapshots by id, and each VM's visible ones by name. VMs themselves are few and are searched
- * in a row. Everything here is memory only and short; see catalog.h for the rules.
+ * Two sorted arrays: all snapshots by id, and each VM's visible ones by name. VMs themselves are few and are
+ * searched in a row. Everything here is memory only and short; see catalog.h for the rules.
  */
 #include "catalog.h"
 
@@ -17,8 +17,8 @@
 struct entry {
 	struct sf_snapshot *snapshot;
 	unsigned nreaders;
-	bool hidden;  /* the name is gone */
-	bool dying;   /* the storage is going: no new readers */
+	bool hidden; /* the name is gone */
+	bool dying;  /* the storage is going: no new readers */
 };
 
 /* A growing array of entries; `by` keeps it sorted. */
@@ -274,7 +274,8 @@ int sf_catalog_vms(struct sf_catalog *catalog, struct sf_vm_info **ret, size_t *
 	return 0;
 }
 
-int sf_catalog_snapshot(struct sf_catalog *catalog, uint64_t vm_id, const char *name, struct sf_snapshot **ret)
+int sf_catalog_snapshot(struct sf_catalog *catalog, uint64_t vm_id, const char *name,
+			struct sf_snapshot **ret)
 {
 	auto_unlock pthread_mutex_t *held = sf_lock(&catalog->lock);
 	const struct vm *vm = vm_by_id(catalog, vm_id);

@@ -2,9 +2,9 @@
 /*
  * What the tree shows: VMs and their snapshots, in memory. The face reads it, the engine changes it.
  *
- * A struct sf_snapshot is immutable and reference-counted; an edit publishes a new one in its place. A struct sf_vm lives
- * as long as the catalog. One mutex guards everything else; it is held for look-ups and list changes only, never
- * across a call into a backend or the kernel, so readers never wait for operators.
+ * A struct sf_snapshot is immutable and reference-counted; an edit publishes a new one in its place. A struct
+ * sf_vm lives as long as the catalog. One mutex guards everything else; it is held for look-ups and list
+ * changes only, never across a call into a backend or the kernel, so readers never wait for operators.
  */
 #ifndef SF_CORE_CATALOG_H
 #define SF_CORE_CATALOG_H
@@ -59,11 +59,13 @@ int sf_catalog_vm(struct sf_catalog *catalog, const char *name, struct sf_vm_inf
 int sf_catalog_vm_by_id(struct sf_catalog *catalog, uint64_t id, struct sf_vm_info *ret);
 /* Sorted by name, allocated; the caller frees it. Only VMs that are present or have snapshots. */
 int sf_catalog_vms(struct sf_catalog *catalog, struct sf_vm_info **ret, size_t *ret_n);
-int sf_catalog_snapshot(struct sf_catalog *catalog, uint64_t vm_id, const char *name, struct sf_snapshot **ret);
+int sf_catalog_snapshot(struct sf_catalog *catalog, uint64_t vm_id, const char *name,
+			struct sf_snapshot **ret);
 /* Also finds snapshots whose name is gone and which readers still hold. */
 int sf_catalog_snapshot_by_id(struct sf_catalog *catalog, uint64_t id, struct sf_snapshot **ret);
 /* Sorted by name; release with sf_catalog_snapshots_free(). */
-int sf_catalog_snapshots(struct sf_catalog *catalog, uint64_t vm_id, struct sf_snapshot ***ret, size_t *ret_n);
+int sf_catalog_snapshots(struct sf_catalog *catalog, uint64_t vm_id, struct sf_snapshot ***ret,
+			 size_t *ret_n);
 void sf_catalog_snapshots_free(struct sf_snapshot **list, size_t n);
 
 /* --- Readers: an open file keeps the storage of its snapshot. --- */
@@ -75,9 +77,14 @@ bool sf_catalog_close(struct sf_catalog *catalog, uint64_t snapshot_id);
 /* --- Changing: the engine only. --- */
 /* Adds the VM or updates its name and presence; that names are unique is the caller's business. */
 int sf_catalog_vm_put(struct sf_catalog *catalog, uint64_t id, const char *name, bool present);
-/* Adds the snapshot (-EEXIST for a name or id in use) or replaces the one with the same id. Takes a reference of its own. */
+/*
+ * Adds the snapshot (-EEXIST for a name or id in use) or replaces the one with the same id. Takes a reference
+ * of its own.
+ */
 int sf_catalog_publish(struct sf_catalog *catalog, struct sf_snapshot *snapshot);
-/* The name goes. True when nobody reads it, which also bars new readers: the caller removes the storage now. */
+/*
+ * The name goes. True when nobody reads it, which also bars new readers: the caller removes the storage now.
+ */
 bool sf_catalog_hide(struct sf_catalog *catalog, uint64_t snapshot_id);
 /* The last trace goes. */
 void sf_catalog_forget(struct sf_catalog *catalog, uint64_t snapshot_id);

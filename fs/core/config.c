@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * inih splits lines into keys and values and strips comments. It cuts lines at 199 bytes and
- * section names at 49 without a word, and takes an indented line for a continuation of the one
- * above; so lines come from a reader of ours, which refuses long ones, strips indentation and reads
- * the section headings itself.
+ * inih splits lines into keys and values and strips comments. It cuts lines at 199 bytes and section names at
+ * 49 without a word, and takes an indented line for a continuation of the one above; so lines come from a
+ * reader of ours, which refuses long ones, strips indentation and reads the section headings itself.
  */
 #include "config.h"
 
@@ -24,16 +23,7 @@
 
 #define BLANKS " \t\r\v\f"
 
-enum key {
-	KEY_STATE,
-	KEY_HYPERVISOR,
-	KEY_DISKS,
-	KEY_MEMORY,
-	KEY_QUIESCE,
-	KEY_DEADLINE,
-	KEY_MAX,
-	NKEYS
-};
+enum key { KEY_STATE, KEY_HYPERVISOR, KEY_DISKS, KEY_MEMORY, KEY_QUIESCE, KEY_DEADLINE, KEY_MAX, NKEYS };
 
 static const char *const key_names[NKEYS] = {
 	"state", "hypervisor", "disks", "memory", "quiesce", "pause-deadline", "max-snapshots",
@@ -58,8 +48,8 @@ void sf_config_init(struct sf_config *config)
 	memset(config, 0, sizeof(*config));
 	(void)snprintf(config->state_dir, sizeof(config->state_dir), "%s", SF_CONFIG_DEFAULT_STATE);
 	(void)snprintf(config->hypervisor, sizeof(config->hypervisor), "auto");
-	config->policy = (struct sf_policy){
-		.memory = true, .pause_deadline_ms = 60 * 1000, .max_snapshots = 512};
+	config->policy =
+		(struct sf_policy){.memory = true, .pause_deadline_ms = 60 * 1000, .max_snapshots = 512};
 }
 
 void sf_config_fini(struct sf_config *config)
@@ -151,8 +141,9 @@ static char *strip(char *text)
 	return text;
 }
 
-/* Where the shell stands: a relative path on the command line counts from there, also once we are a
- * daemon. */
+/*
+ * Where the shell stands: a relative path on the command line counts from there, also once we are a daemon.
+ */
 static int anchor(const char *spec, char path[static SF_ORIGIN_MAX], struct sf_err *err)
 {
 	char cwd[PATH_MAX] = "";
@@ -168,8 +159,7 @@ static int anchor(const char *spec, char path[static SF_ORIGIN_MAX], struct sf_e
 	return 0;
 }
 
-static int append_disks(struct sf_vm_config *vm, const char *list, bool anchored,
-			struct sf_err *err)
+static int append_disks(struct sf_vm_config *vm, const char *list, bool anchored, struct sf_err *err)
 {
 	auto_free char *copy = strdup(list);
 	char path[SF_ORIGIN_MAX];
@@ -227,8 +217,7 @@ static int parse_bool(const char *value, bool *ret, struct sf_err *err)
 	return 0;
 }
 
-static int parse_number(const char *value, uint64_t least, uint64_t most, uint64_t *ret,
-			struct sf_err *err)
+static int parse_number(const char *value, uint64_t least, uint64_t most, uint64_t *ret, struct sf_err *err)
 {
 	size_t len = strspn(value, "0123456789");
 	uint64_t n = len > 0 && len < 10 && !value[len] ? strtoul(value, NULL, 10) : 0;
@@ -243,8 +232,7 @@ static int parse_number(const char *value, uint64_t least, uint64_t most, uint64
 static int parse_text(const char *value, char *buf, size_t size, struct sf_err *err)
 {
 	if (!*value || strlen(value) >= size)
-		return sf_fail(err, -EINVAL, "the value is empty or longer than %zu bytes",
-			       size - 1);
+		return sf_fail(err, -EINVAL, "the value is empty or longer than %zu bytes", size - 1);
 	memcpy(buf, value, strlen(value) + 1);
 	return 0;
 }
@@ -269,8 +257,7 @@ static int parse_deadline(struct sf_policy *policy, const char *value, struct sf
 static int set_key(struct parse *parse, enum key key, const char *value, struct sf_err *err)
 {
 	struct sf_config *config = parse->config;
-	struct sf_policy *policy =
-		parse->section == SECTION_VM ? &parse->vm->policy : &config->policy;
+	struct sf_policy *policy = parse->section == SECTION_VM ? &parse->vm->policy : &config->policy;
 
 	switch (key) {
 	case KEY_STATE:
@@ -298,8 +285,7 @@ static enum key find_key(enum section section, const char *name)
 	enum key first = section == SECTION_VM ? KEY_DISKS : KEY_STATE;
 
 	for (enum key key = first; key < NKEYS; key++)
-		if (strcmp(key_names[key], name) == 0 &&
-		    (key != KEY_DISKS || section == SECTION_VM))
+		if (strcmp(key_names[key], name) == 0 && (key != KEY_DISKS || section == SECTION_VM))
 			return key;
 	return NKEYS;
 }
@@ -357,8 +343,9 @@ static int open_section(struct parse *parse, char *line)
 	return append_vm(parse->config, name, &parse->vm, parse->err);
 }
 
-/* inih's reader, fgets(3) in form: the next line without its indentation; a heading arrives as an
- * empty line. */
+/*
+ * inih's reader, fgets(3) in form: the next line without its indentation; a heading arrives as an empty line.
+ */
 static char *next_line(char *buf, int size, void *arg)
 {
 	struct parse *parse = arg;
@@ -373,8 +360,7 @@ static char *next_line(char *buf, int size, void *arg)
 		parse->at++;
 	len = (size_t)(stop - parse->at);
 	if (len + 2 > (size_t)size)
-		parse->rc =
-			sf_fail(parse->err, -EINVAL, "a line is longer than %d bytes", size - 2);
+		parse->rc = sf_fail(parse->err, -EINVAL, "a line is longer than %d bytes", size - 2);
 	else if (memchr(parse->at, '\0', len))
 		parse->rc = sf_fail(parse->err, -EINVAL, "a NUL byte");
 	if (parse->rc < 0)
@@ -394,8 +380,7 @@ int sf_config_parse(struct sf_config *config, const char *name, const char *text
 		    struct sf_err *err)
 {
 	static const char bom[] = "\xef\xbb\xbf";
-	struct parse parse = {
-		.config = config, .name = name, .at = text, .end = text + len, .err = err};
+	struct parse parse = {.config = config, .name = name, .at = text, .end = text + len, .err = err};
 	int bad_line;
 
 	if (len > SF_CONFIG_BYTES_MAX)
@@ -406,8 +391,7 @@ int sf_config_parse(struct sf_config *config, const char *name, const char *text
 	if (bad_line < 0)
 		return sf_fail(err, -ENOMEM, "%s: out of memory", name);
 	if (bad_line > 0 && (parse.rc == 0 || bad_line < parse.line))
-		return sf_fail(err, -EINVAL, "%s:%d: neither a [section] nor KEY = VALUE", name,
-			       bad_line);
+		return sf_fail(err, -EINVAL, "%s:%d: neither a [section] nor KEY = VALUE", name, bad_line);
 	if (parse.rc < 0)
 		return sf_wrap(err, parse.rc, "%s:%d", name, parse.line);
 	return 0;

@@ -24,10 +24,10 @@
 
 struct sf_err;
 
-#define SF_CONFIG_DEFAULT_FILE "/etc/snapfs.conf"
+#define SF_CONFIG_DEFAULT_FILE  "/etc/snapfs.conf"
 #define SF_CONFIG_DEFAULT_STATE "/var/lib/snapfs"
 /* VMs and bytes one configuration may name; beyond that it is not a configuration file. */
-#define SF_CONFIG_VMS_MAX 4096
+#define SF_CONFIG_VMS_MAX   4096
 #define SF_CONFIG_BYTES_MAX (1024 * 1024)
 
 struct sf_policy {
@@ -56,10 +56,14 @@ struct sf_config {
 void sf_config_init(struct sf_config *config);
 void sf_config_fini(struct sf_config *config);
 
-/* Reads a file on top of config. -ENOENT when it is missing, -EINVAL with "FILE:LINE: …" for what is wrong in it. */
+/*
+ * Reads a file on top of config. -ENOENT when it is missing, -EINVAL with "FILE:LINE: …" for what is wrong in
+ * it.
+ */
 int sf_config_load(struct sf_config *config, const char *path, struct sf_err *err);
 /* The same from memory (text need not end in NUL); name stands in for the path in errors. */
-int sf_config_parse(struct sf_config *config, const char *name, const char *text, size_t len, struct sf_err *err);
+int sf_config_parse(struct sf_config *config, const char *name, const char *text, size_t len,
+		    struct sf_err *err);
 
 /* "NAME=DISK[,DISK…]" of the command line; a VM of that name in the file gets these disks instead. */
 int sf_config_add_vm(struct sf_config *config, const char *arg, struct sf_err *err);

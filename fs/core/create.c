@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Taking a snapshot: find out what there is and whether it fits, then lead the record through absent -> creating -> ready
- * (lifecycle.h). Until the last write everything can be undone, by this process or by the next one.
+ * Taking a snapshot: find out what there is and whether it fits, then lead the record through absent ->
+ * creating -> ready (lifecycle.h). Until the last write everything can be undone, by this process or by the
+ * next one.
  */
 #include "engine_impl.h"
 
@@ -47,9 +48,10 @@ static int choose_memory(struct taking *t, struct sf_err *err)
 		return sf_fail(err, -EINVAL, "RAM can only be saved together with all disks");
 	if (request->memory == SF_YES && !possible)
 		return sf_fail(err, -EOPNOTSUPP, "RAM cannot be saved: %s",
-		               alive ? "this hypervisor does not do it" : "the guest is not known to be running");
+			       alive ? "this hypervisor does not do it"
+				     : "the guest is not known to be running");
 	t->memory = possible && !request->disks &&
-	            (request->memory == SF_YES || (request->memory == SF_POLICY && t->policy->memory));
+		    (request->memory == SF_YES || (request->memory == SF_POLICY && t->policy->memory));
 	return 0;
 }
 
@@ -57,20 +59,20 @@ static int choose_quiesce(struct taking *t, struct sf_err *err)
 {
 	const struct sf_create_request *request = t->options->request;
 	bool possible = t->record.power == SF_POWER_RUNNING &&
-	                sf_hypervisor_can(t->op->engine->hv, SF_HYPERVISOR_QUIESCE);
+			sf_hypervisor_can(t->op->engine->hv, SF_HYPERVISOR_QUIESCE);
 
 	if (request->quiesce == SF_YES && !possible)
 		return sf_fail(err, -EOPNOTSUPP, "the guest cannot be quiesced: %s",
-		               t->record.power == SF_POWER_RUNNING ? "this hypervisor does not do it"
-		                                                   : "it is not known to be running");
+			       t->record.power == SF_POWER_RUNNING ? "this hypervisor does not do it"
+								   : "it is not known to be running");
 	t->record.quiesced = possible && (request->quiesce == SF_YES ||
-	                                  (request->quiesce == SF_POLICY && t->policy->quiesce));
+					  (request->quiesce == SF_POLICY && t->policy->quiesce));
 	return 0;
 }
 
 /*
- * Who vouches that nobody writes? The hypervisor, for a guest that it brings or keeps at rest. Otherwise every disk is
- * claimed; failing that, one single disk whose snapshot is atomic by itself will do.
+ * Who vouches that nobody writes? The hypervisor, for a guest that it brings or keeps at rest. Otherwise
+ * every disk is claimed; failing that, one single disk whose snapshot is atomic by itself will do.
  */
 static int secure_instant(struct taking *t, struct sf_err *err)
 {
@@ -80,8 +82,8 @@ static int secure_instant(struct taking *t, struct sf_err *err)
 	if (sf_power_alive(t->record.power)) {
 		t->at_rest_by_us = t->record.power == SF_POWER_RUNNING;
 		t->record.consistency = t->memory            ? SF_CONSISTENCY_MEMORY
-		                        : t->record.quiesced ? SF_CONSISTENCY_QUIESCED
-		                                             : SF_CONSISTENCY_CRASH;
+					: t->record.quiesced ? SF_CONSISTENCY_QUIESCED
+							     : SF_CONSISTENCY_CRASH;
 		return 0;
 	}
 	rc = sf_volumes_hold(&t->volumes, err);
@@ -127,7 +129,7 @@ static int check_name(struct taking *t, struct sf_err *err)
 	if (sf_catalog_vm_by_id(engine->catalog, t->op->vm->id, &info) == 0 &&
 	    info.nsnapshots >= t->policy->max_snapshots)
 		return sf_fail(err, -ENOSPC, "VM '%s' has %zu snapshots and max-snapshots is %" PRIu64,
-		               t->op->name, info.nsnapshots, t->policy->max_snapshots);
+			       t->op->name, info.nsnapshots, t->policy->max_snapshots);
 	return 0;
 }
 
@@ -145,7 +147,8 @@ static int fill_record(struct taking *t, struct sf_err *err)
 	(void)snprintf(record->name, sizeof(record->name), "%s", t->options->name);
 	(void)snprintf(record->vm_name, sizeof(record->vm_name), "%s", t->op->desc.name);
 	(void)snprintf(record->vm_uuid, sizeof(record->vm_uuid), "%s", t->op->desc.uuid);
-	(void)snprintf(record->description, sizeof(record->description), "%s", description ? description : "");
+	(void)snprintf(record->description, sizeof(record->description), "%s",
+		       description ? description : "");
 	record->taken_ns = record->edited_ns = sf_clock_real_ns();
 	record->leased = t->at_rest_by_us;
 	for (size_t i = 0; i < record->ndisks; i++) {
@@ -157,7 +160,7 @@ static int fill_record(struct taking *t, struct sf_err *err)
 		(void)snprintf(object->vm, sizeof(object->vm), "%s", record->vm_name);
 		(void)snprintf(object->snapshot, sizeof(object->snapshot), "%s", record->name);
 		(void)snprintf(record->disks[i].storage, sizeof(record->disks[i].storage), "%s",
-		               t->volumes.list[i]->storage->ops->name);
+			       t->volumes.list[i]->storage->ops->name);
 	}
 	return 0;
 }
@@ -168,7 +171,8 @@ static int prepare(struct taking *t, struct sf_err *err)
 	const char *description = request->description ? request->description : "";
 	int rc;
 
-	if ((rc = sf_name_check(t->options->name, err)) < 0 || (rc = sf_description_check(description, err)) < 0 || (rc = check_name(t, err)) < 0 ||
+	if ((rc = sf_name_check(t->options->name, err)) < 0 ||
+	    (rc = sf_description_check(description, err)) < 0 || (rc = check_name(t, err)) < 0 ||
 	    (rc = sf_volumes_open(t->op, request->disks, request->ndisks, &t->volumes, t->disks, err)) < 0 ||
 	    (rc = sf_hypervisor_power(t->op->engine->hv, &t->op->desc, &t->record.power, err)) < 0 ||
 	    (rc = choose_memory(t, err)) < 0 || (rc = choose_quiesce(t, err)) < 0 ||
@@ -207,7 +211,8 @@ static int check_still_at_rest(struct taking *t, struct sf_err *err)
 		return rc < 0 ? rc : sf_volumes_check(&t->volumes, err);
 	rc = sf_hypervisor_power(t->op->engine->hv, &t->op->desc, &power, err);
 	if (rc == 0 && power != SF_POWER_PAUSED)
-		rc = sf_fail(err, -EAGAIN, "the guest was set running by someone else while its disks were taken");
+		rc = sf_fail(err, -EAGAIN,
+			     "the guest was set running by someone else while its disks were taken");
 	return rc;
 }
 
@@ -249,7 +254,8 @@ static int take(struct taking *t, struct sf_err *err)
 	int rc;
 
 	if (t->at_rest_by_us) {
-		rc = sf_lease_begin(t->op->engine->leases, &t->op->desc, t->policy->pause_deadline_ms, &t->lease, err);
+		rc = sf_lease_begin(t->op->engine->leases, &t->op->desc, t->policy->pause_deadline_ms,
+				    &t->lease, err);
 		if (rc < 0)
 			return rc;
 	}
@@ -281,8 +287,8 @@ static void warn_if_slow(struct taking *t, size_t index)
 	struct sf_volume_stat stat;
 
 	if (sf_volume_stat(t->volumes.list[index], &stat, NULL) == 0 && !stat.instant)
-		sf_log(SF_LOG_WARNING, "%s/%s: disk %s took the slow path: %s can only be copied", t->op->name,
-		       t->record.name, t->disks[index]->vdev, t->volumes.list[index]->origin);
+		sf_log(SF_LOG_WARNING, "%s/%s: disk %s took the slow path: %s can only be copied",
+		       t->op->name, t->record.name, t->disks[index]->vdev, t->volumes.list[index]->origin);
 }
 
 static int settle(struct taking *t, struct sf_err *err)
@@ -370,7 +376,7 @@ static void undo(struct taking *t)
 	else if (sf_untake(t->op, &t->record, t->record.name, &err) < 0) {
 		sf_op_unsettle(t->op);
 		sf_health_set(t->op->engine->health, "undo", t->op->name, "snapshot '%s': %s", t->record.name,
-		              err.text);
+			      err.text);
 	}
 }
 
@@ -389,7 +395,7 @@ int sf_untake(struct sf_vm_op *op, const struct sf_record *record, const char *d
 		case SF_ACT_THAW:
 			if (record->quiesced && sf_hypervisor_thaw(hv, &op->desc, &why) < 0)
 				sf_health_set(op->engine->health, "guest", op->name, "cannot be thawed: %s",
-				              why.text);
+					      why.text);
 			break;
 		default: /* the disks and the record, in that order */
 			return sf_drop_snapshot(op->engine, op->dir, record, dir_name, err);
@@ -399,7 +405,7 @@ int sf_untake(struct sf_vm_op *op, const struct sf_record *record, const char *d
 }
 
 int sf_take(struct sf_vm_op *op, const struct sf_take_options *options, struct sf_lease **ret_lease,
-            struct sf_err *err)
+	    struct sf_err *err)
 {
 	struct taking *t = calloc(1, sizeof(*t)); /* too large for a thread's stack */
 	int rc;
@@ -428,7 +434,7 @@ int sf_take(struct sf_vm_op *op, const struct sf_take_options *options, struct s
 }
 
 int sf_engine_create(struct sf_engine *engine, const char *vm, const struct sf_create_request *request,
-                     struct sf_job *job, char ret_name[static SF_NAME_MAX + 1], struct sf_err *err)
+		     struct sf_job *job, char ret_name[static SF_NAME_MAX + 1], struct sf_err *err)
 {
 	struct sf_take_options options = {.request = request, .uuid = sf_id_new()};
 	char name[SF_NAME_MAX + 1];

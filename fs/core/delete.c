@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Deletion: the directory in the state directory gets its deleting name (one rename: the point of no return), the tree forgets the
- * name, and the storage goes at once or, while someone reads it, at the last close, by the reaper's thread.
+ * Deletion: the directory in the state directory gets its deleting name (one rename: the point of no return),
+ * the tree forgets the name, and the storage goes at once or, while someone reads it, at the last close, by
+ * the reaper's thread.
  */
 #include "engine_impl.h"
 
@@ -32,8 +33,8 @@ static int drop_disks(struct sf_engine *engine, const struct sf_record *record, 
 		int rc;
 
 		if (!storage)
-			return sf_fail(err, -EOPNOTSUPP, "disk %s: this build has no storage '%s'", disk->object.vdev,
-			               disk->storage);
+			return sf_fail(err, -EOPNOTSUPP, "disk %s: this build has no storage '%s'",
+				       disk->object.vdev, disk->storage);
 		rc = sf_object_remove(storage, &disk->object, err);
 		if (rc < 0)
 			return sf_wrap(err, rc, "disk %s", disk->object.vdev);
@@ -41,8 +42,8 @@ static int drop_disks(struct sf_engine *engine, const struct sf_record *record, 
 	return 0;
 }
 
-int sf_drop_snapshot(struct sf_engine *engine, int vm_dir, const struct sf_record *record, const char *dir_name,
-                     struct sf_err *err)
+int sf_drop_snapshot(struct sf_engine *engine, int vm_dir, const struct sf_record *record,
+		     const char *dir_name, struct sf_err *err)
 {
 	int rc = drop_disks(engine, record, err);
 
@@ -68,7 +69,10 @@ static int reap(struct sf_engine *engine, int vm_dir, const struct sf_snapshot *
 	return rc;
 }
 
-/* The record says so too, for whoever looks at the directory; the name already does, so a failure changes nothing. */
+/*
+ * The record says so too, for whoever looks at the directory; the name already does, so a failure changes
+ * nothing.
+ */
 static void mark_deleting(int vm_dir, const char *name, const struct sf_record *record)
 {
 	struct sf_record copy;
@@ -127,7 +131,7 @@ static int delete_named(struct sf_vm_op *op, const char *name, struct sf_err *er
 }
 
 int sf_engine_delete(struct sf_engine *engine, const char *vm, const char *name, struct sf_job *job,
-                     struct sf_err *err)
+		     struct sf_err *err)
 {
 	struct sf_err own = {0};
 	struct sf_vm_op op;
@@ -156,14 +160,14 @@ static void reap_by_id(struct sf_engine *engine, uint64_t id)
 	sf_cleanup_fd(&dir);
 	if (rc < 0) {
 		sf_health_set(engine->health, "undo", snapshot->record.vm_name, "deleted snapshot '%s': %s",
-		              snapshot->record.name, err.text);
+			      snapshot->record.name, err.text);
 		vm = sf_engine_vm_by_id(engine, snapshot->vm_id);
 		pthread_mutex_lock(&engine->lock);
 		vm->unsettled = true;
 		pthread_mutex_unlock(&engine->lock);
 	} else {
-		sf_log(SF_LOG_INFO, "%s/%s: its last reader is gone, and so is its storage", snapshot->record.vm_name,
-		       snapshot->record.name);
+		sf_log(SF_LOG_INFO, "%s/%s: its last reader is gone, and so is its storage",
+		       snapshot->record.vm_name, snapshot->record.name);
 	}
 	sf_engine_tidy(engine, snapshot->vm_id);
 	sf_snapshot_unref(snapshot);

@@ -12,7 +12,8 @@
 #include <string.h>
 
 /* Publishes a changed copy of the record in the snapshot's place. Takes over record. */
-static int publish(struct sf_vm_op *op, const struct sf_snapshot *old, struct sf_record *record, struct sf_err *err)
+static int publish(struct sf_vm_op *op, const struct sf_snapshot *old, struct sf_record *record,
+		   struct sf_err *err)
 {
 	struct sf_snapshot *snapshot = sf_snapshot_new(record, old->vm_id, old->broken);
 	int rc;
@@ -39,8 +40,12 @@ static int write_record(struct sf_vm_op *op, const struct sf_record *record, str
 
 /* --- rename --- */
 
-/* The directory's rename is the point of no return; a record that still has the old name is put right by recovery. */
-static int rename_snapshot(struct sf_vm_op *op, const struct sf_snapshot *snapshot, const char *to, struct sf_err *err)
+/*
+ * The directory's rename is the point of no return; a record that still has the old name is put right by
+ * recovery.
+ */
+static int rename_snapshot(struct sf_vm_op *op, const struct sf_snapshot *snapshot, const char *to,
+			   struct sf_err *err)
 {
 	struct sf_record record;
 	struct sf_err why = {0};
@@ -60,7 +65,8 @@ static int rename_snapshot(struct sf_vm_op *op, const struct sf_snapshot *snapsh
 		memcpy(record.disks[i].object.snapshot, record.name, sizeof(record.name));
 	record.edited_ns = sf_clock_real_ns();
 	if (write_record(op, &record, &why) < 0) {
-		sf_log(SF_LOG_WARNING, "%s/%s: its record still has the old name: %s", op->name, to, why.text);
+		sf_log(SF_LOG_WARNING, "%s/%s: its record still has the old name: %s", op->name, to,
+		       why.text);
 		sf_op_unsettle(op);
 	}
 	return publish(op, snapshot, &record, err);
@@ -85,7 +91,8 @@ static int rename_named(struct sf_vm_op *op, const char *from, const char *to, s
 	return rc;
 }
 
-int sf_engine_rename(struct sf_engine *engine, const char *vm, const char *from, const char *to, struct sf_err *err)
+int sf_engine_rename(struct sf_engine *engine, const char *vm, const char *from, const char *to,
+		     struct sf_err *err)
 {
 	struct sf_err own = {0};
 	struct sf_vm_op op;
@@ -106,7 +113,7 @@ struct edit {
 };
 
 static int edit_snapshot(struct sf_vm_op *op, const struct sf_snapshot *snapshot, const struct edit *edit,
-                         struct sf_err *err)
+			 struct sf_err *err)
 {
 	struct sf_record record;
 	int rc;
@@ -126,7 +133,10 @@ static int edit_snapshot(struct sf_vm_op *op, const struct sf_snapshot *snapshot
 	return publish(op, snapshot, &record, err);
 }
 
-/* The snapshot may have been renamed or deleted between the caller's look-up and the exclusion: look again under it. */
+/*
+ * The snapshot may have been renamed or deleted between the caller's look-up and the exclusion: look again
+ * under it.
+ */
 static int edit_by_id(struct sf_vm_op *op, uint64_t id, const struct edit *edit, struct sf_err *err)
 {
 	struct sf_snapshot *snapshot, *visible = NULL;

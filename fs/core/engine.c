@@ -33,8 +33,8 @@ static struct sf_engine_vm *by_name(struct sf_engine *engine, const char *name)
 }
 
 /*
- * Whose is this identity? The same uuid, or the same name where one side has no uuid: a VM that was first known by name
- * alone keeps its snapshots when a hypervisor gives it a uuid.
+ * Whose is this identity? The same uuid, or the same name where one side has no uuid: a VM that was first
+ * known by name alone keeps its snapshots when a hypervisor gives it a uuid.
  */
 static struct sf_engine_vm *by_identity(struct sf_engine *engine, const char *uuid, const char *name)
 {
@@ -52,7 +52,7 @@ static struct sf_engine_vm *by_identity(struct sf_engine *engine, const char *uu
 
 /* The name, or, when another VM has that one, the name marked with the VM's id. */
 static void free_name(struct sf_engine *engine, const struct sf_engine_vm *vm, const char *wanted,
-                      char name[static SF_NAME_MAX + 1])
+		      char name[static SF_NAME_MAX + 1])
 {
 	const struct sf_engine_vm *other = by_name(engine, wanted);
 
@@ -60,7 +60,7 @@ static void free_name(struct sf_engine *engine, const struct sf_engine_vm *vm, c
 		(void)snprintf(name, SF_NAME_MAX + 1, "%s", wanted);
 	else
 		(void)snprintf(name, SF_NAME_MAX + 1, "%.*s~%08llx", SF_NAME_MAX - 9, wanted,
-		               (unsigned long long)(vm->id >> 32));
+			       (unsigned long long)(vm->id >> 32));
 }
 
 static struct sf_engine_vm *add_vm(struct sf_engine *engine, uint64_t id)
@@ -148,7 +148,7 @@ void sf_engine_refresh(struct sf_engine *engine)
 }
 
 int sf_engine_add_gone(struct sf_engine *engine, const char *uuid, const char *name, const char *dir,
-                       struct sf_engine_vm **ret)
+		       struct sf_engine_vm **ret)
 {
 	auto_unlock pthread_mutex_t *held = sf_lock(&engine->lock);
 	struct sf_engine_vm *vm = by_identity(engine, uuid, name);
@@ -220,7 +220,10 @@ int sf_op_enter(struct sf_engine *engine, struct sf_engine_vm *vm, struct sf_vm_
 	return rc;
 }
 
-/* Under the lock: a VM without snapshots has no directory. An operation may be about to use it; then it stays. */
+/*
+ * Under the lock: a VM without snapshots has no directory. An operation may be about to use it; then it
+ * stays.
+ */
 static void remove_empty_dir(struct sf_engine *engine, const struct sf_engine_vm *vm)
 {
 	if (*vm->dir && !vm->busy)
@@ -261,7 +264,7 @@ static void choose_dir(struct sf_engine *engine, struct sf_engine_vm *vm)
 		taken = taken || strcmp(engine->vms[i]->dir, vm->name) == 0;
 	if (taken)
 		(void)snprintf(vm->dir, sizeof(vm->dir), "%s~%08llx", vm->name,
-		               (unsigned long long)(vm->id >> 32));
+			       (unsigned long long)(vm->id >> 32));
 	else
 		(void)snprintf(vm->dir, sizeof(vm->dir), "%s", vm->name);
 }
@@ -349,7 +352,7 @@ static void describe(enum sf_operation kind, const char *vm, const char *snapsho
 }
 
 int sf_op_begin(struct sf_engine *engine, enum sf_operation kind, const char *vm, const char *snapshot,
-                struct sf_job *job, struct sf_vm_op *ret, struct sf_err *err)
+		struct sf_job *job, struct sf_vm_op *ret, struct sf_err *err)
 {
 	struct sf_vm_op op = {.kind = kind, .job = job};
 	struct sf_err own = {0};
@@ -403,7 +406,7 @@ static int open_parts(struct sf_engine *engine, struct sf_err *err)
 }
 
 int sf_engine_open(struct sf_engine **ret, struct sf_state *state, const struct sf_config *config,
-                   struct sf_storages *storages, struct sf_hypervisor *hv, struct sf_err *err)
+		   struct sf_storages *storages, struct sf_hypervisor *hv, struct sf_err *err)
 {
 	struct sf_engine *engine = calloc(1, sizeof(*engine));
 	int rc;

@@ -3,9 +3,9 @@
  * The operations: create, delete, rename, revert, edit; their exclusion, jobs, recovery and reports. It knows
  * nothing of FUSE and nothing of any one backend.
  *
- * All functions are thread-safe. One operation runs on a VM at a time; a second one fails with -EBUSY at once. Lock order:
- * engine, then jobs or health, then catalog; none is held across a call into a backend. Each failure of an operation is logged
- * once here and kept for .snapfs/last-error.
+ * All functions are thread-safe. One operation runs on a VM at a time; a second one fails with -EBUSY at
+ * once. Lock order: engine, then jobs or health, then catalog; none is held across a call into a backend.
+ * Each failure of an operation is logged once here and kept for .snapfs/last-error.
  */
 #ifndef SF_CORE_ENGINE_H
 #define SF_CORE_ENGINE_H
@@ -26,12 +26,12 @@ struct sf_err;
 struct sf_state;
 
 /*
- * Loads the records, recovers what a crash left half-done, reconciles with the storages. Takes ownership of state when it succeeds; the
- * rest stays the caller's and outlives the engine. Trouble with single records or VMs is reported in
- * health.json, not as failure.
+ * Loads the records, recovers what a crash left half-done, reconciles with the storages. Takes ownership of
+ * state when it succeeds; the rest stays the caller's and outlives the engine. Trouble with single records or
+ * VMs is reported in health.json, not as failure.
  */
 int sf_engine_open(struct sf_engine **ret, struct sf_state *state, const struct sf_config *config,
-                   struct sf_storages *storages, struct sf_hypervisor *hv, struct sf_err *err);
+		   struct sf_storages *storages, struct sf_hypervisor *hv, struct sf_err *err);
 /* Waits for the reaper; no operation may be running. Accepts NULL. */
 void sf_engine_close(struct sf_engine *engine);
 
@@ -46,21 +46,27 @@ struct sf_create_request {
 	char name[SF_NAME_MAX + 1]; /* empty: seconds since the epoch */
 	enum sf_tristate memory;    /* SF_YES fails with -EOPNOTSUPP where it cannot be had */
 	enum sf_tristate quiesce;
-	const char *description;                      /* NULL: none */
+	const char *description;        /* NULL: none */
 	char (*disks)[SF_VDEV_MAX + 1]; /* which disks; NULL: all */
 	size_t ndisks;
 };
 
-/* Takes a snapshot; durable when it returns 0. ret_name: what it is called. job may be cancelled from another thread. */
+/*
+ * Takes a snapshot; durable when it returns 0. ret_name: what it is called. job may be cancelled from another
+ * thread.
+ */
 int sf_engine_create(struct sf_engine *engine, const char *vm, const struct sf_create_request *request,
-                     struct sf_job *job, char ret_name[static SF_NAME_MAX + 1], struct sf_err *err);
+		     struct sf_job *job, char ret_name[static SF_NAME_MAX + 1], struct sf_err *err);
 
-/* The name goes at once; volumes, RAM and record go now or, when the snapshot is being read, at its last close. */
+/*
+ * The name goes at once; volumes, RAM and record go now or, when the snapshot is being read, at its last
+ * close.
+ */
 int sf_engine_delete(struct sf_engine *engine, const char *vm, const char *name, struct sf_job *job,
-                     struct sf_err *err);
+		     struct sf_err *err);
 
 int sf_engine_rename(struct sf_engine *engine, const char *vm, const char *from, const char *to,
-                     struct sf_err *err);
+		     struct sf_err *err);
 
 struct sf_revert_request {
 	bool power_given; /* false: the power state recorded in the snapshot */
@@ -69,7 +75,7 @@ struct sf_revert_request {
 };
 
 int sf_engine_revert(struct sf_engine *engine, const char *vm, const char *name,
-                     const struct sf_revert_request *request, struct sf_job *job, struct sf_err *err);
+		     const struct sf_revert_request *request, struct sf_job *job, struct sf_err *err);
 
 /* Sets the description; valid UTF-8 without control characters other than newline and tab; "" removes it. */
 int sf_engine_describe(struct sf_engine *engine, uint64_t snapshot_id, const char *text, struct sf_err *err);
@@ -80,10 +86,13 @@ int sf_engine_hold(struct sf_engine *engine, uint64_t snapshot_id, bool held, st
 
 /* Opens a file of a snapshot and keeps the snapshot's storage until sf_engine_image_close(). */
 int sf_engine_image_open(struct sf_engine *engine, struct sf_snapshot *snapshot, size_t file,
-                         struct sf_image **ret, struct sf_err *err);
+			 struct sf_image **ret, struct sf_err *err);
 void sf_engine_image_close(struct sf_engine *engine, uint64_t snapshot_id, struct sf_image *image);
 
-/* The fullest pool behind a VM's disks (vm_id 0: behind any VM's; the state directory's file system when there is none). */
+/*
+ * The fullest pool behind a VM's disks (vm_id 0: behind any VM's; the state directory's file system when
+ * there is none).
+ */
 int sf_engine_space(struct sf_engine *engine, uint64_t vm_id, struct sf_space *ret, struct sf_err *err);
 
 /* A refusal that never became an operation (a bad word in a control file): logged and kept like any other. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Inside the engine, shared by its files: engine.c (opening, VMs, exclusion), volumes.c,
- * create.c, delete.c, edit.c, revert.c, recover.c, orphans.c, files.c, report.c. Nobody else includes this.
+ * Inside the engine, shared by its files: engine.c (opening, VMs, exclusion), volumes.c, create.c, delete.c,
+ * edit.c, revert.c, recover.c, orphans.c, files.c, report.c. Nobody else includes this.
  */
 #ifndef SF_CORE_ENGINE_IMPL_H
 #define SF_CORE_ENGINE_IMPL_H
@@ -80,7 +80,7 @@ struct sf_volumes {
 /* --- engine.c --- */
 /* -ENOENT no such VM, -EBUSY another operation. Finishes what an earlier failure left on this VM. */
 int sf_op_begin(struct sf_engine *engine, enum sf_operation kind, const char *vm, const char *snapshot,
-                struct sf_job *job, struct sf_vm_op *ret, struct sf_err *err);
+		struct sf_job *job, struct sf_vm_op *ret, struct sf_err *err);
 /* Reports rc (log, last error, job), gives up the exclusion, returns rc. */
 int sf_op_end(struct sf_vm_op *op, int rc, struct sf_err *err);
 /* Opens op->dir, making and naming the directory when create says so. -ENOENT when there is none. */
@@ -91,7 +91,7 @@ void sf_op_leave(struct sf_vm_op *op);
 void sf_op_unsettle(struct sf_vm_op *op);
 /* Registers a VM that only the state directory knows. Called at start. */
 int sf_engine_add_gone(struct sf_engine *engine, const char *uuid, const char *name, const char *dir,
-                       struct sf_engine_vm **ret);
+		       struct sf_engine_vm **ret);
 /* Removes the VM's directory if nothing is in it. */
 void sf_engine_tidy(struct sf_engine *engine, uint64_t vm_id);
 /* The VM's directory in the state directory, opened; -ENOENT. Needs no exclusion. */
@@ -101,9 +101,13 @@ struct sf_engine_vm *sf_engine_vm_by_id(struct sf_engine *engine, uint64_t id);
 void sf_engine_list(struct sf_engine *engine);
 
 /* --- volumes.c --- */
-/* Opens the VM's disks named in wanted (NULL: all), in the VM's order. -EINVAL for a disk the VM does not have. */
-int sf_volumes_open(struct sf_vm_op *op, char (*wanted)[SF_VDEV_MAX + 1], size_t nwanted, struct sf_volumes *ret,
-                    const struct sf_disk *ret_disks[static SF_VM_DISKS_MAX], struct sf_err *err);
+/*
+ * Opens the VM's disks named in wanted (NULL: all), in the VM's order. -EINVAL for a disk the VM does not
+ * have.
+ */
+int sf_volumes_open(struct sf_vm_op *op, char (*wanted)[SF_VDEV_MAX + 1], size_t nwanted,
+		    struct sf_volumes *ret, const struct sf_disk *ret_disks[static SF_VM_DISKS_MAX],
+		    struct sf_err *err);
 /* Claims them all, or none of them. */
 int sf_volumes_hold(struct sf_volumes *volumes, struct sf_err *err);
 int sf_volumes_check(struct sf_volumes *volumes, struct sf_err *err);
@@ -126,12 +130,14 @@ struct sf_take_options {
 	const struct sf_create_request *request;
 	const char *name;
 	struct sf_id uuid;
-	bool leave_at_rest;         /* hand the lease over instead of resuming the guest */
-	struct sf_budget *budget;   /* further needs to be counted in; NULL: none */
+	bool leave_at_rest;       /* hand the lease over instead of resuming the guest */
+	struct sf_budget *budget; /* further needs to be counted in; NULL: none */
 };
-/* Takes one snapshot or leaves nothing behind. *ret_lease: NULL when the guest was not brought to rest by us. */
+/*
+ * Takes one snapshot or leaves nothing behind. *ret_lease: NULL when the guest was not brought to rest by us.
+ */
 int sf_take(struct sf_vm_op *op, const struct sf_take_options *options, struct sf_lease **ret_lease,
-            struct sf_err *err);
+	    struct sf_err *err);
 /* Undoes a half-made snapshot; failure leaves the record standing. */
 int sf_untake(struct sf_vm_op *op, const struct sf_record *record, const char *dir_name, struct sf_err *err);
 
@@ -139,8 +145,8 @@ int sf_untake(struct sf_vm_op *op, const struct sf_record *record, const char *d
 /* Ready -> deleting -> gone, the last part when nobody reads it. */
 int sf_delete_snapshot(struct sf_vm_op *op, struct sf_snapshot *snapshot, struct sf_err *err);
 /* Removes volumes, then the record's directory (of that name in the VM's). */
-int sf_drop_snapshot(struct sf_engine *engine, int vm_dir, const struct sf_record *record, const char *dir_name,
-                     struct sf_err *err);
+int sf_drop_snapshot(struct sf_engine *engine, int vm_dir, const struct sf_record *record,
+		     const char *dir_name, struct sf_err *err);
 /* Has the storage of a hidden snapshot removed by the reaper's thread. */
 void sf_reaper_push(struct sf_engine *engine, uint64_t snapshot_id);
 int sf_reaper_new(struct sf_engine *engine, struct sf_err *err);
@@ -156,8 +162,8 @@ void sf_recover_all(struct sf_engine *engine);
 /* Resumes a guest that a dead process may have left at rest; while that fails the watchdog goes on trying. */
 void sf_resume_forgotten(struct sf_engine *engine, const struct sf_vm_desc *vm);
 /*
- * One VM, under its exclusion: records, then the plan. Fails only when the plan could not be walked to its end: then nothing
- * new may begin. Other leftovers are reported and tried again with the next operation.
+ * One VM, under its exclusion: records, then the plan. Fails only when the plan could not be walked to its
+ * end: then nothing new may begin. Other leftovers are reported and tried again with the next operation.
  */
 int sf_recover_vm(struct sf_vm_op *op, struct sf_err *err);
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The files of snapshots, opened for readers, and the space behind them. No exclusion is taken: readers never wait. */
+/*
+ * The files of snapshots, opened for readers, and the space behind them. No exclusion is taken: readers never
+ * wait.
+ */
 #include "engine_impl.h"
 
 #include "base/cleanup.h"
@@ -9,8 +12,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static int open_disk(struct sf_engine *engine, const struct sf_snapshot *snapshot, size_t index, struct sf_image **ret,
-                     struct sf_err *err)
+static int open_disk(struct sf_engine *engine, const struct sf_snapshot *snapshot, size_t index,
+		     struct sf_image **ret, struct sf_err *err)
 {
 	const struct sf_record_disk *disk;
 	struct sf_storage *storage;
@@ -63,7 +66,7 @@ static int find_dir(struct sf_engine *engine, const struct sf_snapshot *snapshot
 }
 
 static int open_memory(struct sf_engine *engine, const struct sf_snapshot *snapshot, struct sf_image **ret,
-                       struct sf_err *err)
+		       struct sf_err *err)
 {
 	const struct sf_record_memory *memory = &snapshot->record.memory;
 	struct sf_image *image;
@@ -86,8 +89,8 @@ static int open_memory(struct sf_engine *engine, const struct sf_snapshot *snaps
 	return 0;
 }
 
-int sf_engine_image_open(struct sf_engine *engine, struct sf_snapshot *snapshot, size_t file, struct sf_image **ret,
-                         struct sf_err *err)
+int sf_engine_image_open(struct sf_engine *engine, struct sf_snapshot *snapshot, size_t file,
+			 struct sf_image **ret, struct sf_err *err)
 {
 	char what[2 * SF_NAME_MAX + 8];
 	struct sf_err own = {0};
@@ -124,7 +127,8 @@ static void keep_fullest(struct sf_space *fullest, bool *any, const struct sf_sp
 	*any = true;
 }
 
-static void space_of_vm(struct sf_engine *engine, const struct sf_vm_desc *vm, struct sf_space *fullest, bool *any)
+static void space_of_vm(struct sf_engine *engine, const struct sf_vm_desc *vm, struct sf_space *fullest,
+			bool *any)
 {
 	for (size_t i = 0; i < vm->ndisks; i++) {
 		struct sf_volume *volume;

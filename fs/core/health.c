@@ -120,15 +120,16 @@ static json_t *problem_json(const struct problem *problem)
 	char since[SF_TIME_TEXT];
 
 	sf_time_format(problem->since_ns, since);
-	return json_pack("{s:s, s:o, s:o, s:s}", "kind", problem->kind, "subject", sf_json_lossy(problem->subject),
-	                 "text", sf_json_lossy(problem->text), "since", since);
+	return json_pack("{s:s, s:o, s:o, s:s}", "kind", problem->kind, "subject",
+			 sf_json_lossy(problem->subject), "text", sf_json_lossy(problem->text), "since",
+			 since);
 }
 
 char *sf_health_json(struct sf_health *health)
 {
 	auto_unlock pthread_mutex_t *held = sf_lock(&health->lock);
 	auto_json json_t *root = json_pack("{s:b, s:[], s:I}", "ok", health->n + health->unlisted == 0,
-	                                   "problems", "unlisted", (json_int_t)health->unlisted);
+					   "problems", "unlisted", (json_int_t)health->unlisted);
 
 	for (size_t i = 0; root && i < health->n; i++)
 		json_array_append_new(json_object_get(root, "problems"), problem_json(&health->list[i]));

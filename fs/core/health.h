@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What is wrong right now, as health.json shows it. A problem is known by its kind and subject; setting it again replaces its
- * text. Thread-safe; its own lock, a leaf.
+ * What is wrong right now, as health.json shows it. A problem is known by its kind and subject; setting it
+ * again replaces its text. Thread-safe; its own lock, a leaf.
  */
 #ifndef SF_CORE_HEALTH_H
 #define SF_CORE_HEALTH_H
@@ -17,8 +17,8 @@ int sf_health_new(struct sf_health **ret);
 void sf_health_free(struct sf_health *health);
 
 /*
- * kind: "broken", "orphan", "set-aside", "disk", "guest", "revert", "undo", "hypervisor"; subject: what it is about ("web/clean"). A problem that
- * is new is logged as a warning.
+ * kind: "broken", "orphan", "set-aside", "disk", "guest", "revert", "undo", "hypervisor"; subject: what it is
+ * about ("web/clean"). A problem that is new is logged as a warning.
  */
 void sf_health_set(struct sf_health *health, const char *kind, const char *subject, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The only door to the hypervisor: checks what goes in and what comes out, answers for what a
- * backend cannot do, and sees to it that a save calls its hooks as promised. VMs that break the
- * rules never get past here.
+ * The only door to the hypervisor: checks what goes in and what comes out, answers for what a backend cannot
+ * do, and sees to it that a save calls its hooks as promised. VMs that break the rules never get past here.
  */
 #include "hypervisor.h"
 
@@ -75,15 +74,12 @@ void sf_vm_list_fini(struct sf_vm_list *list)
 static int check_disks(const struct sf_vm_desc *vm, struct sf_err *err)
 {
 	if (vm->ndisks > SF_VM_DISKS_MAX)
-		return sf_fail(err, -EINVAL, "it has %zu disks, more than %d", vm->ndisks,
-			       SF_VM_DISKS_MAX);
+		return sf_fail(err, -EINVAL, "it has %zu disks, more than %d", vm->ndisks, SF_VM_DISKS_MAX);
 	for (size_t i = 0; i < vm->ndisks; i++) {
 		const struct sf_disk *disk = &vm->disks[i];
 
-		if (!memchr(disk->vdev, '\0', sizeof(disk->vdev)) ||
-		    sf_vdev_check(disk->vdev, err) < 0)
-			return sf_fail(err, -EINVAL,
-				       "the name of its disk %zu is not 1-%d of a-z and 0-9", i,
+		if (!memchr(disk->vdev, '\0', sizeof(disk->vdev)) || sf_vdev_check(disk->vdev, err) < 0)
+			return sf_fail(err, -EINVAL, "the name of its disk %zu is not 1-%d of a-z and 0-9", i,
 				       SF_VDEV_MAX);
 		if (!disk->spec[0] || !memchr(disk->spec, '\0', sizeof(disk->spec)))
 			return sf_fail(err, -EINVAL, "its disk %s lies nowhere", disk->vdev);
@@ -106,8 +102,7 @@ static int check_vm(const struct sf_vm_desc *vm, struct sf_err *err)
 }
 
 /* Only VMs that passed before it count, so the first of two namesakes stays. */
-static int check_unique(const struct sf_vm_list *list, size_t index, const bool *bad,
-			struct sf_err *err)
+static int check_unique(const struct sf_vm_list *list, size_t index, const bool *bad, struct sf_err *err)
 {
 	const struct sf_vm_desc *vm = &list->vms[index];
 
@@ -117,14 +112,13 @@ static int check_unique(const struct sf_vm_list *list, size_t index, const bool 
 		if (strcmp(list->vms[i].name, vm->name) == 0)
 			return sf_fail(err, -EEXIST, "another VM has the same name");
 		if (vm->uuid[0] && strcmp(list->vms[i].uuid, vm->uuid) == 0)
-			return sf_fail(err, -EEXIST, "VM '%s' has the same uuid %s",
-				       list->vms[i].name, vm->uuid);
+			return sf_fail(err, -EEXIST, "VM '%s' has the same uuid %s", list->vms[i].name,
+				       vm->uuid);
 	}
 	return 0;
 }
 
-static int check_listed(const struct sf_vm_list *list, size_t index, const bool *bad,
-			struct sf_err *err)
+static int check_listed(const struct sf_vm_list *list, size_t index, const bool *bad, struct sf_err *err)
 {
 	int rc = check_vm(&list->vms[index], err);
 
@@ -156,10 +150,8 @@ static uint64_t judge(const struct sf_vm_list *list, bool *bad)
 	return hash;
 }
 
-/* The list is asked for every second: what is wrong with it is said when it changes, not each time.
- */
-static void warn_once(struct sf_hypervisor *hv, const struct sf_vm_list *list, const bool *bad,
-		      uint64_t hash)
+/* The list is asked for every second: what is wrong with it is said when it changes, not each time. */
+static void warn_once(struct sf_hypervisor *hv, const struct sf_vm_list *list, const bool *bad, uint64_t hash)
 {
 	struct sf_err why = {0};
 
@@ -169,8 +161,7 @@ static void warn_once(struct sf_hypervisor *hv, const struct sf_vm_list *list, c
 		if (!bad[i])
 			continue;
 		(void)check_listed(list, i, bad, &why); /* again, for the sentence */
-		sf_log(SF_LOG_WARNING, "VM '%.*s' is left out: %s", SF_NAME_MAX, list->vms[i].name,
-		       why.text);
+		sf_log(SF_LOG_WARNING, "VM '%.*s' is left out: %s", SF_NAME_MAX, list->vms[i].name, why.text);
 	}
 }
 
@@ -202,8 +193,7 @@ static int filter(struct sf_hypervisor *hv, struct sf_vm_list *list, struct sf_e
 
 static struct sf_call call_on(const struct sf_hypervisor *hv, const char *slot, const char *what)
 {
-	return (struct sf_call){
-		.room = "hypervisor", .backend = hv->ops->name, .slot = slot, .what = what};
+	return (struct sf_call){.room = "hypervisor", .backend = hv->ops->name, .slot = slot, .what = what};
 }
 
 void sf_hypervisor_close(struct sf_hypervisor *hv)
@@ -235,14 +225,14 @@ int sf_hypervisor_list(struct sf_hypervisor *hv, struct sf_vm_list *ret, struct 
 	return rc;
 }
 
-static int check_call(struct sf_hypervisor *hv, const struct sf_vm_desc *vm,
-		      enum sf_hypervisor_caps cap, const char *verb, struct sf_err *err)
+static int check_call(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, enum sf_hypervisor_caps cap,
+		      const char *verb, struct sf_err *err)
 {
 	int rc;
 
 	if (!sf_hypervisor_can(hv, cap))
-		return sf_fail(err, -EOPNOTSUPP, "hypervisor %s cannot %s VM '%s'", hv->ops->name,
-			       verb, vm->name);
+		return sf_fail(err, -EOPNOTSUPP, "hypervisor %s cannot %s VM '%s'", hv->ops->name, verb,
+			       vm->name);
 	rc = sf_name_check(vm->name, err);
 	return rc < 0 ? sf_wrap(err, rc, "%s VM '%s'", verb, vm->name) : 0;
 }
@@ -348,14 +338,12 @@ int sf_hypervisor_save(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, in
 		return rc;
 	if (fd < 0 || !hooks->at_rest)
 		return sf_fail(err, -EINVAL,
-			       "save the RAM of VM '%s': nowhere to write to, or nobody to tell",
-			       vm->name);
+			       "save the RAM of VM '%s': nowhere to write to, or nobody to tell", vm->name);
 	rc = hv->ops->save(hv, vm, fd, &between, job, &call.err);
 	return sf_call_end(&call, check_save(&watched, rc, &call), err);
 }
 
-int sf_hypervisor_restore(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, int fd,
-			  struct sf_err *err)
+int sf_hypervisor_restore(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, int fd, struct sf_err *err)
 {
 	struct sf_call call = call_on(hv, "restore", vm->name);
 	int rc = check_call(hv, vm, SF_HYPERVISOR_MEMORY, "restore the RAM of", err);
@@ -363,8 +351,7 @@ int sf_hypervisor_restore(struct sf_hypervisor *hv, const struct sf_vm_desc *vm,
 	if (rc < 0)
 		return rc;
 	if (fd < 0)
-		return sf_fail(err, -EINVAL, "restore the RAM of VM '%s': nothing to read from",
-			       vm->name);
+		return sf_fail(err, -EINVAL, "restore the RAM of VM '%s': nothing to read from", vm->name);
 	return sf_call_end(&call, hv->ops->restore(hv, vm, fd, &call.err), err);
 }
 

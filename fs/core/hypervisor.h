@@ -2,12 +2,13 @@
 /*
  * The hypervisor contract: which VMs there are, and how their guests are brought to rest and moved in time.
  *
- * A guest is *at rest* when it executes nothing and writes nothing until it is resumed. pause, resume, stop are
- * idempotent: asking for the state a guest is in succeeds. Calls for one VM come one at a time, except resume
- * and power, which the lease's watchdog may call at any moment, also while save runs. VMs are passed as
- * the description that list gave; only uuid (where there is one) and name identify.
+ * A guest is *at rest* when it executes nothing and writes nothing until it is resumed. pause, resume, stop
+ * are idempotent: asking for the state a guest is in succeeds. Calls for one VM come one at a time, except
+ * resume and power, which the lease's watchdog may call at any moment, also while save runs. VMs are passed
+ * as the description that list gave; only uuid (where there is one) and name identify.
  *
- * Backends fill in struct sf_hypervisor_ops; everyone else calls the sf_hypervisor_… functions, the only door.
+ * Backends fill in struct sf_hypervisor_ops; everyone else calls the sf_hypervisor_… functions, the only
+ * door.
  */
 #ifndef SF_CORE_HYPERVISOR_H
 #define SF_CORE_HYPERVISOR_H
@@ -75,7 +76,10 @@ enum sf_hypervisor_caps {
 struct sf_save_hooks {
 	/* The guest has stopped executing. At most once, before at_rest; at_rest implies it. */
 	int (*paused)(void *arg, struct sf_err *err);
-	/* Exactly once: the guest is at rest and all of its RAM is in the stream. Disks are snapshotted in here. */
+	/*
+	 * Exactly once: the guest is at rest and all of its RAM is in the stream. Disks are snapshotted in
+	 * here.
+	 */
 	int (*at_rest)(void *arg, struct sf_err *err);
 	void *arg;
 };
@@ -88,7 +92,8 @@ struct sf_hypervisor_ops {
 	/* Every VM, running or not. Quick: from a cache where the real answer takes long. */
 	int (*list)(struct sf_hypervisor *hv, struct sf_vm_list *ret, struct sf_err *err);
 	/* -ENOENT: no such VM. */
-	int (*power)(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, enum sf_power *ret, struct sf_err *err);
+	int (*power)(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, enum sf_power *ret,
+		     struct sf_err *err);
 
 	/* -EAGAIN when the guest refuses, -ETIMEDOUT; -EINVAL when it is off. */
 	int (*pause)(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, struct sf_err *err);
@@ -97,12 +102,15 @@ struct sf_hypervisor_ops {
 
 	/*
 	 * Writes RAM and device state to fd (a pipe: no seeking) and calls hooks. When it returns, with
-	 * success or failure, the guest may be at rest: the caller resumes it. Polls job: -EINTR when cancelled
-	 * before at_rest. Does not close fd.
+	 * success or failure, the guest may be at rest: the caller resumes it. Polls job: -EINTR when
+	 * cancelled before at_rest. Does not close fd.
 	 */
-	int (*save)(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, int fd, const struct sf_save_hooks *hooks,
-	            struct sf_job *job, struct sf_err *err);
-	/* Brings the VM back as saved, at rest: the caller resumes it. fd is a file at offset 0. -EINVAL when the VM is not off. */
+	int (*save)(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, int fd,
+		    const struct sf_save_hooks *hooks, struct sf_job *job, struct sf_err *err);
+	/*
+	 * Brings the VM back as saved, at rest: the caller resumes it. fd is a file at offset 0. -EINVAL when
+	 * the VM is not off.
+	 */
 	int (*restore)(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, int fd, struct sf_err *err);
 
 	/* At once, as pulling the plug; the state is gone. Afterwards the backend has no disk open. */
@@ -111,8 +119,8 @@ struct sf_hypervisor_ops {
 	int (*start)(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, bool paused, struct sf_err *err);
 
 	/*
-	 * The guest flushes and freezes its file systems until thaw. Both are idempotent; -EAGAIN of a guest at rest,
-	 * which cannot answer. Of a guest that is off: quiesce is -EINVAL, thaw succeeds.
+	 * The guest flushes and freezes its file systems until thaw. Both are idempotent; -EAGAIN of a guest
+	 * at rest, which cannot answer. Of a guest that is off: quiesce is -EINVAL, thaw succeeds.
 	 */
 	int (*quiesce)(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, struct sf_err *err);
 	int (*thaw)(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, struct sf_err *err);
@@ -130,19 +138,22 @@ struct sf_hypervisor {
 void sf_hypervisor_close(struct sf_hypervisor *hv);
 bool sf_hypervisor_can(const struct sf_hypervisor *hv, enum sf_hypervisor_caps cap);
 
-/* As the slots. What a backend cannot do is -EOPNOTSUPP; VMs with names or disks that break the rules are left out of the
- * list, each with one warning in the log until that changes. */
+/*
+ * As the slots. What a backend cannot do is -EOPNOTSUPP; VMs with names or disks that break the rules are
+ * left out of the list, each with one warning in the log until that changes.
+ */
 int sf_hypervisor_list(struct sf_hypervisor *hv, struct sf_vm_list *ret, struct sf_err *err);
 int sf_hypervisor_power(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, enum sf_power *ret,
-                        struct sf_err *err);
+			struct sf_err *err);
 int sf_hypervisor_pause(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, struct sf_err *err);
 int sf_hypervisor_resume(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, struct sf_err *err);
 /* -EPROTO when the backend returned success without having called at_rest. */
 int sf_hypervisor_save(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, int fd,
-                       const struct sf_save_hooks *hooks, struct sf_job *job, struct sf_err *err);
+		       const struct sf_save_hooks *hooks, struct sf_job *job, struct sf_err *err);
 int sf_hypervisor_restore(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, int fd, struct sf_err *err);
 int sf_hypervisor_stop(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, struct sf_err *err);
-int sf_hypervisor_start(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, bool paused, struct sf_err *err);
+int sf_hypervisor_start(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, bool paused,
+			struct sf_err *err);
 int sf_hypervisor_quiesce(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, struct sf_err *err);
 int sf_hypervisor_thaw(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, struct sf_err *err);
 

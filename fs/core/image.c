@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The door to every image, and the image of a regular file. The door clamps reads to the image and
- * trusts no extent that an implementation reports.
+ * The door to every image, and the image of a regular file. The door clamps reads to the image and trusts no
+ * extent that an implementation reports.
  */
 #include "image.h"
 
@@ -34,10 +34,8 @@ int sf_image_pread(struct sf_image *image, void *buf, size_t len, uint64_t off, 
 	return 0;
 }
 
-/* The extent at off, which lies inside the image; a wrong answer must not make a caller loop or
- * overrun. */
-static int extent_at(struct sf_image *image, uint64_t off, struct sf_extent *ret,
-		     struct sf_err *err)
+/* The extent at off, which lies inside the image; a wrong answer must not make a caller loop or overrun. */
+static int extent_at(struct sf_image *image, uint64_t off, struct sf_extent *ret, struct sf_err *err)
 {
 	struct sf_extent extent = {0};
 	int rc = image->ops->extent(image, off, &extent, err);
@@ -45,8 +43,7 @@ static int extent_at(struct sf_image *image, uint64_t off, struct sf_extent *ret
 	if (rc < 0)
 		return rc;
 	if (extent.off != off || extent.len == 0)
-		return sf_fail(err, -EIO,
-			       "extent at %" PRIu64 ": the backend answered %" PRIu64 "+%" PRIu64,
+		return sf_fail(err, -EIO, "extent at %" PRIu64 ": the backend answered %" PRIu64 "+%" PRIu64,
 			       off, extent.off, extent.len);
 	if (extent.len > image->size_bytes - off)
 		extent.len = image->size_bytes - off;
@@ -54,8 +51,7 @@ static int extent_at(struct sf_image *image, uint64_t off, struct sf_extent *ret
 	return 0;
 }
 
-int sf_image_seek(struct sf_image *image, uint64_t off, bool data, uint64_t *ret_off,
-		  struct sf_err *err)
+int sf_image_seek(struct sf_image *image, uint64_t off, bool data, uint64_t *ret_off, struct sf_err *err)
 {
 	struct sf_extent extent;
 
@@ -114,12 +110,10 @@ static int shorter(const struct file_image *image, struct sf_err *err)
 
 static bool fits_direct(const void *buf, size_t len, uint64_t off)
 {
-	return (uintptr_t)buf % SF_IMAGE_ALIGN == 0 && off % SF_IMAGE_ALIGN == 0 &&
-	       len >= SF_IMAGE_ALIGN;
+	return (uintptr_t)buf % SF_IMAGE_ALIGN == 0 && off % SF_IMAGE_ALIGN == 0 && len >= SF_IMAGE_ALIGN;
 }
 
-static int file_pread(struct sf_image *base, void *buf, size_t len, uint64_t off,
-		      struct sf_err *err)
+static int file_pread(struct sf_image *base, void *buf, size_t len, uint64_t off, struct sf_err *err)
 {
 	struct file_image *image = (struct file_image *)base;
 	int direct_fd = image->direct_fd;
@@ -133,8 +127,7 @@ static int file_pread(struct sf_image *base, void *buf, size_t len, uint64_t off
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && errno == EINVAL && direct) {
-			direct_fd =
-				-1; /* wants a larger alignment than ours: the page cache will do */
+			direct_fd = -1; /* wants a larger alignment than ours: the page cache will do */
 			continue;
 		}
 		if (n < 0)
@@ -148,10 +141,8 @@ static int file_pread(struct sf_image *base, void *buf, size_t len, uint64_t off
 	return 0;
 }
 
-/* The file offset of lseek is shared by all threads, but nothing here uses it: only the answers
- * count. */
-static int file_extent(struct sf_image *base, uint64_t off, struct sf_extent *ret,
-		       struct sf_err *err)
+/* The file offset of lseek is shared by all threads, but nothing here uses it: only the answers count. */
+static int file_extent(struct sf_image *base, uint64_t off, struct sf_extent *ret, struct sf_err *err)
 {
 	struct file_image *image = (struct file_image *)base;
 	off_t data = lseek(image->fd, (off_t)off, SEEK_DATA), end;
@@ -193,8 +184,7 @@ static const struct sf_image_ops file_ops = {
 /* -1 unless it is the very file that st describes: the name may lead to another one by now. */
 static int open_direct(int dir, const char *name, const struct stat *st)
 {
-	auto_fd int fd =
-		openat(dir, name, O_RDONLY | O_DIRECT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+	auto_fd int fd = openat(dir, name, O_RDONLY | O_DIRECT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 	struct stat now;
 
 	if (fd < 0 || fstat(fd, &now) < 0 || now.st_dev != st->st_dev || now.st_ino != st->st_ino)
@@ -202,8 +192,7 @@ static int open_direct(int dir, const char *name, const struct stat *st)
 	return sf_take_fd(&fd);
 }
 
-int sf_image_open_file(int dir, const char *name, const char *what, struct sf_image **ret,
-		       struct sf_err *err)
+int sf_image_open_file(int dir, const char *name, const char *what, struct sf_image **ret, struct sf_err *err)
 {
 	auto_fd int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 	auto_free char *copy = strdup(what);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The content of one snapshot file, open for reading. It cannot change while it is open, so every call is
- * thread-safe and takes no lock. Made by a storage backend (image_open) or, for memory.sav, from a descriptor.
+ * thread-safe and takes no lock. Made by a storage backend (image_open) or, for memory.sav, from a
+ * descriptor.
  */
 #ifndef SF_CORE_IMAGE_H
 #define SF_CORE_IMAGE_H
@@ -20,7 +21,10 @@ struct sf_extent {
 	bool data;
 };
 
-/* What an implementation fills in. Arguments arrive checked: off < size_bytes, len > 0, off + len <= size_bytes. */
+/*
+ * What an implementation fills in. Arguments arrive checked: off < size_bytes, len > 0, off + len <=
+ * size_bytes.
+ */
 struct sf_image_ops {
 	/* Reads exactly len bytes. -ESTALE when the content is gone, -EIO when the device failed. */
 	int (*pread)(struct sf_image *image, void *buf, size_t len, uint64_t off, struct sf_err *err);
@@ -35,19 +39,21 @@ struct sf_image {
 	uint64_t size_bytes;
 };
 
-/* What buffers and offsets should be aligned to for the fastest reads (a page, and every sector size in use). */
+/*
+ * What buffers and offsets should be aligned to for the fastest reads (a page, and every sector size in use).
+ */
 #define SF_IMAGE_ALIGN 4096
 
 /*
- * Reads up to len bytes at off; *ret_len is less only at the end of the image (0 at or beyond it).
- * On failure the buffer's content is undefined and must not be shown to anyone.
+ * Reads up to len bytes at off; *ret_len is less only at the end of the image (0 at or beyond it). On failure
+ * the buffer's content is undefined and must not be shown to anyone.
  */
 int sf_image_pread(struct sf_image *image, void *buf, size_t len, uint64_t off, size_t *ret_len,
-                   struct sf_err *err);
+		   struct sf_err *err);
 
 /*
- * lseek(2)'s SEEK_DATA (data = true) and SEEK_HOLE: the first offset >= off of that kind. The end of the image is a
- * hole. -ENXIO when off is at or beyond the end, or for data when only holes follow.
+ * lseek(2)'s SEEK_DATA (data = true) and SEEK_HOLE: the first offset >= off of that kind. The end of the
+ * image is a hole. -ENXIO when off is at or beyond the end, or for data when only holes follow.
  */
 int sf_image_seek(struct sf_image *image, uint64_t off, bool data, uint64_t *ret_off, struct sf_err *err);
 
@@ -62,6 +68,7 @@ void sf_image_close(struct sf_image *image);
  * SEEK_DATA/SEEK_HOLE. Opens dir/name itself, read-only, refusing symbolic links and anything but a regular
  * file; dir may be closed afterwards. what names the file in errors.
  */
-int sf_image_open_file(int dir, const char *name, const char *what, struct sf_image **ret, struct sf_err *err);
+int sf_image_open_file(int dir, const char *name, const char *what, struct sf_image **ret,
+		       struct sf_err *err);
 
 #endif

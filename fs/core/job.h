@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * One running operation as others see it: how far it is, and whether its user has given up. The engine owns it;
- * backends advance it and ask it. All members are atomic: any thread may call at any time. A NULL job is
+ * One running operation as others see it: how far it is, and whether its user has given up. The engine owns
+ * it; backends advance it and ask it. All members are atomic: any thread may call at any time. A NULL job is
  * accepted everywhere: it never is cancelled and counts nothing.
  */
 #ifndef SF_CORE_JOB_H
@@ -17,7 +17,10 @@ struct sf_job {
 	_Atomic uint64_t total_bytes; /* what is known of it so far; 0: unknown */
 };
 
-/* Asks the operation to stop and undo what it did; it ends with -EINTR unless it was past the point of no return. */
+/*
+ * Asks the operation to stop and undo what it did; it ends with -EINTR unless it was past the point of no
+ * return.
+ */
 static inline void sf_job_cancel(struct sf_job *job)
 {
 	atomic_store(&job->cancelled, true);

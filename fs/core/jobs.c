@@ -82,7 +82,7 @@ static struct entry *find(struct sf_jobs *jobs, uint64_t number)
 }
 
 uint64_t sf_jobs_begin(struct sf_jobs *jobs, enum sf_operation op, const char *vm, const char *snapshot,
-                       struct sf_job *job)
+		       struct sf_job *job)
 {
 	auto_unlock pthread_mutex_t *held = sf_lock(&jobs->lock);
 	struct entry *entry = place(jobs);
@@ -162,11 +162,13 @@ static json_t *entry_json(struct entry *entry)
 	sf_time_format(entry->begun_ns, begun);
 	sf_time_format(entry->ended_ns, ended);
 	item = json_pack("{s:I, s:s, s:o, s:o, s:s, s:s, s:I, s:I}", "number", (json_int_t)entry->number,
-	                 "operation", sf_operation_name(entry->op), "vm", sf_json_lossy(entry->vm), "snapshot",
-	                 sf_json_lossy(entry->snapshot), "state",
-	                 entry->running ? "running" : entry->rc < 0 ? "failed" : "done", "begun", begun,
-	                 "done_bytes", (json_int_t)entry->done_bytes, "total_bytes",
-	                 (json_int_t)entry->total_bytes);
+			 "operation", sf_operation_name(entry->op), "vm", sf_json_lossy(entry->vm),
+			 "snapshot", sf_json_lossy(entry->snapshot), "state",
+			 entry->running  ? "running"
+			 : entry->rc < 0 ? "failed"
+					 : "done",
+			 "begun", begun, "done_bytes", (json_int_t)entry->done_bytes, "total_bytes",
+			 (json_int_t)entry->total_bytes);
 	if (item && !entry->running)
 		json_object_set_new(item, "ended", json_string(ended));
 	if (item && entry->rc < 0) {

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The list of running and recently finished operations, as jobs.json shows it. Thread-safe; its own lock, a leaf. */
+/*
+ * The list of running and recently finished operations, as jobs.json shows it. Thread-safe; its own lock, a
+ * leaf.
+ */
 #ifndef SF_CORE_JOBS_H
 #define SF_CORE_JOBS_H
 
@@ -29,9 +32,12 @@ struct sf_job_counts {
 int sf_jobs_new(struct sf_jobs **ret);
 void sf_jobs_free(struct sf_jobs *jobs);
 
-/* job (NULL allowed) is read until sf_jobs_end() of the returned number; 0 when the list is full of running ones. */
+/*
+ * job (NULL allowed) is read until sf_jobs_end() of the returned number; 0 when the list is full of running
+ * ones.
+ */
 uint64_t sf_jobs_begin(struct sf_jobs *jobs, enum sf_operation op, const char *vm, const char *snapshot,
-                       struct sf_job *job);
+		       struct sf_job *job);
 /* What the operation turned out to be called, once that is known. */
 void sf_jobs_rename(struct sf_jobs *jobs, uint64_t number, const char *snapshot);
 /* And what it is called now; empty when that is not known. */

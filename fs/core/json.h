@@ -19,7 +19,10 @@ static inline void sf_cleanup_json(json_t **json)
 	json_decref(*json);
 }
 
-/* Parses one object; what names it in errors. Duplicate keys and trailing text are refused. NULL on failure (-EINVAL). */
+/*
+ * Parses one object; what names it in errors. Duplicate keys and trailing text are refused. NULL on failure
+ * (-EINVAL).
+ */
 json_t *sf_json_parse_object(const char *text, size_t len, const char *what, struct sf_err *err);
 
 /* Pretty text with a final newline, allocated; NULL when out of memory (a NULL root included). */

@@ -69,7 +69,8 @@ static void resume_overdue(struct sf_leases *leases, struct sf_lease *lease)
 	pthread_mutex_unlock(&leases->lock);
 	rc = sf_hypervisor_resume(leases->hv, &lease->vm, &err);
 	if (rc < 0)
-		sf_health_set(leases->health, "guest", lease->vm.name, "cannot be resumed, trying on: %s", err.text);
+		sf_health_set(leases->health, "guest", lease->vm.name, "cannot be resumed, trying on: %s",
+			      err.text);
 	else
 		sf_health_clear(leases->health, "guest", lease->vm.name);
 	pthread_mutex_lock(&leases->lock);
@@ -116,7 +117,8 @@ static void *watch(void *arg)
 	return NULL;
 }
 
-int sf_leases_new(struct sf_hypervisor *hv, struct sf_health *health, struct sf_leases **ret, struct sf_err *err)
+int sf_leases_new(struct sf_hypervisor *hv, struct sf_health *health, struct sf_leases **ret,
+		  struct sf_err *err)
 {
 	struct sf_leases *leases = calloc(1, sizeof(*leases));
 	pthread_condattr_t attr;
@@ -164,7 +166,7 @@ void sf_leases_free(struct sf_leases *leases)
 }
 
 int sf_lease_begin(struct sf_leases *leases, const struct sf_vm_desc *vm, uint64_t deadline_ms,
-                   struct sf_lease **ret, struct sf_err *err)
+		   struct sf_lease **ret, struct sf_err *err)
 {
 	struct sf_lease *lease = calloc(1, sizeof(*lease));
 
@@ -199,7 +201,7 @@ static int verdict(const struct sf_lease *lease, struct sf_err *err)
 	if (!lease->expired)
 		return 0;
 	return sf_fail(err, -ETIMEDOUT, "the guest was at rest for more than %llu ms and has been resumed",
-	               (unsigned long long)lease->deadline_ms);
+		       (unsigned long long)lease->deadline_ms);
 }
 
 int sf_lease_check(struct sf_lease *lease, struct sf_err *err)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A pause is a lease. Whoever may bring a guest to rest takes one first (having written so in a record, for the case of a
- * crash); a watchdog resumes the guest at the deadline, whatever the owner is doing, and goes on trying every
- * second while a resume fails. An owner whose lease ran out learns it at the end and must throw its work away.
+ * A pause is a lease. Whoever may bring a guest to rest takes one first (having written so in a record, for
+ * the case of a crash); a watchdog resumes the guest at the deadline, whatever the owner is doing, and goes
+ * on trying every second while a resume fails. An owner whose lease ran out learns it at the end and must
+ * throw its work away.
  *
  * Thread-safe. One lock, a leaf; it is not held across calls into the hypervisor.
  */
@@ -26,20 +27,21 @@ struct sf_lease_stats {
 };
 
 /* Starts the watchdog; hv and health outlive it. */
-int sf_leases_new(struct sf_hypervisor *hv, struct sf_health *health, struct sf_leases **ret, struct sf_err *err);
+int sf_leases_new(struct sf_hypervisor *hv, struct sf_health *health, struct sf_leases **ret,
+		  struct sf_err *err);
 /* Ends the watchdog; a guest that still could not be resumed is tried once more. Accepts NULL. */
 void sf_leases_free(struct sf_leases *leases);
 
 /* Takes a lease; its time runs from sf_lease_arm() on. */
 int sf_lease_begin(struct sf_leases *leases, const struct sf_vm_desc *vm, uint64_t deadline_ms,
-                   struct sf_lease **ret, struct sf_err *err);
+		   struct sf_lease **ret, struct sf_err *err);
 /* The guest is at rest, or is about to be. Again is harmless. */
 void sf_lease_arm(struct sf_lease *lease);
 /* -ETIMEDOUT when the watchdog has resumed the guest: what was taken is not of one instant. */
 int sf_lease_check(struct sf_lease *lease, struct sf_err *err);
 /*
- * Resumes the guest and ends the lease. -ETIMEDOUT as above; any other failure is the hypervisor's, and the watchdog
- * goes on trying. The lease is gone in every case.
+ * Resumes the guest and ends the lease. -ETIMEDOUT as above; any other failure is the hypervisor's, and the
+ * watchdog goes on trying. The lease is gone in every case.
  */
 int sf_lease_end(struct sf_lease *lease, struct sf_err *err);
 /* Ends the lease of a guest that has been stopped: there is nobody to resume. -ETIMEDOUT as above. */

@@ -7,6 +7,7 @@ struct row {
 	struct sf_step step;
 };
 
+/* clang-format off */
 #define UNDO_CREATE {SF_ACT_RESUME, SF_ACT_THAW, SF_ACT_DROP_DISKS, SF_ACT_DROP_RECORD}
 #define UNDO_REVERT {SF_ACT_RESUME, SF_ACT_DROP_SAFETY, SF_ACT_DROP_PLAN}
 
@@ -33,6 +34,7 @@ static const struct row rows[] = {
 	{SF_LIFE_POWERING, SF_EVENT_DONE, {SF_LIFE_IDLE, 1, {SF_ACT_DROP_PLAN}}},
 	{SF_LIFE_POWERING, SF_EVENT_FOUND, {SF_LIFE_POWERING, 1, {SF_ACT_POWER}}},
 };
+/* clang-format on */
 
 const struct sf_step *sf_lifecycle(enum sf_life state, enum sf_event event)
 {
@@ -45,7 +47,7 @@ const struct sf_step *sf_lifecycle(enum sf_life state, enum sf_event event)
 const char *sf_life_name(enum sf_life state)
 {
 	static const char *const names[] = {"absent", "creating", "ready",     "deleting",
-	                                    "idle",   "prepared", "switching", "powering"};
+					    "idle",   "prepared", "switching", "powering"};
 
 	return names[state];
 }
@@ -60,9 +62,9 @@ const char *sf_event_name(enum sf_event event)
 const char *sf_action_name(enum sf_action action)
 {
 	static const char *const names[] = {
-		"write-record", "quiesce", "take",   "resume",      "thaw", "settle", "publish",
-		"verify",       "hide",    "drop-disks", "drop-record", "forget", "write-plan",
-		"safety",       "drop-safety", "stop", "swap",      "power", "drop-plan"};
+		"write-record", "quiesce", "take",       "resume",      "thaw",     "settle",     "publish",
+		"verify",       "hide",    "drop-disks", "drop-record", "forget",   "write-plan", "safety",
+		"drop-safety",  "stop",    "swap",       "power",       "drop-plan"};
 
 	return names[action];
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The two lives the engine leads things through, as pure functions: (state, event) -> next state and ordered actions. The
- * engine runs the actions; the same rows serve a failing operation and the recovery after a crash. No action
- * is skipped silently: the engine passes over those whose object is not there (no lease: nothing to resume).
+ * The two lives the engine leads things through, as pure functions: (state, event) -> next state and
+ * ordered actions. The engine runs the actions; the same rows serve a failing operation and the recovery
+ * after a crash. An action whose object is not there does nothing (no lease: nobody to resume).
  *
  * A snapshot, whose state is its record on disk (absent: no record):
  *
@@ -16,8 +16,8 @@
  *   deleting  unused   absent    drop-disks drop-record forget
  *   deleting  found    absent    drop-disks drop-record
  *
- * A revert, whose state is its plan on disk (idle: no plan). With a safety snapshot a failure past the stop leads back to it:
- * the engine writes a plan with that as its aim, which is found like any other:
+ * A revert, whose state is its plan on disk (idle: no plan). A failure past the stop leads back to the
+ * safety snapshot: the engine writes a plan with that as its aim, which is found like any other:
  *
  *   state      event   next       actions
  *   idle       begin   prepared   write-plan safety
@@ -71,7 +71,7 @@ enum sf_action {
 	SF_ACT_SAFETY,     /* snapshot of the state being left; the guest stays at rest */
 	SF_ACT_DROP_SAFETY,
 	SF_ACT_STOP,
-	SF_ACT_SWAP, /* the volumes get the snapshot's content */
+	SF_ACT_SWAP,  /* the volumes get the snapshot's content */
 	SF_ACT_POWER, /* RAM and power state as asked for */
 	SF_ACT_DROP_PLAN,
 };

@@ -10,13 +10,17 @@
 #include <string.h>
 
 /*
- * Bytes of the UTF-8 sequence at s, its code point in *ret; 0 when it is not one (overlong forms, surrogates and
- * values above U+10FFFF included). Source: RFC 3629.
+ * Bytes of the UTF-8 sequence at s, its code point in *ret; 0 when it is not one (overlong forms, surrogates
+ * and values above U+10FFFF included). Source: RFC 3629.
  */
 static size_t utf8_next(const unsigned char *s, uint32_t *ret)
 {
 	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-	size_t len = s[0] < 0x80 ? 1 : (s[0] >> 5) == 6 ? 2 : (s[0] >> 4) == 14 ? 3 : (s[0] >> 3) == 30 ? 4 : 0;
+	size_t len = s[0] < 0x80         ? 1
+		     : (s[0] >> 5) == 6  ? 2
+		     : (s[0] >> 4) == 14 ? 3
+		     : (s[0] >> 3) == 30 ? 4
+					 : 0;
 	uint32_t point = len == 1 ? s[0] : len == 2 ? s[0] & 0x1fU : len == 3 ? s[0] & 0x0fU : s[0] & 0x07U;
 
 	for (size_t i = 1; i < len; i++) {
@@ -84,7 +88,8 @@ int sf_vdev_check(const char *vdev, struct sf_err *err)
 	size_t len = strspn(vdev, "abcdefghijklmnopqrstuvwxyz0123456789");
 
 	if (len == 0 || len > SF_VDEV_MAX || vdev[len])
-		return sf_fail(err, -EINVAL, "a disk's name must be 1-%d characters of a-z and 0-9", SF_VDEV_MAX);
+		return sf_fail(err, -EINVAL, "a disk's name must be 1-%d characters of a-z and 0-9",
+			       SF_VDEV_MAX);
 	return 0;
 }
 
@@ -102,5 +107,5 @@ void sf_vdev_name(size_t index, char vdev[static SF_VDEV_MAX + 1])
 		(void)snprintf(vdev, SF_VDEV_MAX + 1, "vd%c", (char)('a' + index));
 	else
 		(void)snprintf(vdev, SF_VDEV_MAX + 1, "vd%c%c", (char)('a' + index / 26 - 1),
-		               (char)('a' + index % 26));
+			       (char)('a' + index % 26));
 }

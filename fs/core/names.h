@@ -22,7 +22,10 @@ struct sf_err;
  */
 int sf_name_check(const char *name, struct sf_err *err);
 
-/* A snapshot's description: valid UTF-8, no control characters but newline and tab; may be empty. -EINVAL or -E2BIG. */
+/*
+ * A snapshot's description: valid UTF-8, no control characters but newline and tab; may be empty. -EINVAL or
+ * -E2BIG.
+ */
 int sf_description_check(const char *text, struct sf_err *err);
 
 /* A disk's name: 1-15 characters of [a-z0-9], so that it is safe in any file name and tag. */
@@ -31,7 +34,10 @@ int sf_vdev_check(const char *vdev, struct sf_err *err);
 /* The tree's name of disk number index (0 is the boot disk: "disk.img"). */
 void sf_disk_file_name(size_t index, const char *vdev, char name[static SF_DISK_FILE]);
 
-/* "vda", "vdb", … "vdz", "vdaa", …: the name of a configured disk that no hypervisor has named; index below 702. */
+/*
+ * "vda", "vdb", … "vdz", "vdaa", …: the name of a configured disk that no hypervisor has named; index below
+ * 702.
+ */
 void sf_vdev_name(size_t index, char vdev[static SF_VDEV_MAX + 1]);
 
 #endif

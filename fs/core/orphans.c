@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Volumes with our mark that no record owns: reported, never touched. Disks that cannot be opened are noticed on the way. */
+/*
+ * Volumes with our mark that no record owns: reported, never touched. Disks that cannot be opened are noticed
+ * on the way.
+ */
 #include "engine_impl.h"
 
 #include <errno.h>
@@ -37,7 +40,8 @@ static int check_owner(void *arg, const struct sf_id *token, const char *where, 
 
 	(void)err;
 	if (!owned->n || !bsearch(token, owned->tokens, owned->n, sizeof(*token), compare_tokens))
-		sf_health_set(owned->engine->health, "orphan", where, "no record owns this volume; it is left alone");
+		sf_health_set(owned->engine->health, "orphan", where,
+			      "no record owns this volume; it is left alone");
 	return 0;
 }
 
@@ -48,7 +52,8 @@ static void look_at_origins(struct sf_engine *engine, struct owned *owned, const
 		struct sf_storage *storage = sf_storages_by_name(engine->storages, disk->storage);
 
 		if (storage)
-			(void)sf_object_list(storage, disk->object.origin, check_owner, owned, NULL); /* a courtesy */
+			(void)sf_object_list(storage, disk->object.origin, check_owner, owned,
+					     NULL); /* a courtesy */
 	}
 }
 
@@ -65,7 +70,8 @@ static void look_at_disks(struct sf_engine *engine, struct owned *owned, const s
 			sf_health_set(engine->health, "disk", subject, "%s", err.text);
 			continue;
 		}
-		(void)sf_object_list(volume->storage, volume->origin, check_owner, owned, NULL); /* a courtesy */
+		(void)sf_object_list(volume->storage, volume->origin, check_owner, owned,
+				     NULL); /* a courtesy */
 		sf_volume_close(volume);
 	}
 }

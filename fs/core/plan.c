@@ -24,10 +24,10 @@ int sf_plan_write(int vm_dir, const struct sf_plan *plan, struct sf_err *err)
 	sf_id_format(&plan->snapshot, snapshot);
 	sf_id_format(&plan->safety, safety);
 	root = json_pack("{s:i, s:s, s:s, s:o, s:s, s:s, s:b, s:b}", "schema", PLAN_SCHEMA, "phase",
-	                 sf_life_name(plan->phase), "snapshot", snapshot, "safety",
-	                 plan->has_safety ? json_string(safety) : json_null(), "guest",
-	                 sf_power_name(plan->guest), "power", sf_power_name(plan->power), "memory",
-	                 plan->memory, "back", plan->back);
+			 sf_life_name(plan->phase), "snapshot", snapshot, "safety",
+			 plan->has_safety ? json_string(safety) : json_null(), "guest",
+			 sf_power_name(plan->guest), "power", sf_power_name(plan->power), "memory",
+			 plan->memory, "back", plan->back);
 	text = sf_json_text(root, &len);
 	if (!text)
 		return sf_fail(err, -ENOMEM, "out of memory");
@@ -68,8 +68,8 @@ static int parse(const json_t *root, struct sf_plan *plan, struct sf_err *err)
 	if ((rc = sf_json_u64(root, "schema", &schema, err)) < 0)
 		return rc;
 	if (schema != PLAN_SCHEMA)
-		return sf_fail(err, -EINVAL, "\"schema\" is %llu, this version reads %d", (unsigned long long)schema,
-		               PLAN_SCHEMA);
+		return sf_fail(err, -EINVAL, "\"schema\" is %llu, this version reads %d",
+			       (unsigned long long)schema, PLAN_SCHEMA);
 	if ((rc = parse_phase(root, &plan->phase, err)) < 0 ||
 	    (rc = sf_json_id(root, "snapshot", &plan->snapshot, err)) < 0 ||
 	    (rc = parse_power(root, "guest", &plan->guest, err)) < 0 ||

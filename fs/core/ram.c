@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The hypervisor writes into a pipe; a thread (the pump) reads it in whole blocks, hashes them and writes the file. When
- * the pump fails it closes its end, so that the hypervisor's next write fails (EPIPE) instead of blocking for ever.
+ * The hypervisor writes into a pipe; a thread (the pump) reads it in whole blocks, hashes them and writes the
+ * file. When the pump fails it closes its end, so that the hypervisor's next write fails (EPIPE) instead of
+ * blocking for ever.
  */
 #include "ram.h"
 
@@ -106,7 +107,7 @@ static void digest(XXH3_state_t *hash, unsigned char out[static 16])
 
 /* Runs the save with the pump beside it. The pump's own failure explains the save's. */
 static int stream(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, const struct sf_save_hooks *hooks,
-                  struct sf_job *job, struct pump *pump, struct sf_err *err)
+		  struct sf_job *job, struct pump *pump, struct sf_err *err)
 {
 	int ends[2];
 	pthread_t thread;
@@ -129,8 +130,9 @@ static int stream(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, const s
 	return rc;
 }
 
-int sf_ram_save(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, int dir, const struct sf_save_hooks *hooks,
-                struct sf_job *job, struct sf_record_memory *ret, struct sf_err *err)
+int sf_ram_save(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, int dir,
+		const struct sf_save_hooks *hooks, struct sf_job *job, struct sf_record_memory *ret,
+		struct sf_err *err)
 {
 	struct pump pump = {.from = -1, .to = -1};
 	int rc = pump_init(&pump, dir, err);
@@ -174,7 +176,7 @@ int sf_ram_open(int dir, const struct sf_record_memory *memory, struct sf_err *e
 		return sf_fail(err, -errno, "stat " SF_STATE_MEMORY ": %s", strerror(errno));
 	if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size != memory->size_bytes)
 		return sf_fail(err, -EIO, SF_STATE_MEMORY " has %lld bytes, not the %llu that were saved",
-		               (long long)st.st_size, (unsigned long long)memory->size_bytes);
+			       (long long)st.st_size, (unsigned long long)memory->size_bytes);
 	return sf_take_fd(&fd);
 }
 

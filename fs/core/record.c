@@ -61,9 +61,9 @@ static json_t *format_disk(const struct sf_record *record, size_t index)
 	sf_disk_file_name(index, disk->object.vdev, file);
 	sf_id_format(&disk->object.token, token);
 	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I}", "vdev", disk->object.vdev, "file", file,
-	                 "storage", disk->storage, "method", disk->method, "origin", disk->object.origin, "token",
-	                 token, "size_bytes", (json_int_t)disk->stat.size_bytes, "allocated_bytes",
-	                 (json_int_t)disk->stat.allocated_bytes);
+			 "storage", disk->storage, "method", disk->method, "origin", disk->object.origin,
+			 "token", token, "size_bytes", (json_int_t)disk->stat.size_bytes, "allocated_bytes",
+			 (json_int_t)disk->stat.allocated_bytes);
 }
 
 static json_t *format_disks(const struct sf_record *record)
@@ -86,8 +86,8 @@ static json_t *format_memory(const struct sf_record_memory *memory)
 	if (!memory->present)
 		return json_null();
 	format_hash(memory, hash);
-	return json_pack("{s:s, s:I, s:s}", "file", "memory.sav", "size_bytes", (json_int_t)memory->size_bytes,
-	                 "xxh3_128", hash);
+	return json_pack("{s:s, s:I, s:s}", "file", "memory.sav", "size_bytes",
+			 (json_int_t)memory->size_bytes, "xxh3_128", hash);
 }
 
 char *sf_record_format(const struct sf_record *record, size_t *ret_len)
@@ -98,13 +98,13 @@ char *sf_record_format(const struct sf_record *record, size_t *ret_len)
 	sf_id_format(&record->uuid, uuid);
 	sf_time_format(record->taken_ns, taken);
 	sf_time_format(record->edited_ns, edited);
-	root = json_pack("{s:i, s:s, s:s, s:s, s:{s:s, s:s}, s:s, s:s, s:s, s:s, s:b, s:s, s:o, s:o}", "schema",
-	                 SF_RECORD_SCHEMA, "uuid", uuid, "name", record->name, "state",
-	                 state_names[record->state], "vm", "name", record->vm_name, "uuid", record->vm_uuid,
-	                 "taken", taken, "edited", edited, "consistency", consistency_names[record->consistency],
-	                 "power", sf_power_name(record->power), "held", record->held, "description",
-	                 record->description, "disks", format_disks(record), "memory",
-	                 format_memory(&record->memory));
+	root = json_pack("{s:i, s:s, s:s, s:s, s:{s:s, s:s}, s:s, s:s, s:s, s:s, s:b, s:s, s:o, s:o}",
+			 "schema", SF_RECORD_SCHEMA, "uuid", uuid, "name", record->name, "state",
+			 state_names[record->state], "vm", "name", record->vm_name, "uuid", record->vm_uuid,
+			 "taken", taken, "edited", edited, "consistency",
+			 consistency_names[record->consistency], "power", sf_power_name(record->power),
+			 "held", record->held, "description", record->description, "disks",
+			 format_disks(record), "memory", format_memory(&record->memory));
 	if (root && record->state == SF_RECORD_CREATING &&
 	    (json_object_set_new(root, "leased", json_boolean(record->leased)) < 0 ||
 	     json_object_set_new(root, "quiesced", json_boolean(record->quiesced)) < 0))
@@ -114,7 +114,7 @@ char *sf_record_format(const struct sf_record *record, size_t *ret_len)
 
 /* The index of a string member in names; -EINVAL names the member. */
 static int parse_word(const json_t *object, const char *key, const char *const *names, size_t nnames,
-                      size_t *ret, struct sf_err *err)
+		      size_t *ret, struct sf_err *err)
 {
 	char word[16];
 	int rc = sf_json_string(object, key, word, sizeof(word), err);
@@ -140,7 +140,8 @@ static int parse_disk(const json_t *item, struct sf_record_disk *disk, struct sf
 	    (rc = sf_vdev_check(disk->object.vdev, err)) < 0 ||
 	    (rc = sf_json_string(item, "storage", disk->storage, sizeof(disk->storage), err)) < 0 ||
 	    (rc = sf_json_string(item, "method", disk->method, sizeof(disk->method), err)) < 0 ||
-	    (rc = sf_json_string(item, "origin", disk->object.origin, sizeof(disk->object.origin), err)) < 0 ||
+	    (rc = sf_json_string(item, "origin", disk->object.origin, sizeof(disk->object.origin), err)) <
+		    0 ||
 	    (rc = sf_json_id(item, "token", &disk->object.token, err)) < 0 ||
 	    (rc = sf_json_u64(item, "size_bytes", &disk->stat.size_bytes, err)) < 0 ||
 	    (rc = sf_json_u64(item, "allocated_bytes", &disk->stat.allocated_bytes, err)) < 0)
@@ -194,7 +195,9 @@ static int parse_memory(const json_t *root, struct sf_record_memory *memory, str
 	_Static_assert(sizeof(hash) == sizeof(memory->xxh3_128), "an id and the hash have the same form");
 	memory->present = json_is_object(value);
 	if (!memory->present)
-		return json_is_null(value) ? 0 : sf_fail(err, -EINVAL, "\"memory\" is neither an object nor null");
+		return json_is_null(value)
+			       ? 0
+			       : sf_fail(err, -EINVAL, "\"memory\" is neither an object nor null");
 	if ((rc = sf_json_u64(value, "size_bytes", &memory->size_bytes, err)) < 0 ||
 	    (rc = sf_json_id(value, "xxh3_128", &hash, err)) < 0)
 		return rc;
@@ -212,8 +215,8 @@ static int parse_identity(const json_t *root, struct sf_record *record, struct s
 	if ((rc = sf_json_u64(root, "schema", &schema, err)) < 0)
 		return rc;
 	if (schema != SF_RECORD_SCHEMA)
-		return sf_fail(err, -EINVAL, "\"schema\" is %llu, this version reads %d", (unsigned long long)schema,
-		               SF_RECORD_SCHEMA);
+		return sf_fail(err, -EINVAL, "\"schema\" is %llu, this version reads %d",
+			       (unsigned long long)schema, SF_RECORD_SCHEMA);
 	if ((rc = sf_json_id(root, "uuid", &record->uuid, err)) < 0 ||
 	    (rc = parse_word(root, "state", state_names, 3, &word, err)) < 0)
 		return rc;
@@ -237,7 +240,8 @@ static int parse_facts(const json_t *root, struct sf_record *record, struct sf_e
 	    (rc = parse_word(root, "consistency", consistency_names, 4, &word, err)) < 0 ||
 	    (rc = sf_json_string(root, "power", power, sizeof(power), err)) < 0 ||
 	    (rc = sf_json_bool(root, "held", &record->held, err)) < 0 ||
-	    (rc = sf_json_string(root, "description", record->description, sizeof(record->description), err)) < 0)
+	    (rc = sf_json_string(root, "description", record->description, sizeof(record->description),
+				 err)) < 0)
 		return rc;
 	record->consistency = (enum sf_consistency)word;
 	if (sf_power_parse(power, &record->power) < 0)
@@ -260,7 +264,8 @@ int sf_record_parse(const char *text, size_t len, struct sf_record *ret, struct 
 	if (!record)
 		return sf_fail(err, -ENOMEM, "out of memory");
 	if ((rc = parse_identity(root, record, err)) < 0 || (rc = parse_facts(root, record, err)) < 0 ||
-	    (rc = parse_disks(root, record, err)) < 0 || (rc = parse_memory(root, &record->memory, err)) < 0) {
+	    (rc = parse_disks(root, record, err)) < 0 ||
+	    (rc = parse_memory(root, &record->memory, err)) < 0) {
 		sf_record_fini(record);
 		return rc;
 	}

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The record of one snapshot and its one form on disk and in the tree: meta.json (schema 1). Reading trusts nothing:
- * every member is checked for type, range and form, unknown members are ignored (a later version may add some).
+ * The record of one snapshot and its one form on disk and in the tree: meta.json (schema 1). Reading trusts
+ * nothing: every member is checked for type, range and form, unknown members are ignored (a later version may
+ * add some).
  */
 #ifndef SF_CORE_RECORD_H
 #define SF_CORE_RECORD_H

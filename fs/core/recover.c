@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * After a crash: guests first, then half-done snapshots, then half-done reverts, then a look for volumes that nobody
- * owns. Records that cannot be read are set aside; what cannot be finished is reported and kept. Nothing is guessed.
+ * After a crash: guests first, then half-done snapshots, then half-done reverts, then a look for volumes that
+ * nobody owns. Records that cannot be read are set aside; what cannot be finished is reported and kept.
+ * Nothing is guessed.
  */
 #include "engine_impl.h"
 
@@ -97,7 +98,8 @@ void sf_resume_forgotten(struct sf_engine *engine, const struct sf_vm_desc *vm)
 	if (rc < 0)
 		sf_log(SF_LOG_WARNING, "VM '%s' cannot be resumed yet: %s", vm->name, err.text);
 	else
-		sf_log(SF_LOG_INFO, "VM '%s': its guest may have been left at rest by a crash and is running", vm->name);
+		sf_log(SF_LOG_INFO, "VM '%s': its guest may have been left at rest by a crash and is running",
+		       vm->name);
 }
 
 static void free_guest_of(struct sf_vm_op *op, const char *name)
@@ -142,7 +144,8 @@ static void set_aside(struct sf_vm_op *op, const char *name, const struct sf_err
 			(void)snprintf(aside, sizeof(aside), ASIDE_PREFIX "%.200s-%d", name, i);
 	}
 	(void)snprintf(subject, sizeof(subject), "%s/%s", op->name, rc < 0 ? name : aside);
-	sf_health_set(op->engine->health, "set-aside", subject, "the record of '%s' cannot be read: %s", name, why->text);
+	sf_health_set(op->engine->health, "set-aside", subject, "the record of '%s' cannot be read: %s", name,
+		      why->text);
 }
 
 /* Whether the directory holds nothing but what an interrupted first write of its record leaves. */
@@ -243,7 +246,8 @@ static int recover_ready(struct sf_vm_op *op, const char *name, struct sf_record
 	return dir < 0 ? dir : publish(op, record, err);
 }
 
-static int recover_deleting(struct sf_vm_op *op, const char *name, const struct sf_record *record, struct sf_err *err)
+static int recover_deleting(struct sf_vm_op *op, const char *name, const struct sf_record *record,
+			    struct sf_err *err)
 {
 	uint64_t id = sf_snapshot_id(&record->uuid);
 	struct sf_snapshot *known;
@@ -302,9 +306,10 @@ static void recover_entry(struct sf_vm_op *op, const char *name)
 		(void)unlinkat(op->dir, name, 0); /* tried again at the next start */
 	} else if (strncmp(name, ASIDE_PREFIX, strlen(ASIDE_PREFIX)) == 0) {
 		sf_health_set(op->engine->health, "set-aside", subject,
-		              "a record that could not be read lies in the state directory");
+			      "a record that could not be read lies in the state directory");
 	} else if (!is_directory(op->dir, name) || (*name == '.' && !is_deleting_name(name))) {
-		sf_health_set(op->engine->health, "stray", subject, "is not snapfs's and lies in its state directory");
+		sf_health_set(op->engine->health, "stray", subject,
+			      "is not snapfs's and lies in its state directory");
 	} else if (recover_snapshot(op, name, &err) < 0) {
 		sf_op_unsettle(op);
 		sf_health_set(op->engine->health, "undo", subject, "%s", err.text);
@@ -323,7 +328,8 @@ static int recover_plan(struct sf_vm_op *op, struct sf_err *err)
 		return 0;
 	}
 	if (rc == 0) {
-		sf_log(SF_LOG_INFO, "VM '%s': a revert was interrupted while %s", op->name, sf_life_name(plan.phase));
+		sf_log(SF_LOG_INFO, "VM '%s': a revert was interrupted while %s", op->name,
+		       sf_life_name(plan.phase));
 		rc = sf_revert_found(op, &plan, err);
 	}
 	if (rc < 0) {
@@ -356,7 +362,7 @@ int sf_recover_vm(struct sf_vm_op *op, struct sf_err *err)
 /* --- whose directory is it --- */
 
 static void identity_of(int vm_dir, const char *dir_name, char uuid[static SF_VM_UUID],
-                        char vm_name[static SF_NAME_MAX + 1])
+			char vm_name[static SF_NAME_MAX + 1])
 {
 	struct names names;
 	bool known = false;
@@ -399,8 +405,9 @@ static void adopt_dir(struct sf_engine *engine, const char *name)
 		rc = sf_engine_add_gone(engine, uuid, vm_name, name, &vm);
 	}
 	if (rc < 0)
-		sf_health_set(engine->health, "stray", name, "in the state directory, is not the directory of a VM: %s",
-		              rc == -EEXIST ? "its VM has another one" : err.text);
+		sf_health_set(engine->health, "stray", name,
+			      "in the state directory, is not the directory of a VM: %s",
+			      rc == -EEXIST ? "its VM has another one" : err.text);
 }
 
 static void adopt_dirs(struct sf_engine *engine)

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The engine's documents: .vm.json, jobs.json, health.json, metrics, last-error. Made anew each time one is opened. */
+/*
+ * The engine's documents: .vm.json, jobs.json, health.json, metrics, last-error. Made anew each time one is
+ * opened.
+ */
 #include "engine_impl.h"
 
 #include "json.h"
@@ -31,9 +34,9 @@ static void add_volume(json_t *item, struct sf_volume *volume)
 	}
 	if (sf_volume_space(volume, &space, NULL) == 0)
 		json_object_set_new(item, "space",
-		                    json_pack("{s:o, s:I, s:I}", "pool", sf_json_lossy(space.pool), "total_bytes",
-		                              (json_int_t)space.total_bytes, "free_bytes",
-		                              (json_int_t)space.free_bytes));
+				    json_pack("{s:o, s:I, s:I}", "pool", sf_json_lossy(space.pool),
+					      "total_bytes", (json_int_t)space.total_bytes, "free_bytes",
+					      (json_int_t)space.free_bytes));
 }
 
 static json_t *disk_json(struct sf_engine *engine, const struct sf_vm_desc *vm, const struct sf_disk *disk)
@@ -54,8 +57,8 @@ static json_t *disk_json(struct sf_engine *engine, const struct sf_vm_desc *vm, 
 static json_t *policy_json(const struct sf_policy *policy)
 {
 	return json_pack("{s:b, s:b, s:I, s:I}", "memory", policy->memory, "quiesce", policy->quiesce,
-	                 "pause_deadline_ms", (json_int_t)policy->pause_deadline_ms, "max_snapshots",
-	                 (json_int_t)policy->max_snapshots);
+			 "pause_deadline_ms", (json_int_t)policy->pause_deadline_ms, "max_snapshots",
+			 (json_int_t)policy->max_snapshots);
 }
 
 /* What of the table of VMs the document shows. */
@@ -92,12 +95,13 @@ static json_t *vm_json(struct sf_engine *engine, uint64_t vm_id, const struct vm
 	(void)sf_catalog_vm_by_id(engine->catalog, vm_id, &info); /* none: no snapshots */
 	for (size_t i = 0; i < view->desc.ndisks; i++)
 		json_array_append_new(disks, disk_json(engine, &view->desc, &view->desc.disks[i]));
-	root = json_pack("{s:o, s:o, s:b, s:s, s:s, s:I, s:b, s:b, s:I, s:o, s:o}", "name", sf_json_lossy(view->name),
-	                 "uuid", *view->desc.uuid ? sf_json_lossy(view->desc.uuid) : json_null(), "present",
-	                 view->present, "hypervisor", engine->hv->ops->name, "power", sf_power_name(power),
-	                 "memory_bytes", (json_int_t)view->desc.memory_bytes, "busy", view->busy, "unsettled",
-	                 view->unsettled, "snapshots", (json_int_t)info.nsnapshots, "policy",
-	                 policy_json(sf_config_policy(engine->config, view->desc.name)), "disks", disks);
+	root = json_pack("{s:o, s:o, s:b, s:s, s:s, s:I, s:b, s:b, s:I, s:o, s:o}", "name",
+			 sf_json_lossy(view->name), "uuid",
+			 *view->desc.uuid ? sf_json_lossy(view->desc.uuid) : json_null(), "present",
+			 view->present, "hypervisor", engine->hv->ops->name, "power", sf_power_name(power),
+			 "memory_bytes", (json_int_t)view->desc.memory_bytes, "busy", view->busy, "unsettled",
+			 view->unsettled, "snapshots", (json_int_t)info.nsnapshots, "policy",
+			 policy_json(sf_config_policy(engine->config, view->desc.name)), "disks", disks);
 	if (root && rc < 0)
 		json_object_set_new(root, "error", sf_json_lossy(err.text));
 	return root;
@@ -137,7 +141,8 @@ char *sf_engine_last_error(struct sf_engine *engine)
 	if (engine->last_error_ns == 0)
 		return strdup("");
 	sf_time_format(engine->last_error_ns, when);
-	if (asprintf(&text, "%s %s %s\n", when, sf_errno_name(engine->last_error.code), engine->last_error.text) < 0)
+	if (asprintf(&text, "%s %s %s\n", when, sf_errno_name(engine->last_error.code),
+		     engine->last_error.text) < 0)
 		return NULL;
 	return text;
 }
@@ -187,14 +192,16 @@ static void print_vms(FILE *out, struct sf_engine *engine)
 
 static void print_operations(FILE *out, const struct sf_job_counts *counts)
 {
-	print_head(out, "snapfs_operations_total", "counter", "Finished operations since the daemon started.");
+	print_head(out, "snapfs_operations_total", "counter",
+		   "Finished operations since the daemon started.");
 	for (int op = 0; op < SF_OPERATIONS; op++) {
 		const char *name = sf_operation_name((enum sf_operation)op);
 
-		(void)fprintf(out, "snapfs_operations_total{operation=\"%s\",result=\"ok\"} %" PRIu64 "\n", name,
-		              counts->ok[op]);
-		(void)fprintf(out, "snapfs_operations_total{operation=\"%s\",result=\"failed\"} %" PRIu64 "\n", name,
-		              counts->failed[op]);
+		(void)fprintf(out, "snapfs_operations_total{operation=\"%s\",result=\"ok\"} %" PRIu64 "\n",
+			      name, counts->ok[op]);
+		(void)fprintf(out,
+			      "snapfs_operations_total{operation=\"%s\",result=\"failed\"} %" PRIu64 "\n",
+			      name, counts->failed[op]);
 	}
 }
 
@@ -213,12 +220,18 @@ char *sf_engine_metrics(struct sf_engine *engine)
 	print_vms(out, engine);
 	print_operations(out, &counts);
 	print_value(out, "snapfs_operations_running", "gauge", "Operations under way.", counts.running);
-	print_value(out, "snapfs_problems", "gauge", "Entries of health.json.", sf_health_count(engine->health));
-	print_value(out, "snapfs_pauses_total", "counter", "Times a guest was brought to rest.", leases.npauses);
-	print_value(out, "snapfs_pauses_expired_total", "counter", "Pauses that the watchdog ended.", leases.nexpired);
-	print_seconds(out, "snapfs_pause_seconds_total", "counter", "Time guests spent at rest.", leases.total_ms);
-	print_seconds(out, "snapfs_pause_seconds_max", "gauge", "The longest of these pauses.", leases.longest_ms);
-	print_value(out, "snapfs_state_free_bytes", "gauge", "Free space for records and RAM.", space.free_bytes);
+	print_value(out, "snapfs_problems", "gauge", "Entries of health.json.",
+		    sf_health_count(engine->health));
+	print_value(out, "snapfs_pauses_total", "counter", "Times a guest was brought to rest.",
+		    leases.npauses);
+	print_value(out, "snapfs_pauses_expired_total", "counter", "Pauses that the watchdog ended.",
+		    leases.nexpired);
+	print_seconds(out, "snapfs_pause_seconds_total", "counter", "Time guests spent at rest.",
+		      leases.total_ms);
+	print_seconds(out, "snapfs_pause_seconds_max", "gauge", "The longest of these pauses.",
+		      leases.longest_ms);
+	print_value(out, "snapfs_state_free_bytes", "gauge", "Free space for records and RAM.",
+		    space.free_bytes);
 	if (fclose(out) != 0) {
 		free(text);
 		return NULL;

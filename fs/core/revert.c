@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Rolling a VM back: idle -> prepared -> switching -> powering -> idle (lifecycle.h). Up to the stop of the guest a failure is
- * undone; from there on the plan leads forward, after a crash too. A failure past the stop turns the plan round to
- * the safety snapshot, which is then walked to like any other.
+ * Rolling a VM back: idle -> prepared -> switching -> powering -> idle (lifecycle.h). Up to the stop of the
+ * guest a failure is undone; from there on the plan leads forward, after a crash too. A failure past the stop
+ * turns the plan round to the safety snapshot, which is then walked to like any other.
  */
 #include "revert_impl.h"
 
@@ -50,17 +50,17 @@ static int take_safety(struct sf_reverting *r, struct sf_budget *budget, struct 
 	char name[SF_NAME_MAX + 1], description[SF_NAME_MAX + 64];
 	struct sf_create_request request = {.description = description};
 	struct sf_take_options options = {.request = &request,
-	                                  .name = name,
-	                                  .uuid = r->plan.safety,
-	                                  .leave_at_rest = true,
-	                                  .budget = budget};
+					  .name = name,
+					  .uuid = r->plan.safety,
+					  .leave_at_rest = true,
+					  .budget = budget};
 	int rc;
 
 	if (!r->plan.has_safety)
 		return 0;
 	safety_name(r->op, name);
 	(void)snprintf(description, sizeof(description), "the state that the revert to '%s' left",
-	               r->target->record.name);
+		       r->target->record.name);
 	rc = sf_take(r->op, &options, &r->lease, err);
 	return rc < 0 ? sf_wrap(err, rc, "snapshot of the state being left") : 0;
 }
@@ -103,8 +103,8 @@ static int restore_memory(struct sf_reverting *r, struct sf_err *err)
 }
 
 /*
- * After a crash in this phase: a guest that runs is the finished work. One at rest may be half-restored and has not run
- * on these disks yet, so it is brought back once more.
+ * After a crash in this phase: a guest that runs is the finished work. One at rest may be half-restored and
+ * has not run on these disks yet, so it is brought back once more.
  */
 static int set_power(struct sf_reverting *r, struct sf_err *err)
 {
@@ -166,7 +166,7 @@ static int drop_plan(struct sf_reverting *r, struct sf_err *err)
 }
 
 static int perform(struct sf_reverting *r, enum sf_action action, enum sf_life next, struct sf_budget *budget,
-                   struct sf_err *err)
+		   struct sf_err *err)
 {
 	switch (action) {
 	case SF_ACT_WRITE_PLAN:
@@ -191,7 +191,7 @@ static int perform(struct sf_reverting *r, enum sf_action action, enum sf_life n
 }
 
 static int run(struct sf_reverting *r, enum sf_life state, enum sf_event event, struct sf_budget *budget,
-               struct sf_err *err)
+	       struct sf_err *err)
 {
 	const struct sf_step *step = sf_lifecycle(state, event);
 	int rc = 0;
@@ -226,16 +226,17 @@ static int undo(struct sf_reverting *r)
 }
 
 /*
- * The new aim is the state that was left: its disks, if any disk was replaced, its RAM and power; then its snapshot has
- * served. Without such a snapshot, and with the disks as they were, all that is left to do is to boot the guest.
+ * The new aim is the state that was left: its disks, if any disk was replaced, its RAM and power; then its
+ * snapshot has served. Without such a snapshot, and with the disks as they were, all that is left to do is to
+ * boot the guest.
  */
 static int turn_back(struct sf_reverting *r, struct sf_err *err)
 {
 	struct sf_plan plan = {.phase = r->swapped ? SF_LIFE_SWITCHING : SF_LIFE_POWERING,
-	                       .snapshot = r->plan.has_safety ? r->plan.safety : r->plan.snapshot,
-	                       .guest = r->plan.guest,
-	                       .power = r->plan.guest,
-	                       .back = r->plan.has_safety};
+			       .snapshot = r->plan.has_safety ? r->plan.safety : r->plan.snapshot,
+			       .guest = r->plan.guest,
+			       .power = r->plan.guest,
+			       .back = r->plan.has_safety};
 	struct sf_snapshot *aim;
 	int rc;
 
@@ -261,12 +262,13 @@ static int recover(struct sf_reverting *r, int rc, struct sf_err *err)
 	}
 	sf_volumes_close(&r->volumes);
 	if (turn_back(r, &why) == 0)
-		return sf_wrap(err, rc, r->plan.has_safety ? "the VM is as it was before"
-		                                           : "the VM was booted again from its old disks");
+		return sf_wrap(err, rc,
+			       r->plan.has_safety ? "the VM is as it was before"
+						  : "the VM was booted again from its old disks");
 	sf_op_unsettle(r->op);
 	sf_health_set(r->op->engine->health, "revert", r->op->name,
-	              "half done (%s); it goes on with the next operation on this VM or the next start: %s", err->text,
-	              why.text);
+		      "half done (%s); it goes on with the next operation on this VM or the next start: %s",
+		      err->text, why.text);
 	return sf_wrap(err, rc, "half done, to be finished by the next operation or start");
 }
 
@@ -306,7 +308,8 @@ int sf_revert_found(struct sf_vm_op *op, const struct sf_plan *plan, struct sf_e
 	r->plan = *plan;
 	r->found = true;
 	if (plan->phase != SF_LIFE_PREPARED) {
-		rc = sf_catalog_snapshot_by_id(op->engine->catalog, sf_snapshot_id(&plan->snapshot), &r->target);
+		rc = sf_catalog_snapshot_by_id(op->engine->catalog, sf_snapshot_id(&plan->snapshot),
+					       &r->target);
 		if (rc < 0)
 			rc = sf_fail(err, rc, "the snapshot that the VM was being reverted to is gone");
 	}
@@ -326,7 +329,7 @@ int sf_revert_found(struct sf_vm_op *op, const struct sf_plan *plan, struct sf_e
 }
 
 static int revert_named(struct sf_vm_op *op, const char *name, const struct sf_revert_request *request,
-                        struct sf_err *err)
+			struct sf_err *err)
 {
 	struct sf_reverting *r = calloc(1, sizeof(*r)); /* too large for a thread's stack */
 	int rc;
@@ -346,7 +349,7 @@ static int revert_named(struct sf_vm_op *op, const char *name, const struct sf_r
 }
 
 int sf_engine_revert(struct sf_engine *engine, const char *vm, const char *name,
-                     const struct sf_revert_request *request, struct sf_job *job, struct sf_err *err)
+		     const struct sf_revert_request *request, struct sf_job *job, struct sf_err *err)
 {
 	struct sf_err own = {0};
 	struct sf_vm_op op;

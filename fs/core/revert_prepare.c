@@ -22,12 +22,13 @@ int sf_revert_match(struct sf_reverting *r, struct sf_err *err)
 	for (size_t i = 0; rc == 0 && i < record->ndisks; i++) {
 		size_t k = 0;
 
-		while (k < all.n && (!all.list[k] || strcmp(all.list[k]->origin, record->disks[i].object.origin) != 0 ||
-		                     strcmp(all.list[k]->storage->ops->name, record->disks[i].storage) != 0))
+		while (k < all.n &&
+		       (!all.list[k] || strcmp(all.list[k]->origin, record->disks[i].object.origin) != 0 ||
+			strcmp(all.list[k]->storage->ops->name, record->disks[i].storage) != 0))
 			k++;
 		if (k == all.n) {
 			rc = sf_fail(err, -EINVAL, "%s of the snapshot is not a disk of VM '%s' now",
-			             record->disks[i].object.origin, r->op->name);
+				     record->disks[i].object.origin, r->op->name);
 		} else {
 			matched.held[matched.n] = false;
 			matched.list[matched.n++] = all.list[k];
@@ -52,7 +53,7 @@ static int check_objects(struct sf_reverting *r, struct sf_err *err)
 
 		if (rc < 0)
 			return sf_wrap(err, rc == -ENOENT ? -EIO : rc, "disk %s of the snapshot",
-			               record->disks[i].object.vdev);
+				       record->disks[i].object.vdev);
 	}
 	return 0;
 }
@@ -84,7 +85,7 @@ static int budget_swap(struct sf_reverting *r, struct sf_budget *budget, struct 
 		struct sf_space space;
 		uint64_t need;
 		int rc = sf_volume_cost(r->volumes.list[i], SF_FOR_REVERT, &r->target->record.disks[i].object,
-		                        &space, &need, err);
+					&space, &need, err);
 
 		if (rc < 0)
 			return sf_wrap(err, rc, "disk %s", r->target->record.disks[i].object.vdev);
@@ -102,7 +103,8 @@ static int choose_power(struct sf_reverting *r, const struct sf_revert_request *
 	bool control = sf_hypervisor_can(hv, SF_HYPERVISOR_CONTROL);
 
 	if (!control && request->power_given)
-		return sf_fail(err, -EOPNOTSUPP, "hypervisor '%s' cannot set the power state of a VM", hv->ops->name);
+		return sf_fail(err, -EOPNOTSUPP, "hypervisor '%s' cannot set the power state of a VM",
+			       hv->ops->name);
 	if (!control && sf_power_alive(r->plan.guest))
 		return sf_fail(err, -EOPNOTSUPP, "hypervisor '%s' cannot stop the guest", hv->ops->name);
 	if (!control)
@@ -110,12 +112,13 @@ static int choose_power(struct sf_reverting *r, const struct sf_revert_request *
 	else if (wanted == SF_POWER_UNKNOWN)
 		wanted = r->plan.guest;
 	r->plan.power = wanted;
-	r->plan.memory = sf_power_alive(wanted) && record->memory.present && sf_hypervisor_can(hv, SF_HYPERVISOR_MEMORY);
+	r->plan.memory = sf_power_alive(wanted) && record->memory.present &&
+			 sf_hypervisor_can(hv, SF_HYPERVISOR_MEMORY);
 	return 0;
 }
 
-int sf_revert_prepare(struct sf_reverting *r, const struct sf_revert_request *request, struct sf_budget *budget,
-                   struct sf_err *err)
+int sf_revert_prepare(struct sf_reverting *r, const struct sf_revert_request *request,
+		      struct sf_budget *budget, struct sf_err *err)
 {
 	int rc;
 

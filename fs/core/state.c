@@ -33,10 +33,10 @@ static int check_owner(int dir, const char *path, struct sf_err *err)
 		return sf_fail(err, -errno, "stat %s: %s", path, strerror(errno));
 	if (st.st_uid != geteuid())
 		return sf_fail(err, -EPERM, "state directory %s belongs to user %u, not to us", path,
-		               (unsigned)st.st_uid);
+			       (unsigned)st.st_uid);
 	if (st.st_mode & (S_IWGRP | S_IWOTH))
-		return sf_fail(err, -EPERM, "state directory %s may be written to by others (mode %04o)", path,
-		               (unsigned)st.st_mode & 07777);
+		return sf_fail(err, -EPERM, "state directory %s may be written to by others (mode %04o)",
+			       path, (unsigned)st.st_mode & 07777);
 	return 0;
 }
 
@@ -48,16 +48,19 @@ static int open_root(const char *path, struct sf_err *err)
 		return sf_fail(err, -errno, "make state directory %s: %s", path, strerror(errno));
 	dir = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (dir < 0)
-		return sf_fail(err, -errno, "open state directory %s: %s (a symbolic link is not followed)", path,
-		               strerror(errno));
+		return sf_fail(err, -errno, "open state directory %s: %s (a symbolic link is not followed)",
+			       path, strerror(errno));
 	return dir;
 }
 
-/* A fresh file system's lost+found, our own lock and an interrupted id do not make a directory someone else's. */
+/*
+ * A fresh file system's lost+found, our own lock and an interrupted id do not make a directory someone
+ * else's.
+ */
 static bool is_known(const char *name)
 {
 	static const char *const known[] = {".", "..", "lost+found", LOCK_FILE,
-	                                    "." ID_FILE SF_DURABLE_TMP_SUFFIX};
+					    "." ID_FILE SF_DURABLE_TMP_SUFFIX};
 
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
 		if (strcmp(name, known[i]) == 0)
@@ -75,8 +78,9 @@ static int check_empty(int dir, const char *path, struct sf_err *err)
 		return sf_fail(err, -errno, "read state directory %s: %s", path, strerror(errno));
 	while ((entry = readdir(stream)))
 		if (!is_known(entry->d_name))
-			return sf_fail(err, -ENOTEMPTY, "%s is not a state directory of snapfs: it has no id and holds '%s'",
-			               path, entry->d_name);
+			return sf_fail(err, -ENOTEMPTY,
+				       "%s is not a state directory of snapfs: it has no id and holds '%s'",
+				       path, entry->d_name);
 	return 0;
 }
 
@@ -87,7 +91,7 @@ static int take_lock(struct sf_state *state, const char *path, struct sf_err *er
 		return sf_fail(err, -errno, "open lock of state directory %s: %s", path, strerror(errno));
 	if (flock(state->lock, LOCK_EX | LOCK_NB) < 0)
 		return sf_fail(err, errno == EWOULDBLOCK ? -EBUSY : -errno,
-		               "state directory %s is in use by another snapfs", path);
+			       "state directory %s is in use by another snapfs", path);
 	return 0;
 }
 
@@ -124,8 +128,8 @@ int sf_state_open(const char *path, struct sf_state **ret, struct sf_err *err)
 		return sf_fail(err, -ENOMEM, "out of memory");
 	state->lock = -1;
 	state->dir = rc = open_root(path, err);
-	if (rc < 0 || (rc = check_owner(state->dir, path, err)) < 0 || (rc = take_lock(state, path, err)) < 0 ||
-	    (rc = load_id(state, path, err)) < 0) {
+	if (rc < 0 || (rc = check_owner(state->dir, path, err)) < 0 ||
+	    (rc = take_lock(state, path, err)) < 0 || (rc = load_id(state, path, err)) < 0) {
 		sf_state_close(state);
 		return rc;
 	}
@@ -186,9 +190,12 @@ int sf_state_read_record(int snapshot_dir, struct sf_record *ret, struct sf_err 
 
 int sf_state_remove_snapshot(int vm_dir, const char *name, struct sf_err *err)
 {
-	/* The record goes last but its own: until then a crash leaves something that says whose files these are. */
+	/*
+	 * The record goes last but its own: until then a crash leaves something that says whose files these
+	 * are.
+	 */
 	static const char *const files[] = {SF_STATE_MEMORY, "." SF_STATE_META SF_DURABLE_TMP_SUFFIX,
-	                                    SF_STATE_META};
+					    SF_STATE_META};
 	struct sf_err why = {0};
 	auto_fd int dir = sf_open_dir(vm_dir, name, &why);
 	int rc;

@@ -24,29 +24,33 @@
 struct sf_err;
 struct sf_state;
 
-#define SF_STATE_META "meta.json"
+#define SF_STATE_META   "meta.json"
 #define SF_STATE_MEMORY "memory.sav"
-#define SF_STATE_PLAN "revert.json"
+#define SF_STATE_PLAN   "revert.json"
 
 /*
- * Opens the directory, making it (mode 0700) when it is missing and its parent is there. -ENOTDIR or -ELOOP for a
- * symbolic link or a file, -EPERM when it belongs to someone else or others may write to it, -ENOTEMPTY when it holds
- * other things and no id, -EBUSY when another daemon holds it.
+ * Opens the directory, making it (mode 0700) when it is missing and its parent is there. -ENOTDIR or -ELOOP
+ * for a symbolic link or a file, -EPERM when it belongs to someone else or others may write to it, -ENOTEMPTY
+ * when it holds other things and no id, -EBUSY when another daemon holds it.
  */
 int sf_state_open(const char *path, struct sf_state **ret, struct sf_err *err);
 void sf_state_close(struct sf_state *state);
 struct sf_id sf_state_id(const struct sf_state *state);
 int sf_state_fd(const struct sf_state *state);
 
-/* Opens the VM's directory under the state directory. Returns the descriptor; -ENOENT when it is not there. */
+/*
+ * Opens the VM's directory under the state directory. Returns the descriptor; -ENOENT when it is not there.
+ */
 int sf_state_vm_dir(struct sf_state *state, const char *vm_dir, bool create, struct sf_err *err);
 
 /* Writes dir/meta.json. */
 int sf_state_write_record(int snapshot_dir, const struct sf_record *record, struct sf_err *err);
 int sf_state_read_record(int snapshot_dir, struct sf_record *ret, struct sf_err *err);
 
-/* Removes a snapshot's directory with what snapfs puts there: memory.sav, meta.json last, temporary files. -ENOTEMPTY when
- * someone else put things there. One that is gone is success. */
+/*
+ * Removes a snapshot's directory with what snapfs puts there: memory.sav, meta.json last, temporary files.
+ * -ENOTEMPTY when someone else put things there. One that is gone is success.
+ */
 int sf_state_remove_snapshot(int vm_dir, const char *name, struct sf_err *err);
 
 /* "." + the uuid: the name of a snapshot that is being deleted. */

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The only door to the storages. What goes in is checked so that backends need not, what comes out
- * is checked so that a confused backend becomes -EPROTO here and not wrong bytes later. Keeps no
- * state; any thread.
+ * The only door to the storages. What goes in is checked so that backends need not, what comes out is checked
+ * so that a confused backend becomes -EPROTO here and not wrong bytes later. Keeps no state; any thread.
  */
 #include "storage.h"
 
@@ -15,16 +14,14 @@
 #include <string.h>
 #include <unistd.h>
 
-/* A backend counts allocation in blocks or chunks of its own: this much above the size is no lie.
- */
+/* A backend counts allocation in blocks or chunks of its own: this much above the size is no lie. */
 #define ROUNDING (1024 * 1024)
 /* What a record keeps of a method's name, with its NUL. */
 #define METHOD_MAX 16
 
 static struct sf_call call_on(const struct sf_storage *storage, const char *slot, const char *what)
 {
-	return (struct sf_call){
-		.room = "storage", .backend = storage->ops->name, .slot = slot, .what = what};
+	return (struct sf_call){.room = "storage", .backend = storage->ops->name, .slot = slot, .what = what};
 }
 
 static bool text_ok(const char *text, size_t max)
@@ -39,10 +36,10 @@ static bool complete(const struct sf_storage_ops *ops)
 	bool all_holds = ops->hold && ops->hold_check && ops->release;
 	bool no_hold = !ops->hold && !ops->hold_check && !ops->release;
 
-	return ops->name && ops->claims && ops->volume_open && ops->volume_close &&
-	       ops->volume_stat && ops->volume_read && ops->volume_write && ops->cost &&
-	       ops->create && ops->stat && ops->remove && ops->list && ops->image_open &&
-	       ops->revert && ops->space && ops->close && (all_holds || no_hold);
+	return ops->name && ops->claims && ops->volume_open && ops->volume_close && ops->volume_stat &&
+	       ops->volume_read && ops->volume_write && ops->cost && ops->create && ops->stat &&
+	       ops->remove && ops->list && ops->image_open && ops->revert && ops->space && ops->close &&
+	       (all_holds || no_hold);
 }
 
 void sf_storages_add(struct sf_storages *set, struct sf_storage *storage)
@@ -81,13 +78,12 @@ static int check_disk(const char *vm, const struct sf_disk *disk, struct sf_err 
 	if (rc < 0)
 		return sf_wrap(err, rc, "VM '%s'", vm);
 	if (!text_ok(disk->spec, sizeof(disk->spec)))
-		return sf_fail(err, -EINVAL, "disk %s of VM '%s' has no specification", disk->vdev,
-			       vm);
+		return sf_fail(err, -EINVAL, "disk %s of VM '%s' has no specification", disk->vdev, vm);
 	return 0;
 }
 
-static int find_claimer(const struct sf_storages *set, const struct sf_disk *disk,
-			struct sf_storage **ret, struct sf_err *err)
+static int find_claimer(const struct sf_storages *set, const struct sf_disk *disk, struct sf_storage **ret,
+			struct sf_err *err)
 {
 	for (size_t i = 0; i < set->nstorages; i++) {
 		if (set->list[i]->ops->claims(set->list[i], disk->spec)) {
@@ -100,8 +96,7 @@ static int find_claimer(const struct sf_storages *set, const struct sf_disk *dis
 	return sf_fail(err, -EINVAL, "disk %s: no storage backend can snapshot this", disk->spec);
 }
 
-static int check_volume(struct sf_call *call, const struct sf_storage *storage,
-			struct sf_volume *volume)
+static int check_volume(struct sf_call *call, const struct sf_storage *storage, struct sf_volume *volume)
 {
 	int rc;
 
@@ -109,8 +104,8 @@ static int check_volume(struct sf_call *call, const struct sf_storage *storage,
 		return sf_call_broken(call, "returned no volume");
 	if (volume->storage == storage && text_ok(volume->origin, sizeof(volume->origin)))
 		return 0;
-	rc = sf_call_broken(call, volume->storage == storage ? "gave no origin"
-							     : "gave another storage's volume");
+	rc = sf_call_broken(call,
+			    volume->storage == storage ? "gave no origin" : "gave another storage's volume");
 	storage->ops->volume_close(volume);
 	return rc;
 }
@@ -190,8 +185,7 @@ static int check_range(struct sf_volume *volume, size_t len, uint64_t off, struc
 	return 0;
 }
 
-int sf_volume_read(struct sf_volume *volume, void *buf, size_t len, uint64_t off,
-		   struct sf_err *err)
+int sf_volume_read(struct sf_volume *volume, void *buf, size_t len, uint64_t off, struct sf_err *err)
 {
 	struct sf_call call = call_on(volume->storage, "volume_read", volume->origin);
 	int rc = check_range(volume, len, off, err);
@@ -202,8 +196,7 @@ int sf_volume_read(struct sf_volume *volume, void *buf, size_t len, uint64_t off
 	return sf_call_end(&call, rc, err);
 }
 
-int sf_volume_write(struct sf_volume *volume, const void *buf, size_t len, uint64_t off,
-		    struct sf_err *err)
+int sf_volume_write(struct sf_volume *volume, const void *buf, size_t len, uint64_t off, struct sf_err *err)
 {
 	struct sf_call call = call_on(volume->storage, "volume_write", volume->origin);
 	int rc = check_range(volume, len, off, err);
@@ -277,16 +270,17 @@ static int check_object(const struct sf_object *object, struct sf_err *err)
 	return 0;
 }
 
-/* An object that a volume is asked about must be that volume's: reverting one disk to another's
- * content is never meant. */
-static int check_own(const struct sf_volume *volume, const struct sf_object *object,
-		     struct sf_err *err)
+/*
+ * An object that a volume is asked about must be that volume's: reverting one disk to another's content is
+ * never meant.
+ */
+static int check_own(const struct sf_volume *volume, const struct sf_object *object, struct sf_err *err)
 {
 	int rc = check_object(object, err);
 
 	if (rc == 0 && strcmp(object->origin, volume->origin) != 0)
-		return sf_fail(err, -EINVAL, "a snapshot of %s is no snapshot of %s",
-			       object->origin, volume->origin);
+		return sf_fail(err, -EINVAL, "a snapshot of %s is no snapshot of %s", object->origin,
+			       volume->origin);
 	return rc;
 }
 
@@ -307,15 +301,13 @@ static int check_cost_args(const struct sf_volume *volume, enum sf_purpose purpo
 	if (purpose == SF_FOR_CREATE && !object)
 		return 0;
 	if (purpose != SF_FOR_REVERT || !object)
-		return sf_fail(err, -EINVAL,
-			       "cost of %s: only a revert needs a snapshot, and it does",
+		return sf_fail(err, -EINVAL, "cost of %s: only a revert needs a snapshot, and it does",
 			       volume->origin);
 	return check_own(volume, object, err);
 }
 
-int sf_volume_cost(struct sf_volume *volume, enum sf_purpose purpose,
-		   const struct sf_object *object, struct sf_space *ret_pool,
-		   uint64_t *ret_need_bytes, struct sf_err *err)
+int sf_volume_cost(struct sf_volume *volume, enum sf_purpose purpose, const struct sf_object *object,
+		   struct sf_space *ret_pool, uint64_t *ret_need_bytes, struct sf_err *err)
 {
 	struct sf_call call = call_on(volume->storage, "cost", volume->origin);
 	struct sf_space pool = {0};
@@ -374,13 +366,12 @@ int sf_object_settle(struct sf_storage *storage, const struct sf_object *object,
 
 	if (rc < 0)
 		return rc;
-	return sf_call_end(
-		&call, storage->ops->settle ? storage->ops->settle(storage, object, &call.err) : 0,
-		err);
+	return sf_call_end(&call, storage->ops->settle ? storage->ops->settle(storage, object, &call.err) : 0,
+			   err);
 }
 
-int sf_object_stat(struct sf_storage *storage, const struct sf_object *object,
-		   struct sf_object_stat *ret, struct sf_err *err)
+int sf_object_stat(struct sf_storage *storage, const struct sf_object *object, struct sf_object_stat *ret,
+		   struct sf_err *err)
 {
 	struct sf_call call = call_on(storage, "stat", object->origin);
 	struct sf_object_stat st = {0};
@@ -457,8 +448,8 @@ static int check_image(struct sf_call *call, struct sf_image *image)
 	return sf_call_broken(call, "gave a size of 0");
 }
 
-int sf_object_image(struct sf_storage *storage, const struct sf_object *object,
-		    struct sf_image **ret, struct sf_err *err)
+int sf_object_image(struct sf_storage *storage, const struct sf_object *object, struct sf_image **ret,
+		    struct sf_err *err)
 {
 	struct sf_call call = call_on(storage, "image_open", object->origin);
 	struct sf_image *image = NULL;

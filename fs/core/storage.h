@@ -2,17 +2,19 @@
 /*
  * The storage contract: where disks live and how they are snapshotted.
  *
- * A *storage* is one backend, a *volume* one live disk of a VM, an *object* the snapshot of one volume. Every object
- * carries a 128-bit token and the state directory's id. All recovery rests on three rules: creating an object whose
- * token exists succeeds and changes nothing; removing one that is gone succeeds; nothing that does not carry
- * our state id is ever listed, changed or removed. The one exception is the live volume itself, in revert.
+ * A *storage* is one backend, a *volume* one live disk of a VM, an *object* the snapshot of one volume. Every
+ * object carries a 128-bit token and the state directory's id. All recovery rests on three rules: creating an
+ * object whose token exists succeeds and changes nothing; removing one that is gone succeeds; nothing that
+ * does not carry our state id is ever listed, changed or removed. The one exception is the live volume
+ * itself, in revert.
  *
- * Each call is durable when it returns, except create, which settle completes. A call either happens or changes
- * nothing that a repeat of the call would not put right. Calls on different volumes may run at the same time; the engine
- * never runs two changing calls on one volume at once.
+ * Each call is durable when it returns, except create, which settle completes. A call either happens or
+ * changes nothing that a repeat of the call would not put right. Calls on different volumes may run at the
+ * same time; the engine never runs two changing calls on one volume at once.
  *
- * Backends fill in struct sf_storage_ops; everyone else calls the sf_storage_… functions below, the only door, which
- * check arguments and results, clamp ranges, log under SNAPFS_DEBUG, and stand in for optional slots.
+ * Backends fill in struct sf_storage_ops; everyone else calls the sf_storage_… functions below, the only
+ * door, which check arguments and results, clamp ranges, log under SNAPFS_DEBUG, and stand in for optional
+ * slots.
  */
 #ifndef SF_CORE_STORAGE_H
 #define SF_CORE_STORAGE_H
@@ -59,7 +61,7 @@ struct sf_object_stat {
 struct sf_volume_stat {
 	uint64_t size_bytes;
 	uint64_t allocated_bytes;
-	bool instant;       /* a snapshot takes the same short time whatever the size, and is atomic by itself */
+	bool instant; /* a snapshot takes the same short time whatever the size, and is atomic by itself */
 	const char *method; /* static text, as in sf_object_stat */
 };
 
@@ -86,59 +88,65 @@ struct sf_storage_ops {
 	 * snapshot. Nothing is held: the guest may go on using it.
 	 */
 	int (*volume_open)(struct sf_storage *storage, const char *vm, const struct sf_disk *disk,
-	                   struct sf_volume **ret, struct sf_err *err);
+			   struct sf_volume **ret, struct sf_err *err);
 	void (*volume_close)(struct sf_volume *volume);
 	int (*volume_stat)(struct sf_volume *volume, struct sf_volume_stat *ret, struct sf_err *err);
 
 	/* The live disk as a guest in this process sees it (sim) and as tests do. Whole range or failure. */
 	int (*volume_read)(struct sf_volume *volume, void *buf, size_t len, uint64_t off, struct sf_err *err);
-	int (*volume_write)(struct sf_volume *volume, const void *buf, size_t len, uint64_t off, struct sf_err *err);
+	int (*volume_write)(struct sf_volume *volume, const void *buf, size_t len, uint64_t off,
+			    struct sf_err *err);
 
 	/*
-	 * Claims the live disk: nobody else has it open for writing, and anyone who tries before release is kept
-	 * waiting or noticed. -EBUSY when somebody has, or when it cannot be told. hold_check says whether
-	 * a claim is still undisturbed (-EBUSY when not). Optional, all three together: always granted.
+	 * Claims the live disk: nobody else has it open for writing, and anyone who tries before release is
+	 * kept waiting or noticed. -EBUSY when somebody has, or when it cannot be told. hold_check says
+	 * whether a claim is still undisturbed (-EBUSY when not). Optional, all three together: always
+	 * granted.
 	 */
 	int (*hold)(struct sf_volume *volume, struct sf_err *err);
 	int (*hold_check)(struct sf_volume *volume, struct sf_err *err);
 	void (*release)(struct sf_volume *volume);
 
-	/* Pool and worst-case need in bytes of a create or revert; -ENOSPC when the pool's own state forbids it. */
+	/*
+	 * Pool and worst-case need in bytes of a create or revert; -ENOSPC when the pool's own state forbids
+	 * it.
+	 */
 	int (*cost)(struct sf_volume *volume, enum sf_purpose purpose, const struct sf_object *object,
-	            struct sf_space *ret_pool, uint64_t *ret_need_bytes, struct sf_err *err);
+		    struct sf_space *ret_pool, uint64_t *ret_need_bytes, struct sf_err *err);
 
 	/*
-	 * Snapshots the volume at one instant; the caller vouches that nobody writes to it, or the volume
-	 * is `instant`. Polls job: -EINTR when cancelled. *ret counts once the call returned 0.
+	 * Snapshots the volume at one instant; the caller vouches that nobody writes to it, or the volume is
+	 * `instant`. Polls job: -EINTR when cancelled. *ret counts once the call returned 0.
 	 */
 	int (*create)(struct sf_volume *volume, const struct sf_object *object, struct sf_job *job,
-	              struct sf_object_stat *ret, struct sf_err *err);
+		      struct sf_object_stat *ret, struct sf_err *err);
 	/* Makes a created object durable; called once the guest runs again. Optional: create was durable. */
 	int (*settle)(struct sf_storage *storage, const struct sf_object *object, struct sf_err *err);
 
 	/* -ENOENT: no such object. -ESTALE: it is there and its content is gone. */
 	int (*stat)(struct sf_storage *storage, const struct sf_object *object, struct sf_object_stat *ret,
-	            struct sf_err *err);
+		    struct sf_err *err);
 	/* Also clears away what a crashed create of this token left behind. */
 	int (*remove)(struct sf_storage *storage, const struct sf_object *object, struct sf_err *err);
 	/*
-	 * Calls fn for every object with our state id that is kept where origin's snapshots are kept, whole or half-made;
-	 * where says where an administrator finds it. Stops at fn's first failure and returns it.
+	 * Calls fn for every object with our state id that is kept where origin's snapshots are kept, whole
+	 * or half-made; where says where an administrator finds it. Stops at fn's first failure and returns
+	 * it.
 	 */
 	int (*list)(struct sf_storage *storage, const char *origin, sf_object_fn *fn, void *arg,
-	            struct sf_err *err);
+		    struct sf_err *err);
 
 	int (*image_open)(struct sf_storage *storage, const struct sf_object *object, struct sf_image **ret,
-	                  struct sf_err *err);
+			  struct sf_err *err);
 
 	/*
-	 * Gives the live volume the object's content; the object stays as it is. At every instant, a crash included,
-	 * the volume's name leads to a complete disk, old or new, or a repeat of the call makes it so.
-	 * -EINTR when cancelled. A failure leaves the volume as it was; when that cannot be said it is -EUCLEAN, and
-	 * only a repeat helps. The caller holds the volume or stopped its guest.
+	 * Gives the live volume the object's content; the object stays as it is. At every instant, a crash
+	 * included, the volume's name leads to a complete disk, old or new, or a repeat of the call makes it
+	 * so. -EINTR when cancelled. A failure leaves the volume as it was; when that cannot be said it is
+	 * -EUCLEAN, and only a repeat helps. The caller holds the volume or stopped its guest.
 	 */
 	int (*revert)(struct sf_volume *volume, const struct sf_object *object, struct sf_job *job,
-	              struct sf_err *err);
+		      struct sf_err *err);
 
 	int (*space)(struct sf_volume *volume, struct sf_space *ret, struct sf_err *err);
 	void (*close)(struct sf_storage *storage);
@@ -166,9 +174,12 @@ void sf_storages_close(struct sf_storages *set);
 /* NULL when no backend has that name. */
 struct sf_storage *sf_storages_by_name(const struct sf_storages *set, const char *name);
 
-/* Opens a disk with the first backend that claims it; -EINVAL when none does (-ENOENT for a path that is not there). */
+/*
+ * Opens a disk with the first backend that claims it; -EINVAL when none does (-ENOENT for a path that is not
+ * there).
+ */
 int sf_volume_open(const struct sf_storages *set, const char *vm, const struct sf_disk *disk,
-                   struct sf_volume **ret, struct sf_err *err);
+		   struct sf_volume **ret, struct sf_err *err);
 /* Accepts NULL. */
 void sf_volume_close(struct sf_volume *volume);
 
@@ -181,20 +192,20 @@ int sf_volume_hold_check(struct sf_volume *volume, struct sf_err *err);
 void sf_volume_release(struct sf_volume *volume);
 /* object: the one to revert to; NULL for SF_FOR_CREATE. */
 int sf_volume_cost(struct sf_volume *volume, enum sf_purpose purpose, const struct sf_object *object,
-                   struct sf_space *ret_pool, uint64_t *ret_need_bytes, struct sf_err *err);
+		   struct sf_space *ret_pool, uint64_t *ret_need_bytes, struct sf_err *err);
 int sf_volume_space(struct sf_volume *volume, struct sf_space *ret, struct sf_err *err);
 int sf_volume_revert(struct sf_volume *volume, const struct sf_object *object, struct sf_job *job,
-                     struct sf_err *err);
+		     struct sf_err *err);
 
 int sf_object_create(struct sf_volume *volume, const struct sf_object *object, struct sf_job *job,
-                     struct sf_object_stat *ret, struct sf_err *err);
+		     struct sf_object_stat *ret, struct sf_err *err);
 int sf_object_settle(struct sf_storage *storage, const struct sf_object *object, struct sf_err *err);
 int sf_object_stat(struct sf_storage *storage, const struct sf_object *object, struct sf_object_stat *ret,
-                   struct sf_err *err);
+		   struct sf_err *err);
 int sf_object_remove(struct sf_storage *storage, const struct sf_object *object, struct sf_err *err);
 int sf_object_list(struct sf_storage *storage, const char *origin, sf_object_fn *fn, void *arg,
-                   struct sf_err *err);
+		   struct sf_err *err);
 int sf_object_image(struct sf_storage *storage, const struct sf_object *object, struct sf_image **ret,
-                    struct sf_err *err);
+		    struct sf_err *err);
 
 #endif

@@ -16,7 +16,7 @@ static bool is_wanted(const char *vdev, char (*wanted)[SF_VDEV_MAX + 1], size_t 
 }
 
 static int check_wanted(const struct sf_vm_op *op, char (*wanted)[SF_VDEV_MAX + 1], size_t nwanted,
-                        struct sf_err *err)
+			struct sf_err *err)
 {
 	for (size_t i = 0; i < nwanted; i++) {
 		bool found = false;
@@ -48,12 +48,14 @@ static int refuse_twins(const struct sf_volumes *volumes, const struct sf_volume
 	return 0;
 }
 
-static int open_one(struct sf_vm_op *op, const struct sf_disk *disk, struct sf_volumes *volumes, struct sf_err *err)
+static int open_one(struct sf_vm_op *op, const struct sf_disk *disk, struct sf_volumes *volumes,
+		    struct sf_err *err)
 {
 	struct sf_volume *volume;
 	int rc = sf_volume_open(op->engine->storages, op->desc.name, disk, &volume, err);
 
-	if (rc == 0 && ((rc = check_origin(volume, err)) < 0 || (rc = refuse_twins(volumes, volume, err)) < 0))
+	if (rc == 0 &&
+	    ((rc = check_origin(volume, err)) < 0 || (rc = refuse_twins(volumes, volume, err)) < 0))
 		sf_volume_close(volume);
 	if (rc < 0)
 		return sf_wrap(err, rc, "disk %s", disk->vdev);
@@ -62,8 +64,9 @@ static int open_one(struct sf_vm_op *op, const struct sf_disk *disk, struct sf_v
 	return 0;
 }
 
-int sf_volumes_open(struct sf_vm_op *op, char (*wanted)[SF_VDEV_MAX + 1], size_t nwanted, struct sf_volumes *ret,
-                    const struct sf_disk *ret_disks[static SF_VM_DISKS_MAX], struct sf_err *err)
+int sf_volumes_open(struct sf_vm_op *op, char (*wanted)[SF_VDEV_MAX + 1], size_t nwanted,
+		    struct sf_volumes *ret, const struct sf_disk *ret_disks[static SF_VM_DISKS_MAX],
+		    struct sf_err *err)
 {
 	struct sf_volumes volumes = {.n = 0};
 	int rc = check_wanted(op, wanted, nwanted, err);
@@ -146,9 +149,10 @@ int sf_budget_check(const struct sf_budget *budget, struct sf_err *err)
 
 		if (budget->pools[i].need_bytes > space->free_bytes)
 			return sf_fail(err, -ENOSPC,
-			               "%s would not hold it: up to %" PRIu64 " bytes needed, %" PRIu64
-			               " of %" PRIu64 " free",
-			               space->pool, budget->pools[i].need_bytes, space->free_bytes, space->total_bytes);
+				       "%s would not hold it: up to %" PRIu64 " bytes needed, %" PRIu64
+				       " of %" PRIu64 " free",
+				       space->pool, budget->pools[i].need_bytes, space->free_bytes,
+				       space->total_bytes);
 	}
 	return 0;
 }

@@ -15,8 +15,7 @@
 /* Bytes of a refused word that are quoted: enough to recognise it, too few to flood the log. */
 #define QUOTED 40
 
-/* Junk from a user goes into an error line: cut, and with nothing in it that a terminal would obey.
- */
+/* Junk from a user goes into an error line: cut, and with nothing in it that a terminal would obey. */
 static int refuse_word(const char *word, const char *why, struct sf_err *err)
 {
 	char quoted[QUOTED + 1];
@@ -34,8 +33,7 @@ static int take_command(const char *text, size_t len, char **ret, struct sf_err 
 	char *copy;
 
 	if (len > SF_CONTROL_BYTES_MAX)
-		return sf_fail(err, -EINVAL, "control write of more than %d bytes",
-			       SF_CONTROL_BYTES_MAX);
+		return sf_fail(err, -EINVAL, "control write of more than %d bytes", SF_CONTROL_BYTES_MAX);
 	if (len > 0 && memchr(text, '\0', len))
 		return sf_fail(err, -EINVAL, "control write with a NUL byte");
 	while (len > 0 && strchr(BLANKS, text[len - 1]))
@@ -64,8 +62,8 @@ static int parse_power_word(const char *word, struct sf_revert_request *request,
 	return 0;
 }
 
-int sf_control_parse_revert(const char *text, size_t len, struct sf_revert_request *ret,
-			    bool *ret_given, struct sf_err *err)
+int sf_control_parse_revert(const char *text, size_t len, struct sf_revert_request *ret, bool *ret_given,
+			    struct sf_err *err)
 {
 	struct sf_revert_request request = {0};
 	auto_free char *command = NULL;
@@ -93,8 +91,7 @@ int sf_control_parse_revert(const char *text, size_t len, struct sf_revert_reque
 	return 0;
 }
 
-static int parse_choice(const json_t *object, const char *key, enum sf_tristate *ret,
-			struct sf_err *err)
+static int parse_choice(const json_t *object, const char *key, enum sf_tristate *ret, struct sf_err *err)
 {
 	bool wanted;
 	int rc = sf_json_bool(object, key, &wanted, err);
@@ -139,8 +136,7 @@ static int parse_disks(const json_t *object, struct sf_control_create *create, s
 	int rc = 0;
 
 	if (n == 0 || n > SF_VM_DISKS_MAX)
-		return sf_fail(err, -EINVAL, "\"disks\" is not a list of 1 to %d names",
-			       SF_VM_DISKS_MAX);
+		return sf_fail(err, -EINVAL, "\"disks\" is not a list of 1 to %d names", SF_VM_DISKS_MAX);
 	for (size_t i = 0; i < n && rc == 0; i++)
 		rc = parse_disk(create, json_array_get(list, i), err);
 	create->request.disks = create->disks;
@@ -162,14 +158,13 @@ static int parse_member(const json_t *object, const char *key, struct sf_control
 		return parse_disks(object, create, err);
 	if (strcmp(key, "description") == 0) {
 		request->description = create->description;
-		return sf_json_string(object, key, create->description, sizeof(create->description),
-				      err);
+		return sf_json_string(object, key, create->description, sizeof(create->description), err);
 	}
 	return refuse_word(key, "is not one of name, memory, disks, description, quiesce", err);
 }
 
-int sf_control_parse_create(const char *text, size_t len, struct sf_control_create *ret,
-			    bool *ret_given, struct sf_err *err)
+int sf_control_parse_create(const char *text, size_t len, struct sf_control_create *ret, bool *ret_given,
+			    struct sf_err *err)
 {
 	auto_free char *command = NULL;
 	auto_json json_t *object = NULL;

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What may be written into control files and xattrs, and what .create answers. Knows nothing of
- * FUSE. */
+/* What may be written into control files and xattrs, and what .create answers. Knows nothing of FUSE. */
 #ifndef SF_FACE_CONTROL_H
 #define SF_FACE_CONTROL_H
 
@@ -22,25 +21,26 @@ struct sf_control_create {
 };
 
 /*
- * A word written into revert: "yes" (the recorded power state), "paused", "running" or "off", then
- * perhaps "discard". *ret_given is false for nothing but blanks: nothing is to be done. -EINVAL
- * quotes what is wrong.
+ * A word written into revert: "yes" (the recorded power state), "paused", "running" or "off", then perhaps
+ * "discard". *ret_given is false for nothing but blanks: nothing is to be done. -EINVAL quotes what is wrong.
  */
-int sf_control_parse_revert(const char *text, size_t len, struct sf_revert_request *ret,
-			    bool *ret_given, struct sf_err *err);
+int sf_control_parse_revert(const char *text, size_t len, struct sf_revert_request *ret, bool *ret_given,
+			    struct sf_err *err);
 
 /*
- * The JSON object written into .create. *ret_given as above; *ret counts only when it is true.
- * -EINVAL names the key, -ENAMETOOLONG the name.
+ * The JSON object written into .create. *ret_given as above; *ret counts only when it is true. -EINVAL names
+ * the key, -ENAMETOOLONG the name.
  */
-int sf_control_parse_create(const char *text, size_t len, struct sf_control_create *ret,
-			    bool *ret_given, struct sf_err *err);
+int sf_control_parse_create(const char *text, size_t len, struct sf_control_create *ret, bool *ret_given,
+			    struct sf_err *err);
 
 /* The value of user.snapfs.hold: empty, "1", "yes" hold; "0", "no" release. */
 int sf_control_parse_hold(const char *value, size_t len, bool *ret, struct sf_err *err);
 
-/* What .create reads back, one line of JSON, allocated; NULL when out of memory. rc 0: name is the
- * new snapshot's. */
+/*
+ * What .create reads back, one line of JSON, allocated; NULL when out of memory. rc 0: name is the new
+ * snapshot's.
+ */
 char *sf_control_outcome(const char *vm, const char *name, int rc, const struct sf_err *err);
 
 #endif

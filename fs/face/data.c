@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Open files and their bytes. An image's read goes straight from its handle to the backend and
- * back, with no lock and nothing looked up; the buffer is the thread's own, aligned for O_DIRECT.
+ * Open files and their bytes. An image's read goes straight from its handle to the backend and back, with no
+ * lock and nothing looked up; the buffer is the thread's own, aligned for O_DIRECT.
  */
 #define FUSE_USE_VERSION 312
 
@@ -112,14 +112,13 @@ static void open_meta(struct sf_handle *handle, struct sf_snapshot *snapshot)
 	handle->len = snapshot->meta_len;
 }
 
-static int open_content(const struct sf_fs *fs, const struct sf_node *node,
-			struct sf_handle *handle, struct sf_err *err)
+static int open_content(const struct sf_fs *fs, const struct sf_node *node, struct sf_handle *handle,
+			struct sf_err *err)
 {
 	switch (node->kind) {
 	case SF_NODE_IMAGE:
 		handle->snapshot_id = node->snapshot->id;
-		return sf_engine_image_open(fs->engine, node->snapshot, node->file, &handle->image,
-					    err);
+		return sf_engine_image_open(fs->engine, node->snapshot, node->file, &handle->image, err);
 	case SF_NODE_META:
 		open_meta(handle, node->snapshot);
 		return 0;
@@ -176,8 +175,7 @@ void sf_data_close(struct sf_fs *fs, struct sf_handle *handle)
 	free(handle);
 }
 
-int sf_data_open(struct sf_fs *fs, const struct sf_node *node, struct sf_handle **ret,
-		 struct sf_err *err)
+int sf_data_open(struct sf_fs *fs, const struct sf_node *node, struct sf_handle **ret, struct sf_err *err)
 {
 	struct sf_handle *handle = new_handle(fs, node);
 	int rc;
@@ -255,8 +253,8 @@ static void report_failure(const struct sf_fs *fs, struct sf_handle *handle, str
 	sf_engine_note_failure(fs->engine, what, err);
 }
 
-static void read_image(fuse_req_t req, const struct sf_fs *fs, struct sf_handle *handle,
-		       size_t size, uint64_t off)
+static void read_image(fuse_req_t req, const struct sf_fs *fs, struct sf_handle *handle, size_t size,
+		       uint64_t off)
 {
 	struct sf_err err = {0};
 	void *buffer = take_buffer(fs, size);
@@ -283,8 +281,7 @@ static size_t copy_text(struct sf_handle *handle, size_t size, uint64_t off, cha
 	size_t len;
 
 	if (off < handle->base)
-		handle->base =
-			0; /* the reader has sought back, so it counts from the text's start */
+		handle->base = 0; /* the reader has sought back, so it counts from the text's start */
 	off -= handle->base;
 	if (off >= handle->len)
 		return 0;
@@ -306,8 +303,7 @@ static void read_text(fuse_req_t req, struct sf_handle *handle, size_t size, uin
 		fuse_reply_buf(req, part, len);
 }
 
-void sf_data_read(fuse_req_t req, const struct sf_fs *fs, struct sf_handle *handle, size_t size,
-		  off_t off)
+void sf_data_read(fuse_req_t req, const struct sf_fs *fs, struct sf_handle *handle, size_t size, off_t off)
 {
 	if (handle->image)
 		read_image(req, fs, handle, size, (uint64_t)off);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the libfuse rooms (ops, data, session) share. Headers name libfuse's types by their struct
- * tags only, so that the library's own header is included in .c files alone.
+ * What the libfuse rooms (ops, data, session) share. Headers name libfuse's types by their struct tags only,
+ * so that the library's own header is included in .c files alone.
  */
 #ifndef SF_FACE_FS_H
 #define SF_FACE_FS_H
@@ -23,16 +23,19 @@ struct sf_handle;
 
 /* The largest request that the kernel sends: fs.fuse.max_pages_limit (256) pages. */
 #define SF_FS_MAX_READ (1024U * 1024U)
-/* Threads that may be stuck in a full pool's I/O, which the kernel queues for a minute, before
- * others notice. */
+/*
+ * Threads that may be stuck in a full pool's I/O, which the kernel queues for a minute, before others notice.
+ */
 #define SF_FS_MAX_THREADS 64U
 /* Readahead requests at once: half of the threads, so that it alone never keeps an ls waiting. */
 #define SF_FS_MAX_BACKGROUND (SF_FS_MAX_THREADS / 2)
 /* Four requests in flight for one sequential reader. */
 #define SF_FS_READAHEAD (4 * SF_FS_MAX_READ)
 
-/* The user data of every request. But for tasks and the list of open files nothing changes while
- * requests are served. */
+/*
+ * The user data of every request. But for tasks and the list of open files nothing changes while requests are
+ * served.
+ */
 struct sf_fs {
 	struct sf_engine *engine;
 	struct sf_tree tree;
@@ -52,8 +55,7 @@ void sf_ops_xattr_fill(struct fuse_lowlevel_ops *ops);
 
 void sf_ops_reply_node(struct fuse_req *req, const struct sf_fs *fs, const struct sf_node *node);
 /* Keeps the reason for .snapfs/last-error, then replies -rc. what: "unlink web/clean/disk.img". */
-void sf_ops_refuse(struct fuse_req *req, const struct sf_fs *fs, const char *what,
-		   struct sf_err *err);
+void sf_ops_refuse(struct fuse_req *req, const struct sf_fs *fs, const char *what, struct sf_err *err);
 /* The same for "VERB PATH" of a node, or of name in it. name may be NULL. */
 void sf_ops_refuse_node(struct fuse_req *req, const struct sf_fs *fs, const char *verb,
 			const struct sf_node *node, const char *name, int rc, const char *why);
@@ -65,19 +67,18 @@ int sf_data_init(struct sf_fs *fs, struct sf_err *err);
 void sf_data_fini(struct sf_fs *fs);
 
 /* Opens what node stands for; documents are made now. Not a directory. */
-int sf_data_open(struct sf_fs *fs, const struct sf_node *node, struct sf_handle **ret,
-		 struct sf_err *err);
+int sf_data_open(struct sf_fs *fs, const struct sf_node *node, struct sf_handle **ret, struct sf_err *err);
 /* A directory's listing as it is now, so that it stays whole while snapshots come and go. */
 int sf_data_open_dir(struct sf_fs *fs, const struct sf_node *dir, struct sf_handle **ret);
 const struct sf_entry *sf_data_entries(const struct sf_handle *handle, size_t *ret_n);
 void sf_data_close(struct sf_fs *fs, struct sf_handle *handle);
 
-void sf_data_read(struct fuse_req *req, const struct sf_fs *fs, struct sf_handle *handle,
-		  size_t size, off_t off);
+void sf_data_read(struct fuse_req *req, const struct sf_fs *fs, struct sf_handle *handle, size_t size,
+		  off_t off);
 void sf_data_lseek(struct fuse_req *req, struct sf_handle *handle, off_t off, int whence);
 /*
- * What the handle reads from now on, taken over (NULL: nothing). position: the
- * writer's after the write that it answers, which is where a read without a seek goes on.
+ * What the handle reads from now on, taken over (NULL: nothing). position: the writer's after the write that
+ * it answers, which is where a read without a seek goes on.
  */
 void sf_data_answer(struct sf_handle *handle, char *text, uint64_t position);
 

@@ -17,8 +17,7 @@
 
 #include <fuse_lowlevel.h>
 
-/* What cannot change is asked for once a day; what engine and users change is asked for each time.
- */
+/* What cannot change is asked for once a day; what engine and users change is asked for each time. */
 #define FOREVER_S 86400.0
 #define NAME_S    1.0
 
@@ -44,8 +43,7 @@ static double entry_timeout(const struct sf_node *node)
 	return node->kind == SF_NODE_IMAGE ? FOREVER_S : NAME_S;
 }
 
-static void fill_entry(const struct sf_fs *fs, const struct sf_node *node,
-		       struct fuse_entry_param *entry)
+static void fill_entry(const struct sf_fs *fs, const struct sf_node *node, struct fuse_entry_param *entry)
 {
 	memset(entry, 0, sizeof(*entry));
 	entry->ino = node->ino;
@@ -62,8 +60,7 @@ void sf_ops_reply_node(fuse_req_t req, const struct sf_fs *fs, const struct sf_n
 	fuse_reply_entry(req, &entry);
 }
 
-/* Names and words that nobody has checked yet: in a report they must not look like a second line.
- */
+/* Names and words that nobody has checked yet: in a report they must not look like a second line. */
 static void defuse(char *text)
 {
 	for (; *text; text++)
@@ -78,8 +75,8 @@ void sf_ops_refuse(fuse_req_t req, const struct sf_fs *fs, const char *what, str
 	fuse_reply_err(req, -err->code);
 }
 
-void sf_ops_refuse_node(fuse_req_t req, const struct sf_fs *fs, const char *verb,
-			const struct sf_node *node, const char *name, int rc, const char *why)
+void sf_ops_refuse_node(fuse_req_t req, const struct sf_fs *fs, const char *verb, const struct sf_node *node,
+			const char *name, int rc, const char *why)
 {
 	char path[SF_NODE_PATH], what[SF_ERR_TEXT];
 	struct sf_err err = {0};
@@ -156,8 +153,9 @@ static void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 	sf_node_fini(&node);
 }
 
-/* `echo word > revert` truncates first; an editor or dd may truncate to some length. Neither means
- * anything. */
+/*
+ * `echo word > revert` truncates first; an editor or dd may truncate to some length. Neither means anything.
+ */
 static void set_attr(fuse_req_t req, const struct sf_node *node, int to_set)
 {
 	const struct sf_fs *fs = fs_of(req);
@@ -166,8 +164,7 @@ static void set_attr(fuse_req_t req, const struct sf_node *node, int to_set)
 	if (writable && (to_set & FUSE_SET_ATTR_SIZE))
 		reply_attr(req, node);
 	else if (to_set & FUSE_SET_ATTR_SIZE)
-		sf_ops_refuse_node(req, fs, "truncate", node, NULL, -EROFS,
-				   "snapshots are read-only");
+		sf_ops_refuse_node(req, fs, "truncate", node, NULL, -EROFS, "snapshots are read-only");
 	else
 		sf_ops_refuse_node(req, fs, "setattr", node, NULL, -EPERM,
 				   "owner, mode and times cannot be changed");
@@ -194,8 +191,7 @@ static void op_statfs(fuse_req_t req, fuse_ino_t ino)
 	const struct sf_fs *fs = fs_of(req);
 	struct sf_space space = {0};
 	struct sf_node node;
-	struct statvfs st = {
-		.f_bsize = STATFS_BLOCK, .f_frsize = STATFS_BLOCK, .f_namemax = SF_NAME_MAX};
+	struct statvfs st = {.f_bsize = STATFS_BLOCK, .f_frsize = STATFS_BLOCK, .f_namemax = SF_NAME_MAX};
 	int rc = sf_tree_node(&fs->tree, ino, &node);
 
 	if (rc == 0) {
@@ -239,8 +235,7 @@ static void open_node(fuse_req_t req, const struct sf_node *node, struct fuse_fi
 	fi->fh = (uint64_t)(uintptr_t)handle;
 	fi->keep_cache = node->kind == SF_NODE_IMAGE;
 	fi->direct_io = !fi->keep_cache;
-	if (fuse_reply_open(req, fi) <
-	    0) /* nobody waits for it any more: there will be no release */
+	if (fuse_reply_open(req, fi) < 0) /* nobody waits for it any more: there will be no release */
 		sf_data_close(fs, handle);
 }
 
@@ -256,8 +251,7 @@ static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	}
 	rc = check_access(&node, fi->flags);
 	if (rc == -EROFS)
-		sf_ops_refuse_node(req, fs, "open for writing", &node, NULL, rc,
-				   "snapshots are read-only");
+		sf_ops_refuse_node(req, fs, "open for writing", &node, NULL, rc, "snapshots are read-only");
 	else if (rc < 0)
 		fuse_reply_err(req, -rc);
 	else
@@ -270,15 +264,13 @@ static struct sf_handle *handle_of(const struct fuse_file_info *fi)
 	return (struct sf_handle *)(uintptr_t)fi->fh;
 }
 
-static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
-		    struct fuse_file_info *fi)
+static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
 {
 	(void)ino;
 	sf_data_read(req, fs_of(req), handle_of(fi), size, off);
 }
 
-static void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t off, int whence,
-		     struct fuse_file_info *fi)
+static void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t off, int whence, struct fuse_file_info *fi)
 {
 	(void)ino;
 	sf_data_lseek(req, handle_of(fi), off, whence);
@@ -323,10 +315,10 @@ static void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 		sf_data_close(fs, handle);
 }
 
-/* Attributes come along for what is still there; for the rest, and for dots, ino 0 says that there
- * are none. */
-static size_t add_plus(fuse_req_t req, char *buf, size_t size, const struct sf_entry *entry,
-		       off_t next)
+/*
+ * Attributes come along for what is still there; for the rest, and for dots, ino 0 says that there are none.
+ */
+static size_t add_plus(fuse_req_t req, char *buf, size_t size, const struct sf_entry *entry, off_t next)
 {
 	struct fuse_entry_param param = {
 		.attr = {.st_ino = entry->ino, .st_mode = entry->is_dir ? S_IFDIR : S_IFREG}};
@@ -341,16 +333,14 @@ static size_t add_plus(fuse_req_t req, char *buf, size_t size, const struct sf_e
 	return fuse_add_direntry_plus(req, buf, size, entry->name, &param, next);
 }
 
-static size_t add_plain(fuse_req_t req, char *buf, size_t size, const struct sf_entry *entry,
-			off_t next)
+static size_t add_plain(fuse_req_t req, char *buf, size_t size, const struct sf_entry *entry, off_t next)
 {
 	struct stat st = {.st_ino = entry->ino, .st_mode = entry->is_dir ? S_IFDIR : S_IFREG};
 
 	return fuse_add_direntry(req, buf, size, entry->name, &st, next);
 }
 
-typedef size_t add_fn(fuse_req_t req, char *buf, size_t size, const struct sf_entry *entry,
-		      off_t next);
+typedef size_t add_fn(fuse_req_t req, char *buf, size_t size, const struct sf_entry *entry, off_t next);
 
 static void reply_entries(fuse_req_t req, size_t size, off_t off, const struct fuse_file_info *fi,
 			  add_fn *add)
@@ -373,15 +363,13 @@ static void reply_entries(fuse_req_t req, size_t size, off_t off, const struct f
 	fuse_reply_buf(req, buf, used);
 }
 
-static void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
-		       struct fuse_file_info *fi)
+static void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
 {
 	(void)ino;
 	reply_entries(req, size, off, fi, add_plain);
 }
 
-static void op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
-			   struct fuse_file_info *fi)
+static void op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
 {
 	(void)ino;
 	reply_entries(req, size, off, fi, add_plus);

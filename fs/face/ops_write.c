@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The operations that change, and the refusals. What may take long leaves the thread that received
- * it: the request, its arguments and its job travel in a struct change, and the answer is sent from
- * there.
+ * The operations that change, and the refusals. What may take long leaves the thread that received it: the
+ * request, its arguments and its job travel in a struct change, and the answer is sent from there.
  */
 #define FUSE_USE_VERSION 312
 
@@ -33,8 +32,7 @@ struct change {
 	char to[SF_NAME_MAX + 1]; /* rename */
 	size_t written;           /* control files: what to reply */
 	uint64_t off;             /* and where the write began */
-	struct sf_handle
-		*handle; /* .create: who reads the outcome; open until the write is answered */
+	struct sf_handle *handle; /* .create: who reads the outcome; open until the write is answered */
 	struct sf_control_create create;
 	struct sf_revert_request revert;
 };
@@ -54,8 +52,7 @@ static void on_interrupt(fuse_req_t req, void *arg)
 	sf_job_cancel(&change->task.job);
 }
 
-/* The VM is that of node, a VM's or a snapshot's. NULL when out of memory, which is then answered.
- */
+/* The VM is that of node, a VM's or a snapshot's. NULL when out of memory, which is then answered. */
 static struct change *new_change(fuse_req_t req, const struct sf_node *node)
 {
 	struct change *change = calloc(1, sizeof(*change));
@@ -104,8 +101,8 @@ static void run_mkdir(struct sf_task *task)
 	struct sf_fs *fs = change->fs;
 	struct sf_node vm = {0}, node = {0};
 	struct sf_err err = {0};
-	int rc = sf_engine_create(fs->engine, change->vm, &change->create.request, &task->job,
-				  change->name, &err);
+	int rc = sf_engine_create(fs->engine, change->vm, &change->create.request, &task->job, change->name,
+				  &err);
 	fuse_req_t req = take_req(change);
 
 	if (rc == 0)
@@ -153,12 +150,11 @@ static void run_revert(struct sf_task *task)
 	struct change *change = (struct change *)task;
 	struct sf_err err = {0};
 
-	reply_written(change, sf_engine_revert(change->fs->engine, change->vm, change->name,
-					       &change->revert, &task->job, &err));
+	reply_written(change, sf_engine_revert(change->fs->engine, change->vm, change->name, &change->revert,
+					       &task->job, &err));
 }
 
-/* A write that fails leaves the writer's position where it was, and that is where its next read is.
- */
+/* A write that fails leaves the writer's position where it was, and that is where its next read is. */
 static void answer(struct change *change, int rc, const struct sf_err *err)
 {
 	sf_data_answer(change->handle, sf_control_outcome(change->vm, change->name, rc, err),
@@ -169,8 +165,8 @@ static void run_create(struct sf_task *task)
 {
 	struct change *change = (struct change *)task;
 	struct sf_err err = {0};
-	int rc = sf_engine_create(change->fs->engine, change->vm, &change->create.request,
-				  &task->job, change->name, &err);
+	int rc = sf_engine_create(change->fs->engine, change->vm, &change->create.request, &task->job,
+				  change->name, &err);
 
 	answer(change, rc, &err);
 	reply_written(change, rc);
@@ -196,8 +192,7 @@ static void make(fuse_req_t req, const struct sf_node *dir, const char *name)
 	change = new_change(req, dir);
 	if (!change)
 		return;
-	(void)snprintf(change->create.request.name, sizeof(change->create.request.name), "%s",
-		       name);
+	(void)snprintf(change->create.request.name, sizeof(change->create.request.name), "%s", name);
 	start(change, run_mkdir);
 }
 
@@ -249,8 +244,10 @@ static void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 	sf_node_fini(&node);
 }
 
-/* EXDEV would be the usual answer to a move elsewhere, but mv would then copy, and the copy's mkdir
- * take a snapshot. */
+/*
+ * EXDEV would be the usual answer to a move elsewhere, but mv would then copy, and the copy's mkdir take a
+ * snapshot.
+ */
 static int check_rename(const struct sf_node *node, bool same_dir, const char *to, unsigned flags,
 			struct sf_err *err)
 {
@@ -286,8 +283,7 @@ static void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_
 
 /* --- writes into control files --- */
 
-/* A command is one write: a second half that comes later must not be taken for a command of its
- * own. */
+/* A command is one write: a second half that comes later must not be taken for a command of its own. */
 static int check_place(off_t off, const struct fuse_file_info *fi, struct sf_err *err)
 {
 	if (off == 0 || (fi->flags & O_APPEND))
@@ -295,8 +291,8 @@ static int check_place(off_t off, const struct fuse_file_info *fi, struct sf_err
 	return sf_fail(err, -EINVAL, "a command is written at once, at the start of the file");
 }
 
-static void write_revert(fuse_req_t req, const struct sf_node *node, const char *buf, size_t size,
-			 off_t off, const struct fuse_file_info *fi)
+static void write_revert(fuse_req_t req, const struct sf_node *node, const char *buf, size_t size, off_t off,
+			 const struct fuse_file_info *fi)
 {
 	struct change *change;
 	struct sf_revert_request request;
@@ -317,8 +313,8 @@ static void write_revert(fuse_req_t req, const struct sf_node *node, const char 
 	}
 }
 
-static void write_create(fuse_req_t req, const struct sf_node *node, const char *buf, size_t size,
-			 off_t off, const struct fuse_file_info *fi)
+static void write_create(fuse_req_t req, const struct sf_node *node, const char *buf, size_t size, off_t off,
+			 const struct fuse_file_info *fi)
 {
 	struct change *change = new_change(req, node);
 	struct sf_err err = {0};

@@ -40,8 +40,7 @@ static void reply_value(fuse_req_t req, const char *value, size_t len, size_t si
 
 static void get_own(fuse_req_t req, const struct sf_node *node, const char *name, size_t size)
 {
-	const struct sf_record *record =
-		node->kind == SF_NODE_SNAPSHOT ? &node->snapshot->record : NULL;
+	const struct sf_record *record = node->kind == SF_NODE_SNAPSHOT ? &node->snapshot->record : NULL;
 
 	if (record && strcmp(name, DESCRIPTION) == 0 && *record->description)
 		reply_value(req, record->description, strlen(record->description), size);
@@ -51,8 +50,7 @@ static void get_own(fuse_req_t req, const struct sf_node *node, const char *name
 		fuse_reply_err(req, ENODATA);
 }
 
-/* ls and cp ask every file for ACLs and security labels: those are answered without a look at the
- * catalog. */
+/* ls and cp ask every file for ACLs and security labels: those are answered without a look at the catalog. */
 static void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
 {
 	struct sf_node node;
@@ -104,21 +102,21 @@ struct edit {
 };
 
 /* Whether the snapshot has the xattr now; -EPERM when node or name is not one that can have it. */
-static int find_xattr(const struct sf_node *node, const char *name, struct edit *edit,
-		      bool *ret_there, struct sf_err *err)
+static int find_xattr(const struct sf_node *node, const char *name, struct edit *edit, bool *ret_there,
+		      struct sf_err *err)
 {
 	if (node->kind != SF_NODE_SNAPSHOT)
 		return sf_fail(err, -EPERM, "only a snapshot's directory has xattrs");
 	edit->of_hold = strcmp(name, HOLD) == 0;
 	if (!edit->of_hold && strcmp(name, DESCRIPTION) != 0)
 		return sf_fail(err, -EPERM, "there is only " DESCRIPTION " and " HOLD);
-	*ret_there = edit->of_hold ? node->snapshot->record.held
-				   : *node->snapshot->record.description != '\0';
+	*ret_there =
+		edit->of_hold ? node->snapshot->record.held : *node->snapshot->record.description != '\0';
 	return 0;
 }
 
-static int plan_set(const struct sf_node *node, const char *name, const char *value, size_t size,
-		    int flags, struct edit *edit, struct sf_err *err)
+static int plan_set(const struct sf_node *node, const char *name, const char *value, size_t size, int flags,
+		    struct edit *edit, struct sf_err *err)
 {
 	bool there;
 	int rc = find_xattr(node, name, edit, &there, err);
@@ -134,12 +132,10 @@ static int plan_set(const struct sf_node *node, const char *name, const char *va
 	if (size > 0 && memchr(value, '\0', size))
 		return sf_fail(err, -EINVAL, "a description with a NUL byte");
 	edit->text = strndup(size > 0 ? value : "", size);
-	return edit->text ? sf_description_check(edit->text, err)
-			  : sf_fail(err, -ENOMEM, "out of memory");
+	return edit->text ? sf_description_check(edit->text, err) : sf_fail(err, -ENOMEM, "out of memory");
 }
 
-static int plan_remove(const struct sf_node *node, const char *name, struct edit *edit,
-		       struct sf_err *err)
+static int plan_remove(const struct sf_node *node, const char *name, struct edit *edit, struct sf_err *err)
 {
 	bool there;
 	int rc = find_xattr(node, name, edit, &there, err);
@@ -152,8 +148,7 @@ static int plan_remove(const struct sf_node *node, const char *name, struct edit
 	return edit->of_hold || edit->text ? 0 : sf_fail(err, -ENOMEM, "out of memory");
 }
 
-/* The engine keeps its own failures for last-error; planned is what came out of the checks before
- * it. */
+/* The engine keeps its own failures for last-error; planned is what came out of the checks before it. */
 static void apply(fuse_req_t req, const char *verb, const struct sf_node *node, struct edit *edit,
 		  int planned, struct sf_err *err)
 {
@@ -169,8 +164,8 @@ static void apply(fuse_req_t req, const char *verb, const struct sf_node *node, 
 	fuse_reply_err(req, -rc);
 }
 
-static void op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *value,
-			size_t size, int flags)
+static void op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *value, size_t size,
+			int flags)
 {
 	struct edit edit = {0};
 	struct sf_node node;

@@ -55,9 +55,9 @@ struct raw_options {
 	char unknown[64]; /* the first option that nobody knows */
 };
 
-#define RAW(text, member)                                                                          \
-	{                                                                                          \
-		text, offsetof(struct raw_options, member), 1                                      \
+#define RAW(text, member)                                                                                    \
+	{                                                                                                    \
+		text, offsetof(struct raw_options, member), 1                                                \
 	}
 
 static const struct fuse_opt known_options[] = {
@@ -76,23 +76,20 @@ static bool has_option(const char *const *list, const char *arg)
 	for (; *list; list++) {
 		size_t len = strlen(*list);
 
-		if ((*list)[len - 1] == '=' ? strncmp(arg, *list, len) == 0
-					    : strcmp(arg, *list) == 0)
+		if ((*list)[len - 1] == '=' ? strncmp(arg, *list, len) == 0 : strcmp(arg, *list) == 0)
 			return true;
 	}
 	return false;
 }
 
 /*
- * 0 drops words of fstab that are for mount(8) and systemd, 1 leaves what libfuse 3.14 and the
- * kernel know to them. libfuse would refuse the others only when everything else is open, and in
- * pieces of lines.
+ * 0 drops words of fstab that are for mount(8) and systemd, 1 leaves what libfuse 3.14 and the kernel know to
+ * them. libfuse would refuse the others only when everything else is open, and in pieces of lines.
  */
 static int keep_option(void *data, const char *arg, int key, struct fuse_args *args)
 {
-	static const char *const dropped[] = {"defaults", "auto",  "noauto",   "nofail",
-					      "_netdev",  "user",  "nouser",   "users",
-					      "owner",    "group", "comment=", NULL};
+	static const char *const dropped[] = {"defaults", "auto",  "noauto", "nofail", "_netdev",  "user",
+					      "nouser",   "users", "owner",  "group",  "comment=", NULL};
 	static const char *const passed[] = {
 		"allow_other",  "allow_root", "auto_unmount", "default_permissions",
 		"debug",        "fsname=",    "subtype=",     "ro",
@@ -166,8 +163,7 @@ static int parse_gid(const char *text, gid_t *ret)
 	return 0;
 }
 
-static int check_raw(const struct raw_options *raw, struct sf_mount_options *options,
-		     struct sf_err *err)
+static int check_raw(const struct raw_options *raw, struct sf_mount_options *options, struct sf_err *err)
 {
 	unsigned long mask = 077;
 
@@ -176,8 +172,7 @@ static int check_raw(const struct raw_options *raw, struct sf_mount_options *opt
 	if (raw->gid && parse_gid(raw->gid, &options->gid) < 0)
 		return sf_fail(err, -EINVAL, "-o gid=%s: not a group", raw->gid);
 	if (raw->umask && parse_number(raw->umask, 8, 0777, &mask) < 0)
-		return sf_fail(err, -EINVAL, "-o umask=%s: not an octal number up to 777",
-			       raw->umask);
+		return sf_fail(err, -EINVAL, "-o umask=%s: not an octal number up to 777", raw->umask);
 	options->gid_given = raw->gid != NULL;
 	options->umask = (mode_t)mask;
 	options->show_control = raw->show_control != 0;
@@ -223,8 +218,8 @@ int sf_mount_options_parse(const char *const *opts, size_t nopts, struct sf_moun
 
 /* --- mounting --- */
 
-__attribute__((format(printf, 2, 0))) static void log_libfuse(enum fuse_log_level level,
-							      const char *fmt, va_list args)
+__attribute__((format(printf, 2, 0))) static void log_libfuse(enum fuse_log_level level, const char *fmt,
+							      va_list args)
 {
 	char line[512];
 
@@ -234,8 +229,7 @@ __attribute__((format(printf, 2, 0))) static void log_libfuse(enum fuse_log_leve
 }
 
 /* Ours come first, so that the user's win. */
-static int add_own_options(struct fuse_args *args, const struct sf_mount_options *options,
-			   const char *source)
+static int add_own_options(struct fuse_args *args, const struct sf_mount_options *options, const char *source)
 {
 	char text[SF_ERR_TEXT];
 	char *list = NULL;
@@ -245,18 +239,17 @@ static int add_own_options(struct fuse_args *args, const struct sf_mount_options
 	if (fuse_opt_add_opt_escaped(&list, text) < 0)
 		return -ENOMEM;
 	(void)snprintf(text, sizeof(text), "max_read=%u", options->max_read);
-	if (fuse_opt_add_opt(&list, text) < 0 ||
-	    fuse_opt_add_opt(&list, "default_permissions") < 0 ||
-	    fuse_opt_add_opt(&list, "subtype=snapfs") < 0 ||
-	    fuse_opt_insert_arg(args, 1, "-o") < 0 || fuse_opt_insert_arg(args, 2, list) < 0)
+	if (fuse_opt_add_opt(&list, text) < 0 || fuse_opt_add_opt(&list, "default_permissions") < 0 ||
+	    fuse_opt_add_opt(&list, "subtype=snapfs") < 0 || fuse_opt_insert_arg(args, 1, "-o") < 0 ||
+	    fuse_opt_insert_arg(args, 2, list) < 0)
 		rc = -ENOMEM;
 	free(list);
 	return rc;
 }
 
 /*
- * The kernel reads ahead 128 KiB unless the mount's entry in sysfs says more. It is found without
- * asking the file system, which nobody serves yet. Failure costs speed only.
+ * The kernel reads ahead 128 KiB unless the mount's entry in sysfs says more. It is found without asking the
+ * file system, which nobody serves yet. Failure costs speed only.
  */
 static void raise_readahead(const char *mountpoint)
 {
@@ -266,8 +259,8 @@ static void raise_readahead(const char *mountpoint)
 	int len = snprintf(text, sizeof(text), "%u", SF_FS_READAHEAD / 1024);
 
 	if (statx(AT_FDCWD, mountpoint, AT_STATX_DONT_SYNC, 0, &stx) == 0) {
-		(void)snprintf(path, sizeof(path), "/sys/class/bdi/%u:%u/read_ahead_kb",
-			       stx.stx_dev_major, stx.stx_dev_minor);
+		(void)snprintf(path, sizeof(path), "/sys/class/bdi/%u:%u/read_ahead_kb", stx.stx_dev_major,
+			       stx.stx_dev_minor);
 		fd = open(path, O_WRONLY | O_CLOEXEC);
 	}
 	if (fd < 0 || write(fd, text, (size_t)len) != len)
@@ -298,9 +291,8 @@ static int mount_session(struct sf_session *session, const struct sf_mount_optio
 	return 0;
 }
 
-int sf_session_open(struct sf_engine *engine, const struct sf_mount_options *options,
-		    const char *source, const char *mountpoint, struct sf_session **ret,
-		    struct sf_err *err)
+int sf_session_open(struct sf_engine *engine, const struct sf_mount_options *options, const char *source,
+		    const char *mountpoint, struct sf_session **ret, struct sf_err *err)
 {
 	struct sf_session *session = calloc(1, sizeof(*session));
 	int rc;
@@ -373,8 +365,7 @@ static void wake(int sig)
 	(void)sig;
 }
 
-/* The loop looks at the exit flag and then waits: a wake-up in between would be lost, hence more
- * than one. */
+/* The loop looks at the exit flag and then waits: a wake-up in between would be lost, hence more than one. */
 static void wake_loop(struct sf_session *session)
 {
 	auto_unlock pthread_mutex_t *held = sf_lock(&session->lock);
@@ -389,8 +380,7 @@ static void wake_loop(struct sf_session *session)
 			until.tv_nsec -= 1000 * 1000 * 1000;
 			until.tv_sec++;
 		}
-		(void)pthread_cond_timedwait(&session->ended, &session->lock,
-					     &until); /* looped anyway */
+		(void)pthread_cond_timedwait(&session->ended, &session->lock, &until); /* looped anyway */
 	}
 }
 
@@ -444,8 +434,7 @@ int sf_session_run(struct sf_session *session, struct sf_err *err)
 		rc = fuse_session_loop_mt(session->se, config);
 		stop_watcher(session);
 		if (rc < 0)
-			sf_fail(err, rc, "the kernel's requests can no longer be read: %s",
-				strerror(-rc));
+			sf_fail(err, rc, "the kernel's requests can no longer be read: %s", strerror(-rc));
 	}
 	fuse_loop_cfg_destroy(config);
 	return rc < 0 ? rc : 0;

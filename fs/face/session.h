@@ -12,8 +12,10 @@ struct sf_engine;
 struct sf_err;
 struct sf_session;
 
-/* What -o said. The three paths and names serve fstab, which has no other way to give them; NULL
- * when not given. */
+/*
+ * What -o said. The three paths and names serve fstab, which has no other way to give them; NULL when not
+ * given.
+ */
 struct sf_mount_options {
 	char *state;
 	char *config;
@@ -33,19 +35,18 @@ int sf_mount_options_parse(const char *const *opts, size_t nopts, struct sf_moun
 void sf_mount_options_fini(struct sf_mount_options *options);
 
 /*
- * Keeps SIGTERM, SIGINT and SIGHUP for sf_session_run(). To be called before any other thread is
- * started, so that none of them takes a signal.
+ * Keeps SIGTERM, SIGINT and SIGHUP for sf_session_run(). To be called before any other thread is started, so
+ * that none of them takes a signal.
  */
 void sf_session_block_signals(void);
 
 /* Mounts. source is what mount tables show. Requests wait until sf_session_run(). */
-int sf_session_open(struct sf_engine *engine, const struct sf_mount_options *options,
-		    const char *source, const char *mountpoint, struct sf_session **ret,
-		    struct sf_err *err);
+int sf_session_open(struct sf_engine *engine, const struct sf_mount_options *options, const char *source,
+		    const char *mountpoint, struct sf_session **ret, struct sf_err *err);
 
 /*
- * Serves until a signal arrives or someone unmounts. Then running operations are cancelled, which
- * makes them undo what they did, and awaited. -EIO when the kernel ended the connection.
+ * Serves until a signal arrives or someone unmounts. Then running operations are cancelled, which makes them
+ * undo what they did, and awaited. -EIO when the kernel ended the connection.
  */
 int sf_session_run(struct sf_session *session, struct sf_err *err);
 

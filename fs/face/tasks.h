@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Long operations, each on a thread of its own: those that serve reads and look-ups must never be
- * used up by guests that take a minute to save their RAM. Knows nothing of FUSE.
+ * Long operations, each on a thread of its own: those that serve reads and look-ups must never be used up by
+ * guests that take a minute to save their RAM. Knows nothing of FUSE.
  */
 #ifndef SF_FACE_TASKS_H
 #define SF_FACE_TASKS_H
@@ -32,9 +32,8 @@ struct sf_task {
 void sf_tasks_init(struct sf_tasks *set);
 
 /*
- * Runs task->run on a new thread. The task arrives zeroed but for run, and its job may be cancelled
- * already. -ESHUTDOWN once stopping, -EAGAIN when there is no thread; the task is the caller's
- * again then.
+ * Runs task->run on a new thread. The task arrives zeroed but for run, and its job may be cancelled already.
+ * -ESHUTDOWN once stopping, -EAGAIN when there is no thread; the task is the caller's again then.
  */
 int sf_tasks_start(struct sf_tasks *set, struct sf_task *task);
 

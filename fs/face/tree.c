@@ -45,8 +45,8 @@ void sf_node_fini(struct sf_node *node)
 
 bool sf_node_is_dir(const struct sf_node *node)
 {
-	return node->kind == SF_NODE_ROOT || node->kind == SF_NODE_REPORTS ||
-	       node->kind == SF_NODE_VM || node->kind == SF_NODE_SNAPSHOT;
+	return node->kind == SF_NODE_ROOT || node->kind == SF_NODE_REPORTS || node->kind == SF_NODE_VM ||
+	       node->kind == SF_NODE_SNAPSHOT;
 }
 
 bool sf_node_is_control(const struct sf_node *node)
@@ -55,8 +55,7 @@ bool sf_node_is_control(const struct sf_node *node)
 	       node->kind == SF_NODE_VM_JSON || node->kind == SF_NODE_REVERT;
 }
 
-static void image_name(const struct sf_snapshot *snapshot, size_t file,
-		       char name[static SF_DISK_FILE])
+static void image_name(const struct sf_snapshot *snapshot, size_t file, char name[static SF_DISK_FILE])
 {
 	if (file == SF_FILE_MEMORY)
 		(void)snprintf(name, SF_DISK_FILE, "memory.sav");
@@ -116,8 +115,7 @@ void sf_node_path(const struct sf_node *node, char path[static SF_NODE_PATH])
 	else if (node->kind <= SF_NODE_SNAPSHOT)
 		(void)snprintf(path, SF_NODE_PATH, "%s/%s", vm, name);
 	else
-		(void)snprintf(path, SF_NODE_PATH, "%s/%s/%s", vm, node->snapshot->record.name,
-			       name);
+		(void)snprintf(path, SF_NODE_PATH, "%s/%s/%s", vm, node->snapshot->record.name, name);
 }
 
 /* --- from numbers --- */
@@ -176,10 +174,8 @@ static int snapshot_node(unsigned slot, const struct sf_record *record, struct s
 	return 0;
 }
 
-/* The VM of a snapshot; one that is gone lives on in the record for as long as readers hold the
- * snapshot. */
-static void fill_vm(const struct sf_tree *tree, const struct sf_snapshot *snapshot,
-		    struct sf_vm_info *vm)
+/* The VM of a snapshot; one that is gone lives on in the record for as long as readers hold the snapshot. */
+static void fill_vm(const struct sf_tree *tree, const struct sf_snapshot *snapshot, struct sf_vm_info *vm)
 {
 	if (sf_catalog_vm_by_id(tree->catalog, snapshot->vm_id, vm) == 0)
 		return;
@@ -305,8 +301,10 @@ int sf_tree_lookup(const struct sf_tree *tree, const struct sf_node *dir, const 
 
 /* --- attributes --- */
 
-/* The newest change and the number of VMs; nothing of both when memory is short, which only dates
- * the root wrongly. */
+/*
+ * The newest change and the number of VMs; nothing of both when memory is short, which only dates the root
+ * wrongly.
+ */
 static uint64_t root_changed(const struct sf_tree *tree, size_t *ret_nvms)
 {
 	auto_free struct sf_vm_info *vms = NULL;
@@ -343,8 +341,7 @@ static void stat_image(const struct sf_node *node, struct stat *st)
 	st->st_blksize = BLKSIZE_IMAGE;
 }
 
-static void stat_size_and_time(const struct sf_tree *tree, const struct sf_node *node,
-			       struct stat *st)
+static void stat_size_and_time(const struct sf_tree *tree, const struct sf_node *node, struct stat *st)
 {
 	uint64_t ns = node->snapshot ? node->snapshot->record.taken_ns : node->vm.changed_ns;
 
@@ -361,8 +358,7 @@ static void stat_size_and_time(const struct sf_tree *tree, const struct sf_node 
 	}
 	if (ns == 0)
 		ns = tree->started_ns;
-	st->st_mtim = (struct timespec){.tv_sec = (time_t)(ns / NS_PER_S),
-					.tv_nsec = (long)(ns % NS_PER_S)};
+	st->st_mtim = (struct timespec){.tv_sec = (time_t)(ns / NS_PER_S), .tv_nsec = (long)(ns % NS_PER_S)};
 	st->st_atim = st->st_ctim = st->st_mtim;
 }
 
@@ -483,8 +479,7 @@ static int list_snapshot(const struct sf_tree *tree, const struct sf_node *dir, 
 	return 0;
 }
 
-int sf_tree_list(const struct sf_tree *tree, const struct sf_node *dir, struct sf_entry **ret,
-		 size_t *ret_n)
+int sf_tree_list(const struct sf_tree *tree, const struct sf_node *dir, struct sf_entry **ret, size_t *ret_n)
 {
 	struct list list = {0};
 	int rc = -ENOTDIR;

@@ -86,7 +86,6 @@ struct sf_entry {
 };
 
 /* A directory's content at one moment, "." and ".." first, allocated. -ENOTDIR, -ENOMEM. */
-int sf_tree_list(const struct sf_tree *tree, const struct sf_node *dir, struct sf_entry **ret,
-		 size_t *ret_n);
+int sf_tree_list(const struct sf_tree *tree, const struct sf_node *dir, struct sf_entry **ret, size_t *ret_n);
 
 #endif
