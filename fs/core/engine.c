@@ -104,6 +104,19 @@ static void merge(struct sf_engine *engine, struct sf_vm_desc *listed)
 	vm->present = true;
 }
 
+/* A name belongs first of all to the VM that bears it now, then to those that are gone. */
+static void show_all(struct sf_engine *engine)
+{
+	for (size_t i = 0; i < engine->nvms; i++)
+		engine->vms[i]->name[0] = '\0';
+	for (size_t i = 0; i < engine->nvms; i++)
+		if (engine->vms[i]->present)
+			show(engine, engine->vms[i]);
+	for (size_t i = 0; i < engine->nvms; i++)
+		if (!engine->vms[i]->present)
+			show(engine, engine->vms[i]);
+}
+
 void sf_engine_list(struct sf_engine *engine)
 {
 	struct sf_vm_list list = {0};
@@ -121,8 +134,7 @@ void sf_engine_list(struct sf_engine *engine)
 			engine->vms[i]->present = false;
 		for (size_t i = 0; i < list.nvms; i++)
 			merge(engine, &list.vms[i]);
-		for (size_t i = 0; i < engine->nvms; i++)
-			show(engine, engine->vms[i]);
+		show_all(engine);
 	}
 	sf_vm_list_fini(&list);
 }

@@ -53,6 +53,14 @@ static void free_lease(struct sf_lease *lease)
 	free(lease);
 }
 
+/* A VM that the hypervisor does not know has no guest that could be at rest. */
+static int resume(struct sf_leases *leases, const struct sf_lease *lease, struct sf_err *err)
+{
+	int rc = sf_hypervisor_resume(leases->hv, &lease->vm, err);
+
+	return rc == -ENOENT ? 0 : rc;
+}
+
 /* Called with the lock held, which it gives up while the hypervisor is asked. */
 static void resume_overdue(struct sf_leases *leases, struct sf_lease *lease)
 {
@@ -67,7 +75,7 @@ static void resume_overdue(struct sf_leases *leases, struct sf_lease *lease)
 	}
 	lease->expired = true;
 	pthread_mutex_unlock(&leases->lock);
-	rc = sf_hypervisor_resume(leases->hv, &lease->vm, &err);
+	rc = resume(leases, lease, &err);
 	if (rc < 0)
 		sf_health_set(leases->health, "guest", lease->vm.name, "cannot be resumed, trying on: %s",
 			      err.text);
@@ -156,7 +164,7 @@ void sf_leases_free(struct sf_leases *leases)
 		struct sf_err err = {0};
 
 		leases->first = lease->next;
-		if (sf_hypervisor_resume(leases->hv, &lease->vm, &err) < 0)
+		if (resume(leases, lease, &err) < 0)
 			sf_log(SF_LOG_ERROR, "VM '%s' is left at rest: %s", lease->vm.name, err.text);
 		free_lease(lease);
 	}
@@ -232,7 +240,7 @@ static void settle(struct sf_lease *lease)
 int sf_lease_end(struct sf_lease *lease, struct sf_err *err)
 {
 	struct sf_leases *leases = lease->leases;
-	int rc = sf_hypervisor_resume(leases->hv, &lease->vm, err);
+	int rc = resume(leases, lease, err);
 	auto_unlock pthread_mutex_t *held = sf_lock(&leases->lock);
 
 	settle(lease);

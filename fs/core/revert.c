@@ -128,12 +128,28 @@ static int set_power(struct sf_reverting *r, struct sf_err *err)
 	return rc;
 }
 
+/* By the whole uuid, of which the id is only a part. With a reference. */
+static int find_by_uuid(struct sf_vm_op *op, const struct sf_id *uuid, struct sf_snapshot **ret)
+{
+	struct sf_snapshot *snapshot;
+	int rc = sf_catalog_snapshot_by_id(op->engine->catalog, sf_snapshot_id(uuid), &snapshot);
+
+	if (rc < 0)
+		return rc;
+	if (!sf_id_equal(&snapshot->record.uuid, uuid) || snapshot->vm_id != op->vm->id) {
+		sf_snapshot_unref(snapshot);
+		return -ENOENT;
+	}
+	*ret = snapshot;
+	return 0;
+}
+
 static int drop_by_uuid(struct sf_vm_op *op, const struct sf_id *uuid, struct sf_err *err)
 {
 	struct sf_snapshot *snapshot;
 	int rc;
 
-	if (sf_catalog_snapshot_by_id(op->engine->catalog, sf_snapshot_id(uuid), &snapshot) < 0)
+	if (find_by_uuid(op, uuid, &snapshot) < 0)
 		return 0;
 	rc = sf_delete_snapshot(op, snapshot, err);
 	sf_snapshot_unref(snapshot);
@@ -242,7 +258,7 @@ static int turn_back(struct sf_reverting *r, struct sf_err *err)
 
 	if (r->swapped && !r->plan.has_safety)
 		return sf_fail(err, -ENOENT, "the state before was not kept ('discard')");
-	rc = sf_catalog_snapshot_by_id(r->op->engine->catalog, sf_snapshot_id(&plan.snapshot), &aim);
+	rc = find_by_uuid(r->op, &plan.snapshot, &aim);
 	if (rc < 0)
 		return sf_fail(err, rc, "the snapshot of the state being left is gone");
 	plan.memory = plan.back && aim->record.memory.present && sf_power_alive(plan.power);
@@ -308,8 +324,7 @@ int sf_revert_found(struct sf_vm_op *op, const struct sf_plan *plan, struct sf_e
 	r->plan = *plan;
 	r->found = true;
 	if (plan->phase != SF_LIFE_PREPARED) {
-		rc = sf_catalog_snapshot_by_id(op->engine->catalog, sf_snapshot_id(&plan->snapshot),
-					       &r->target);
+		rc = find_by_uuid(op, &plan->snapshot, &r->target);
 		if (rc < 0)
 			rc = sf_fail(err, rc, "the snapshot that the VM was being reverted to is gone");
 	}

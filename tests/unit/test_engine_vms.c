@@ -7,6 +7,7 @@
 #include "core/state.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -206,6 +207,25 @@ static void a_new_vm_of_the_same_name_is_another(void **state)
 	free(vms);
 }
 
+static void a_vm_recreated_meanwhile_gets_its_own_name(void **state)
+{
+	static const struct listed before[] = {{"web", UUID_A}}, after[] = {{"web", UUID_B}};
+	struct fixture *f = *state;
+	uint64_t old;
+
+	start(f, before, 1);
+	assert_int_equal(create(f, "web", "old", NULL), 0);
+	old = info(f, "web").id;
+	f->hv.vms = after;
+	for (int i = 0; i < 1000 && info(f, "web").id == old; i++) {
+		(void)poll(NULL, 0, 10); /* the engine asks again once a second */
+		sf_engine_refresh(f->engine);
+	}
+	assert_int_not_equal(info(f, "web").id, old);
+	assert_true(info(f, "web").present);
+	assert_int_equal(info(f, "web").nsnapshots, 0);
+}
+
 static void a_vm_known_by_name_is_the_one_that_gets_a_uuid(void **state)
 {
 	static const struct listed before[] = {{"web", ""}}, after[] = {{"web", UUID_A}};
@@ -244,6 +264,7 @@ int main(void)
 		CASE(a_renamed_vm_keeps_its_snapshots_and_inodes),
 		CASE(a_vm_that_is_gone_keeps_its_directory),
 		CASE(a_new_vm_of_the_same_name_is_another),
+		CASE(a_vm_recreated_meanwhile_gets_its_own_name),
 		CASE(a_vm_known_by_name_is_the_one_that_gets_a_uuid),
 		CASE(a_silent_toolstack_hides_nothing),
 	};
