@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What a power cut would lose: the changes that are not durable yet, each with what undoes it. Used by crashsim.c
+ * alone, under its mutex. It keeps O_PATH descriptors only, so that leases and "who has it open" checks see
+ * nothing of it.
+ */
+#ifndef TESTS_FAULTS_CRASHLOG_H
+#define TESTS_FAULTS_CRASHLOG_H
+
+#include "crashsim.h"
+
+#include <stddef.h>
+#include <sys/types.h>
+
+/* The real calls, past the wrapping. */
+int __real_openat64(int dir, const char *path, int flags, ...);
+ssize_t __real_write(int fd, const void *buf, size_t len);
+ssize_t __real_pwrite64(int fd, const void *buf, size_t len, off_t off);
+int __real_ftruncate64(int fd, off_t len);
+int __real_renameat2(int from_dir, const char *from, int to_dir, const char *to, unsigned flags);
+int __real_linkat(int from_dir, const char *from, int to_dir, const char *to, int flags);
+int __real_unlinkat(int dir, const char *path, int flags);
+int __real_mkdirat(int dir, const char *path, mode_t mode);
+int __real_fchmod(int fd, mode_t mode);
+int __real_fchown(int fd, uid_t owner, gid_t group);
+int __real_fsetxattr(int fd, const char *name, const void *value, size_t len, int flags);
+int __real_fremovexattr(int fd, const char *name);
+
+/* The simulator itself failed or met what it cannot model: says so and ends the process. */
+_Noreturn void crashlog_die(const char *what, const char *name);
+
+void crashlog_init(int graveyard);
+
+/* --- Changes to a file. before_… is given what is about to change; after keeps or (done = false) forgets it. --- */
+struct file_change;
+
+/* Bytes [off, off + len), by writing, copying or cloning. */
+struct file_change *crashlog_before_data(int fd, uint64_t off, uint64_t len);
+/* fd -1: of dir/name, which is there and is about to be opened with O_TRUNC. */
+struct file_change *crashlog_before_truncate(int fd, int dir, const char *name, uint64_t new_size);
+struct file_change *crashlog_before_mode(int fd);
+struct file_change *crashlog_before_xattr(int fd, const char *name);
+void crashlog_after(struct file_change *change, bool done);
+/* The file is durable: its data, and its attributes too unless data_only. Of a directory: its names as well. */
+void crashlog_synced(int fd, bool data_only);
+
+/* --- Changes to directories; path may have several components. --- */
+struct dir_change;
+
+struct dir_change *crashlog_before_create(int dir, const char *path, bool directory);
+struct dir_change *crashlog_before_remove(int dir, const char *path, bool directory);
+struct dir_change *crashlog_before_rename(int from_dir, const char *from, int to_dir, const char *to,
+					  unsigned flags);
+void crashlog_after_dir(struct dir_change *change, bool done);
+
+/* Closes what the process has open, then loses what mode says. */
+void crashlog_lose(enum crashsim_mode mode, uint64_t seed);
+
+#endif

@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The crash sweep: every operation on every storage, stopped at every point in every mode, then recovered and
+ * judged; at every point once more with the recovery itself stopped. One TAP case for each operation and storage.
+ */
+#include "operations.h"
+#include "oracle.h"
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/err.h"
+
+#include <fcntl.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+
+/* No operation here has as many; one that has is going round in circles. */
+#define POINTS_MAX 2000
+/* Seconds for one process; a healthy one takes milliseconds. */
+#define PATIENCE 60
+/* Faults of one case that are told in full, and after which it is given up. */
+#define TOLD   3
+#define ENOUGH 25
+
+static const char *const mode_names[] = {"keep", "drop", "torn"};
+
+struct options {
+	const char *operation, *storage, *dir;
+	int mode; /* -1: all */
+	uint64_t seed, torn_seeds;
+	uint64_t k, recovery_k; /* 0: all */
+};
+
+struct attempt {
+	const struct operation *operation;
+	const char *storage;
+	enum crashsim_mode mode;
+	uint64_t seed, k;
+	uint64_t recovery_k; /* 0: the recovery is not stopped */
+};
+
+struct tally {
+	uint64_t points, faults;
+	uint64_t recovery_points; /* of the longest recovery seen */
+};
+
+typedef void child_fn(struct stage *stage, const struct attempt *attempt);
+
+/* Images and state directory are on different disks on most hosts, so on all of ours. */
+static void arm(struct stage *stage, uint64_t k, enum crashsim_mode mode, uint64_t seed)
+{
+	static char images[PATH_MAX];
+	char path[PATH_MAX];
+	int graveyard;
+
+	(void)snprintf(images, sizeof(images), "%s/images", stage->path);
+	(void)snprintf(path, sizeof(path), "%s/graveyard", stage->path);
+	graveyard = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (graveyard < 0)
+		_exit(1);
+	crashsim_own_disk(images);
+	crashsim_arm(k, mode, seed, graveyard, &stage->shared->report);
+}
+
+/* --- What the processes do --- */
+
+static void operate(struct stage *stage, const struct attempt *attempt)
+{
+	struct house house = {.stage = stage};
+	struct sf_err err = {0};
+	int rc;
+
+	if (attempt->operation->prepare && house_open(&house, stage))
+		attempt->operation->prepare(&house);
+	if (*stage->shared->complaints)
+		return;
+	arm(stage, attempt->k, attempt->mode, attempt->seed);
+	rc = attempt->operation->run(&house, &err);
+	crashsim_point(
+		"return"); /* what it says no longer counts when another thread was stopped meanwhile */
+	if (rc < 0)
+		stage_complain(stage, "the operation fails: %s", err.text);
+	else
+		atomic_store(&stage->shared->facts.done, true);
+	house_close(&house);
+	crashsim_cut();
+}
+
+static void recover_in_vain(struct stage *stage, const struct attempt *attempt)
+{
+	struct house house;
+
+	arm(stage, attempt->recovery_k, attempt->mode, ~attempt->seed);
+	(void)house_open(&house, stage); /* its failure is a complaint already */
+	house_close(&house);
+	crashsim_cut();
+}
+
+static void judge(struct stage *stage, const struct attempt *attempt)
+{
+	(void)attempt;
+	oracle_check(stage);
+}
+
+/* Its messages go to the stage's log, which is shown when something is wrong. */
+static void begin_child(const struct stage *stage)
+{
+	char path[PATH_MAX];
+	int log;
+
+	(void)snprintf(path, sizeof(path), "%s/log", stage->path);
+	log = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	if (log < 0 || dup2(log, STDERR_FILENO) < 0)
+		_exit(1);
+	(void)alarm(PATIENCE);
+}
+
+static void run(struct stage *stage, const struct attempt *attempt, child_fn *fn, int want, const char *what)
+{
+	int status = 0;
+	pid_t pid;
+
+	(void)fflush(stdout); /* or a sanitizer's _exit prints it again */
+	pid = fork();
+	if (pid == 0) {
+		begin_child(stage);
+		fn(stage, attempt);
+		_exit(0);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) != pid)
+		stage_complain(stage, "%s cannot be run", what);
+	else if (WIFSIGNALED(status))
+		stage_complain(stage, "%s ends by signal %d%s", what, WTERMSIG(status),
+			       WTERMSIG(status) == SIGALRM ? ": it hangs" : "");
+	else if (WEXITSTATUS(status) != want && !*stage->shared->complaints)
+		stage_complain(stage, "%s ends with status %d", what, WEXITSTATUS(status));
+}
+
+/* --- Telling --- */
+
+static void print_lines(const char *prefix, FILE *in)
+{
+	char line[1024];
+
+	while (fgets(line, sizeof(line), in))
+		(void)printf("# %s%s%s", prefix, line, strchr(line, '\n') ? "" : "\n");
+}
+
+static void tell(struct stage *stage, const struct attempt *attempt, const char *call)
+{
+	char *complaints = stage->shared->complaints, path[PATH_MAX];
+	FILE *text = fmemopen(complaints, strlen(complaints), "r"), *log;
+
+	(void)printf("# --operation %s --storage %s --mode %s --seed %llu --k %llu --recovery "
+		     "%llu: stopped at '%s'\n",
+		     attempt->operation->name, attempt->storage, mode_names[attempt->mode],
+		     (unsigned long long)attempt->seed, (unsigned long long)attempt->k,
+		     (unsigned long long)attempt->recovery_k, call);
+	if (text) {
+		print_lines("  ", text);
+		(void)fclose(text); /* memory */
+	}
+	(void)snprintf(path, sizeof(path), "%s/log", stage->path);
+	log = fopen(path, "re");
+	if (log) {
+		print_lines("    log: ", log);
+		(void)fclose(log); /* only read */
+	}
+}
+
+/* --- One try, one case, all --- */
+
+/* True when the point was there to stop at. */
+static bool try_point(const struct options *options, const struct attempt *attempt, struct tally *tally)
+{
+	char call[sizeof(((struct crashsim_report *)0)->call)], after[2 * sizeof(call)];
+	struct stage stage;
+	bool cut;
+
+	stage_new(&stage, options->dir, attempt->storage, attempt->operation->ndisks);
+	run(&stage, attempt, operate, CRASHSIM_EXIT, "the operation");
+	cut = stage.shared->report.cut;
+	(void)snprintf(call, sizeof(call), "%s", cut ? stage.shared->report.call : "its end");
+	(void)snprintf(after, sizeof(after), "%s", call);
+	if (attempt->recovery_k > 0 && !*stage.shared->complaints) {
+		run(&stage, attempt, recover_in_vain, CRASHSIM_EXIT, "the recovery");
+		if (stage.shared->report.points > tally->recovery_points)
+			tally->recovery_points = stage.shared->report.points;
+		(void)snprintf(after, sizeof(after), "%s', its recovery at '%s", call,
+			       stage.shared->report.cut ? stage.shared->report.call : "its end");
+	}
+	if (!*stage.shared->complaints)
+		run(&stage, attempt, judge, 0, "the recovery");
+	tally->points++;
+	if (*stage.shared->complaints && tally->faults++ < TOLD)
+		tell(&stage, attempt, after);
+	stage_free(&stage);
+	return cut;
+}
+
+static uint64_t pick(uint64_t seed, uint64_t k, uint64_t n)
+{
+	return (seed * 0x9e3779b97f4a7c15 + k * 0xbf58476d1ce4e5b9) % 1000003 % n + 1;
+}
+
+/* turn of turns: the recovery is stopped once for each k, in every mode now and then. */
+static void sweep_mode(const struct options *options, struct attempt attempt, struct tally *tally,
+		       uint64_t turn, uint64_t turns)
+{
+	bool cut = true;
+
+	for (attempt.k = 1; cut && tally->faults < ENOUGH; attempt.k++) {
+		attempt.recovery_k = 0;
+		cut = try_point(options, &attempt, tally);
+		if (attempt.k % turns == turn) {
+			attempt.recovery_k = pick(attempt.seed, attempt.k, tally->recovery_points + 1);
+			(void)try_point(options, &attempt, tally); /* cut says the same again */
+		}
+		if (attempt.k == POINTS_MAX) {
+			(void)printf("# it does not end within %d points\n", POINTS_MAX);
+			tally->faults++;
+			break;
+		}
+	}
+}
+
+static void sweep_case(const struct options *options, struct attempt attempt, struct tally *tally)
+{
+	uint64_t turns = 2 + options->torn_seeds;
+
+	for (uint64_t turn = 0; turn < turns; turn++) {
+		attempt.mode = turn < 2 ? (enum crashsim_mode)turn : CRASHSIM_TORN;
+		attempt.seed = options->seed + (turn < 2 ? 0 : turn - 2);
+		if (options->mode >= 0 && options->mode != (int)attempt.mode)
+			continue;
+		if (options->k > 0) {
+			attempt.k = options->k;
+			attempt.recovery_k = options->recovery_k;
+			(void)try_point(options, &attempt, tally); /* one point was asked for, there or not */
+			return;
+		}
+		sweep_mode(options, attempt, tally, turn, turns);
+	}
+}
+
+static bool wanted(const char *option, const char *name)
+{
+	return !option || strcmp(option, name) == 0;
+}
+
+static uint64_t sweep_all(const struct options *options)
+{
+	static const char *const storages[] = {"mem", "file"};
+	uint64_t points = 0, faults = 0, ncases = 0;
+
+	for (const struct operation *op = operations; op->name; op++) {
+		for (size_t i = 0; i < 2; i++) {
+			struct attempt attempt = {.operation = op, .storage = storages[i]};
+			struct tally tally = {.recovery_points = 12};
+			uint64_t start = sf_clock_mono_ms();
+
+			if (!wanted(options->operation, op->name) || !wanted(options->storage, storages[i]))
+				continue;
+			sweep_case(options, attempt, &tally);
+			(void)printf("%sok %llu - %s on %s # %llu points, %llu ms\n",
+				     tally.faults ? "not " : "", (unsigned long long)++ncases, op->name,
+				     storages[i], (unsigned long long)tally.points,
+				     (unsigned long long)(sf_clock_mono_ms() - start));
+			(void)fflush(stdout);
+			points += tally.points;
+			faults += tally.faults;
+		}
+	}
+	(void)printf("1..%llu\n# %llu points tried, %llu of them wrong\n", (unsigned long long)ncases,
+		     (unsigned long long)points, (unsigned long long)faults);
+	return ncases ? faults : 1;
+}
+
+/* --- Options --- */
+
+static void usage(void)
+{
+	(void)fprintf(stderr, "usage: sweep [--operation NAME] [--storage mem|file] [--seed N] "
+			      "[--dir DIR] [--long]\n"
+			      "             [--mode keep|drop|torn] [--k N [--recovery N]]\n");
+	exit(2);
+}
+
+static uint64_t number(const char *text)
+{
+	char *end;
+	uint64_t n = strtoull(text, &end, 10);
+
+	if (end == text || *end)
+		usage();
+	return n;
+}
+
+static int mode_number(const char *text)
+{
+	for (int i = 0; i < 3; i++)
+		if (strcmp(text, mode_names[i]) == 0)
+			return i;
+	usage();
+	return -1;
+}
+
+static void parse(int argc, char **argv, struct options *options)
+{
+	static const struct option names[] = {{"operation", required_argument, NULL, 'o'},
+					      {"storage", required_argument, NULL, 's'},
+					      {"seed", required_argument, NULL, 'n'},
+					      {"dir", required_argument, NULL, 'd'},
+					      {"long", no_argument, NULL, 'l'},
+					      {"mode", required_argument, NULL, 'm'},
+					      {"k", required_argument, NULL, 'k'},
+					      {"recovery", required_argument, NULL, 'r'},
+					      {NULL, 0, NULL, 0}};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "", names, NULL)) >= 0) {
+		switch (c) {
+		case 'o':
+			options->operation = optarg;
+			break;
+		case 's':
+			options->storage = optarg;
+			break;
+		case 'n':
+			options->seed = number(optarg);
+			break;
+		case 'd':
+			options->dir = optarg;
+			break;
+		case 'l':
+			options->torn_seeds = 12;
+			break;
+		case 'm':
+			options->mode = mode_number(optarg);
+			break;
+		case 'k':
+			options->k = number(optarg);
+			break;
+		case 'r':
+			options->recovery_k = number(optarg);
+			break;
+		default:
+			usage();
+		}
+	}
+	if (optind != argc)
+		usage();
+}
+
+/* Memory where there is some: thousands of stages come and go. */
+static const char *default_dir(void)
+{
+	const char *tmp = getenv("TMPDIR");
+
+	if (access("/dev/shm", W_OK | X_OK) == 0)
+		return "/dev/shm";
+	return tmp ? tmp : "/tmp";
+}
+
+int main(int argc, char **argv)
+{
+	struct options options = {.mode = -1, .seed = 1, .torn_seeds = 2};
+	auto_free char *dir = NULL;
+
+	parse(argc, argv, &options);
+	dir = realpath(options.dir ? options.dir : default_dir(), NULL);
+	if (!dir) {
+		perror(options.dir);
+		return 2;
+	}
+	options.dir = dir;
+	(void)printf("# seed %llu, in %s\n", (unsigned long long)options.seed, dir);
+	return sweep_all(&options) == 0 ? 0 : 1;
+}
