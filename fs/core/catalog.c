@@ -408,7 +408,8 @@ int sf_catalog_publish(struct sf_catalog *catalog, struct sf_snapshot *snapshot)
 	if (namesake && namesake != entry)
 		return -EEXIST;
 	if (entry) {
-		if (!sf_id_equal(&entry->snapshot->record.uuid, &snapshot->record.uuid))
+		if (entry->snapshot->vm_id != snapshot->vm_id ||
+		    !sf_id_equal(&entry->snapshot->record.uuid, &snapshot->record.uuid))
 			return -EEXIST;
 		replace(vm, entry, snapshot);
 		touch(vm, &snapshot->record);

@@ -31,7 +31,7 @@ struct sf_snapshot {
 	atomic_uint refs;
 	uint64_t id;
 	uint64_t vm_id;
-	struct sf_record record; /* state READY, or DELETING while readers remain */
+	struct sf_record record; /* as it was when it was ready */
 	char *meta;              /* the bytes of meta.json */
 	size_t meta_len;
 	bool broken; /* a disk or its RAM is missing: shown, deletable, not revertible */

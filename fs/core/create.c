@@ -43,18 +43,24 @@ static int choose_memory(struct taking *t, struct sf_err *err)
 	const struct sf_create_request *request = t->options->request;
 	bool alive = sf_power_alive(t->record.power);
 	bool possible = alive && sf_hypervisor_can(t->op->engine->hv, SF_HYPERVISOR_MEMORY);
+	bool by_policy = request->memory == SF_POLICY && request->quiesce != SF_YES && t->policy->memory;
 
 	if (request->memory == SF_YES && request->disks)
 		return sf_fail(err, -EINVAL, "RAM can only be saved together with all disks");
+	if (request->memory == SF_YES && request->quiesce == SF_YES)
+		return sf_fail(err, -EINVAL, "either RAM or a quiesced guest: its RAM would be saved frozen");
 	if (request->memory == SF_YES && !possible)
 		return sf_fail(err, -EOPNOTSUPP, "RAM cannot be saved: %s",
 			       alive ? "this hypervisor does not do it"
 				     : "the guest is not known to be running");
-	t->memory = possible && !request->disks &&
-		    (request->memory == SF_YES || (request->memory == SF_POLICY && t->policy->memory));
+	t->memory = possible && !request->disks && (request->memory == SF_YES || by_policy);
 	return 0;
 }
 
+/*
+ * Not when RAM is saved, which would come back frozen, nor for a guest that is stopped next and cannot be
+ * thawed.
+ */
 static int choose_quiesce(struct taking *t, struct sf_err *err)
 {
 	const struct sf_create_request *request = t->options->request;
@@ -65,8 +71,9 @@ static int choose_quiesce(struct taking *t, struct sf_err *err)
 		return sf_fail(err, -EOPNOTSUPP, "the guest cannot be quiesced: %s",
 			       t->record.power == SF_POWER_RUNNING ? "this hypervisor does not do it"
 								   : "it is not known to be running");
-	t->record.quiesced = possible && (request->quiesce == SF_YES ||
-					  (request->quiesce == SF_POLICY && t->policy->quiesce));
+	t->record.quiesced =
+		possible && !t->memory && !t->options->leave_at_rest &&
+		(request->quiesce == SF_YES || (request->quiesce == SF_POLICY && t->policy->quiesce));
 	return 0;
 }
 
@@ -266,6 +273,8 @@ static int take(struct taking *t, struct sf_err *err)
 	if (t->at_rest_by_us) {
 		sf_lease_arm(t->lease);
 		rc = sf_hypervisor_pause(hv, &t->op->desc, err);
+		if (rc == 0)
+			rc = sf_lease_check(t->lease, err);
 		if (rc < 0)
 			return rc;
 	}
@@ -275,11 +284,15 @@ static int take(struct taking *t, struct sf_err *err)
 static int resume(struct taking *t, struct sf_err *err)
 {
 	struct sf_lease *lease = t->lease;
+	int rc;
 
 	if (!lease)
 		return 0;
 	t->lease = NULL;
-	return sf_lease_end(lease, err);
+	rc = sf_lease_end(lease, err);
+	if (rc == 0 || rc == -ETIMEDOUT)
+		t->record.leased = false; /* else the record goes on saying so until somebody succeeds */
+	return rc;
 }
 
 static void warn_if_slow(struct taking *t, size_t index)
@@ -306,19 +319,10 @@ static int settle(struct taking *t, struct sf_err *err)
 static int publish(struct taking *t, struct sf_err *err)
 {
 	struct sf_record copy;
-	struct sf_snapshot *snapshot;
-	int rc;
 
 	if (sf_record_copy(&t->record, &copy) < 0)
 		return sf_fail(err, -ENOMEM, "out of memory");
-	snapshot = sf_snapshot_new(&copy, t->op->vm->id, false);
-	if (!snapshot) {
-		sf_record_fini(&copy);
-		return sf_fail(err, -ENOMEM, "out of memory");
-	}
-	rc = sf_catalog_publish(t->op->engine->catalog, snapshot);
-	sf_snapshot_unref(snapshot);
-	return rc < 0 ? sf_fail(err, rc, "publish: %s", strerror(-rc)) : 0;
+	return sf_publish_record(t->op, &copy, false, err);
 }
 
 static int perform(struct taking *t, enum sf_action action, enum sf_life next, struct sf_err *err)
@@ -360,48 +364,24 @@ static int run(struct taking *t, enum sf_life state, enum sf_event event, struct
 	return rc;
 }
 
-/* The rest of the undoing needs only the record, as after a crash. */
+/* A guest that cannot be resumed keeps its record, which says that it is at rest because of us. */
 static void undo(struct taking *t)
 {
 	struct sf_err err = {0};
-	bool ours = t->dir >= 0;
+	bool written = t->dir >= 0;
 
-	if (resume(t, &err) < 0 && err.code != -ETIMEDOUT)
-		sf_log(SF_LOG_WARNING, "VM '%s': %s", t->op->name, err.text);
+	(void)resume(t, &err); /* the record knows when that failed */
 	sf_cleanup_fd(&t->dir);
 	t->dir = -1;
-	t->record.leased = false;
-	if (!ours)
+	if (!written) {
 		sf_op_unsettle(t->op); /* an empty directory may be left */
-	else if (sf_untake(t->op, &t->record, t->record.name, &err) < 0) {
+		return;
+	}
+	if (sf_lead(t->op, &t->record, t->record.name, SF_LIFE_CREATING, SF_EVENT_FAILED, &err) < 0) {
 		sf_op_unsettle(t->op);
 		sf_health_set(t->op->engine->health, "undo", t->op->name, "snapshot '%s': %s", t->record.name,
 			      err.text);
 	}
-}
-
-int sf_untake(struct sf_vm_op *op, const struct sf_record *record, const char *dir_name, struct sf_err *err)
-{
-	const struct sf_step *step = sf_lifecycle(SF_LIFE_CREATING, SF_EVENT_FAILED);
-	struct sf_hypervisor *hv = op->engine->hv;
-	struct sf_err why = {0};
-
-	for (size_t i = 0; i < step->nactions; i++) {
-		switch (step->actions[i]) {
-		case SF_ACT_RESUME:
-			if (record->leased)
-				sf_resume_forgotten(op->engine, &op->desc);
-			break;
-		case SF_ACT_THAW:
-			if (record->quiesced && sf_hypervisor_thaw(hv, &op->desc, &why) < 0)
-				sf_health_set(op->engine->health, "guest", op->name, "cannot be thawed: %s",
-					      why.text);
-			break;
-		default: /* the disks and the record, in that order */
-			return sf_drop_snapshot(op->engine, op->dir, record, dir_name, err);
-		}
-	}
-	return 0;
 }
 
 int sf_take(struct sf_vm_op *op, const struct sf_take_options *options, struct sf_lease **ret_lease,
@@ -433,7 +413,7 @@ int sf_take(struct sf_vm_op *op, const struct sf_take_options *options, struct s
 	return rc;
 }
 
-int sf_engine_create(struct sf_engine *engine, const char *vm, const struct sf_create_request *request,
+int sf_engine_create(struct sf_engine *engine, uint64_t vm_id, const struct sf_create_request *request,
 		     struct sf_job *job, char ret_name[static SF_NAME_MAX + 1], struct sf_err *err)
 {
 	struct sf_take_options options = {.request = request, .uuid = sf_id_new()};
@@ -448,7 +428,7 @@ int sf_engine_create(struct sf_engine *engine, const char *vm, const struct sf_c
 	else
 		(void)snprintf(name, sizeof(name), "%" PRIu64, sf_clock_real_ns() / 1000000000);
 	options.name = name;
-	rc = sf_op_begin(engine, SF_OP_CREATE, vm, name, job, &op, err);
+	rc = sf_op_begin(engine, SF_OP_CREATE, vm_id, name, job, &op, err);
 	if (rc < 0)
 		return rc;
 	rc = sf_op_end(&op, sf_take(&op, &options, &lease, &own), &own);

@@ -11,22 +11,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Publishes a changed copy of the record in the snapshot's place. Takes over record. */
-static int publish(struct sf_vm_op *op, const struct sf_snapshot *old, struct sf_record *record,
-		   struct sf_err *err)
-{
-	struct sf_snapshot *snapshot = sf_snapshot_new(record, old->vm_id, old->broken);
-	int rc;
-
-	if (!snapshot) {
-		sf_record_fini(record);
-		return sf_fail(err, -ENOMEM, "out of memory");
-	}
-	rc = sf_catalog_publish(op->engine->catalog, snapshot);
-	sf_snapshot_unref(snapshot);
-	return rc < 0 ? sf_fail(err, rc, "publish: %s", strerror(-rc)) : 0;
-}
-
 static int write_record(struct sf_vm_op *op, const struct sf_record *record, struct sf_err *err)
 {
 	auto_fd int dir = -1;
@@ -57,6 +41,7 @@ static int rename_snapshot(struct sf_vm_op *op, const struct sf_snapshot *snapsh
 		return sf_fail(err, -ENOMEM, "out of memory");
 	rc = sf_durable_rename(op->dir, record.name, op->dir, to, err);
 	if (rc < 0) {
+		sf_op_unsettle(op); /* it may have happened all the same: the disk will say */
 		sf_record_fini(&record);
 		return rc;
 	}
@@ -69,7 +54,7 @@ static int rename_snapshot(struct sf_vm_op *op, const struct sf_snapshot *snapsh
 		       why.text);
 		sf_op_unsettle(op);
 	}
-	return publish(op, snapshot, &record, err);
+	return sf_publish_record(op, &record, snapshot->broken, err);
 }
 
 static int rename_named(struct sf_vm_op *op, const char *from, const char *to, struct sf_err *err)
@@ -91,12 +76,12 @@ static int rename_named(struct sf_vm_op *op, const char *from, const char *to, s
 	return rc;
 }
 
-int sf_engine_rename(struct sf_engine *engine, const char *vm, const char *from, const char *to,
+int sf_engine_rename(struct sf_engine *engine, uint64_t vm_id, const char *from, const char *to,
 		     struct sf_err *err)
 {
 	struct sf_err own = {0};
 	struct sf_vm_op op;
-	int rc = sf_op_begin(engine, SF_OP_RENAME, vm, from, NULL, &op, err);
+	int rc = sf_op_begin(engine, SF_OP_RENAME, vm_id, from, NULL, &op, err);
 
 	if (rc < 0)
 		return rc;
@@ -130,7 +115,7 @@ static int edit_snapshot(struct sf_vm_op *op, const struct sf_snapshot *snapshot
 		sf_record_fini(&record);
 		return rc;
 	}
-	return publish(op, snapshot, &record, err);
+	return sf_publish_record(op, &record, snapshot->broken, err);
 }
 
 /*
@@ -157,16 +142,13 @@ static int edit_by_id(struct sf_vm_op *op, uint64_t id, const struct edit *edit,
 static int edit(struct sf_engine *engine, uint64_t id, const struct edit *edit, struct sf_err *err)
 {
 	struct sf_snapshot *snapshot;
-	struct sf_vm_info vm;
 	struct sf_err own = {0};
 	struct sf_vm_op op;
 	int rc = sf_catalog_snapshot_by_id(engine->catalog, id, &snapshot);
 
-	if (rc == 0)
-		rc = sf_catalog_vm_by_id(engine->catalog, snapshot->vm_id, &vm);
 	if (rc < 0)
 		return sf_fail(err, -ENOENT, "the snapshot is gone");
-	rc = sf_op_begin(engine, SF_OP_EDIT, vm.name, snapshot->record.name, NULL, &op, err);
+	rc = sf_op_begin(engine, SF_OP_EDIT, snapshot->vm_id, snapshot->record.name, NULL, &op, err);
 	sf_snapshot_unref(snapshot);
 	if (rc < 0)
 		return rc;

@@ -32,7 +32,7 @@ struct sf_state;
  */
 int sf_engine_open(struct sf_engine **ret, struct sf_state *state, const struct sf_config *config,
 		   struct sf_storages *storages, struct sf_hypervisor *hv, struct sf_err *err);
-/* Waits for the reaper; no operation may be running. Accepts NULL. */
+/* Waits for the keeper; no operation may be running. Accepts NULL. */
 void sf_engine_close(struct sf_engine *engine);
 
 struct sf_catalog *sf_engine_catalog(struct sf_engine *engine);
@@ -55,17 +55,17 @@ struct sf_create_request {
  * Takes a snapshot; durable when it returns 0. ret_name: what it is called. job may be cancelled from another
  * thread.
  */
-int sf_engine_create(struct sf_engine *engine, const char *vm, const struct sf_create_request *request,
+int sf_engine_create(struct sf_engine *engine, uint64_t vm_id, const struct sf_create_request *request,
 		     struct sf_job *job, char ret_name[static SF_NAME_MAX + 1], struct sf_err *err);
 
 /*
  * The name goes at once; volumes, RAM and record go now or, when the snapshot is being read, at its last
  * close.
  */
-int sf_engine_delete(struct sf_engine *engine, const char *vm, const char *name, struct sf_job *job,
+int sf_engine_delete(struct sf_engine *engine, uint64_t vm_id, const char *name, struct sf_job *job,
 		     struct sf_err *err);
 
-int sf_engine_rename(struct sf_engine *engine, const char *vm, const char *from, const char *to,
+int sf_engine_rename(struct sf_engine *engine, uint64_t vm_id, const char *from, const char *to,
 		     struct sf_err *err);
 
 struct sf_revert_request {
@@ -74,7 +74,7 @@ struct sf_revert_request {
 	bool discard; /* do not keep the state being left */
 };
 
-int sf_engine_revert(struct sf_engine *engine, const char *vm, const char *name,
+int sf_engine_revert(struct sf_engine *engine, uint64_t vm_id, const char *name,
 		     const struct sf_revert_request *request, struct sf_job *job, struct sf_err *err);
 
 /* Sets the description; valid UTF-8 without control characters other than newline and tab; "" removes it. */

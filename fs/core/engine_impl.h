@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Inside the engine, shared by its files: engine.c (opening, VMs, exclusion), volumes.c, create.c, delete.c,
- * edit.c, revert.c, recover.c, orphans.c, files.c, report.c. Nobody else includes this.
+ * Inside the engine, shared by its files: engine.c (opening, closing), vms.c, op.c, volumes.c, create.c,
+ * delete.c, edit.c, revert.c, recover.c, orphans.c, files.c, report.c. Nobody else includes this.
  */
 #ifndef SF_CORE_ENGINE_IMPL_H
 #define SF_CORE_ENGINE_IMPL_H
@@ -28,14 +28,15 @@
 struct sf_engine_vm {
 	uint64_t id;
 	char name[SF_NAME_MAX + 1]; /* shown in the tree */
-	struct sf_vm_desc desc;     /* as last listed; without disks when the VM is gone */
+	struct sf_vm_desc desc;     /* as last listed */
 	char dir[SF_VM_DIR];        /* empty until the first snapshot */
 	bool present;
 	bool busy;      /* an operation runs on it */
+	bool kept;      /* and it is the keeper's, which is waited for */
 	bool unsettled; /* something half-done waits: recovery goes before the next operation */
 };
 
-struct sf_reaper;
+struct sf_keeper;
 
 struct sf_engine {
 	struct sf_state *state;
@@ -46,12 +47,16 @@ struct sf_engine {
 	struct sf_health *health;
 	struct sf_jobs *jobs;
 	struct sf_leases *leases;
-	struct sf_reaper *reaper;
+	struct sf_keeper *keeper;
 
 	pthread_mutex_t lock; /* guards what follows; taken before every other lock */
 	struct sf_engine_vm **vms;
 	size_t nvms;
+	pthread_cond_t idle; /* an operation has ended */
+	bool starting;       /* the recovery at start is under way */
 	bool refreshing;
+	bool listed; /* the last question to the hypervisor was answered */
+	struct sf_err list_error;
 	uint64_t refreshed_ms;
 	struct sf_err last_error;
 	uint64_t last_error_ns;
@@ -67,7 +72,8 @@ struct sf_vm_op {
 	int dir; /* the VM's state directory; -1 while it has none */
 	struct sf_job *job;
 	enum sf_operation kind;
-	uint64_t number; /* of the job */
+	char snapshot[SF_NAME_MAX + 1]; /* for reports */
+	uint64_t number;                /* of the job */
 };
 
 /* Live disks, opened together. */
@@ -77,23 +83,26 @@ struct sf_volumes {
 	size_t n;
 };
 
-/* --- engine.c --- */
+/* --- op.c --- */
 /* -ENOENT no such VM, -EBUSY another operation. Finishes what an earlier failure left on this VM. */
-int sf_op_begin(struct sf_engine *engine, enum sf_operation kind, const char *vm, const char *snapshot,
+int sf_op_begin(struct sf_engine *engine, enum sf_operation kind, uint64_t vm_id, const char *snapshot,
 		struct sf_job *job, struct sf_vm_op *ret, struct sf_err *err);
 /* Reports rc (log, last error, job), gives up the exclusion, returns rc. */
 int sf_op_end(struct sf_vm_op *op, int rc, struct sf_err *err);
 /* Opens op->dir, making and naming the directory when create says so. -ENOENT when there is none. */
 int sf_op_dir(struct sf_vm_op *op, bool create, struct sf_err *err);
-/* Takes and gives up a VM's exclusion without a job: for recovery. */
+/* Takes a VM's exclusion without a job: for recovery and the keeper, whom others wait for. */
 int sf_op_enter(struct sf_engine *engine, struct sf_engine_vm *vm, struct sf_vm_op *ret, struct sf_err *err);
 void sf_op_leave(struct sf_vm_op *op);
+/* Something half-done stays behind: recovery goes before the next operation, and the keeper sees to it. */
 void sf_op_unsettle(struct sf_vm_op *op);
+/* Finishes what was left behind, if anything was. */
+int sf_op_settle(struct sf_vm_op *op, struct sf_err *err);
+
+/* --- vms.c --- */
 /* Registers a VM that only the state directory knows. Called at start. */
 int sf_engine_add_gone(struct sf_engine *engine, const char *uuid, const char *name, const char *dir,
 		       struct sf_engine_vm **ret);
-/* Removes the VM's directory if nothing is in it. */
-void sf_engine_tidy(struct sf_engine *engine, uint64_t vm_id);
 /* The VM's directory in the state directory, opened; -ENOENT. Needs no exclusion. */
 int sf_engine_vm_dir(struct sf_engine *engine, uint64_t vm_id, struct sf_err *err);
 struct sf_engine_vm *sf_engine_vm_by_id(struct sf_engine *engine, uint64_t id);
@@ -138,19 +147,34 @@ struct sf_take_options {
  */
 int sf_take(struct sf_vm_op *op, const struct sf_take_options *options, struct sf_lease **ret_lease,
 	    struct sf_err *err);
-/* Undoes a half-made snapshot; failure leaves the record standing. */
-int sf_untake(struct sf_vm_op *op, const struct sf_record *record, const char *dir_name, struct sf_err *err);
+
+/* --- lead.c --- */
+/* Performs the row's actions on a record, whose directory has that name. The first failure ends it. */
+int sf_lead(struct sf_vm_op *op, const struct sf_record *record, const char *dir_name, enum sf_life state,
+	    enum sf_event event, struct sf_err *err);
+/*
+ * Resumes a guest that a dead process may have left at rest. Whatever says that it may be must be kept while
+ * this fails. Success without a guest: when the hypervisor has answered and does not know the VM.
+ */
+int sf_resume_forgotten(struct sf_vm_op *op, struct sf_err *err);
+/* Shows the record's snapshot, or shows it anew. Takes over record. */
+int sf_publish_record(struct sf_vm_op *op, struct sf_record *record, bool broken, struct sf_err *err);
 
 /* --- delete.c --- */
 /* Ready -> deleting -> gone, the last part when nobody reads it. */
-int sf_delete_snapshot(struct sf_vm_op *op, struct sf_snapshot *snapshot, struct sf_err *err);
-/* Removes volumes, then the record's directory (of that name in the VM's). */
-int sf_drop_snapshot(struct sf_engine *engine, int vm_dir, const struct sf_record *record,
-		     const char *dir_name, struct sf_err *err);
-/* Has the storage of a hidden snapshot removed by the reaper's thread. */
-void sf_reaper_push(struct sf_engine *engine, uint64_t snapshot_id);
-int sf_reaper_new(struct sf_engine *engine, struct sf_err *err);
-void sf_reaper_free(struct sf_reaper *reaper);
+int sf_delete_snapshot(struct sf_vm_op *op, const struct sf_snapshot *snapshot, struct sf_err *err);
+/* The directory's name goes over to its deleting one. */
+int sf_hide_snapshot(struct sf_vm_op *op, const struct sf_record *record, struct sf_err *err);
+/* Deleting -> absent, for a snapshot that nobody can open any more. */
+int sf_reap_snapshot(struct sf_vm_op *op, const struct sf_snapshot *snapshot, struct sf_err *err);
+
+/* --- keeper.c: a thread for what no user waits for --- */
+/* Has the storage of a hidden snapshot removed. */
+void sf_keeper_push(struct sf_engine *engine, uint64_t snapshot_id);
+/* There may be something to do: an operation has ended, or has left something behind. */
+void sf_keeper_wake(struct sf_engine *engine);
+int sf_keeper_new(struct sf_engine *engine, struct sf_err *err);
+void sf_keeper_free(struct sf_keeper *keeper);
 
 /* --- revert.c --- */
 /* Finishes or undoes the revert whose plan was found. */
@@ -159,11 +183,10 @@ int sf_revert_found(struct sf_vm_op *op, const struct sf_plan *plan, struct sf_e
 /* --- recover.c --- */
 /* At start: every VM, guests first. */
 void sf_recover_all(struct sf_engine *engine);
-/* Resumes a guest that a dead process may have left at rest; while that fails the watchdog goes on trying. */
-void sf_resume_forgotten(struct sf_engine *engine, const struct sf_vm_desc *vm);
 /*
- * One VM, under its exclusion: records, then the plan. Fails only when the plan could not be walked to its
- * end: then nothing new may begin. Other leftovers are reported and tried again with the next operation.
+ * One VM, under its exclusion: records, then the plan. What cannot be finished is reported in health.json and
+ * leaves the VM unsettled, to be tried again. Fails only when that is the plan: then nothing new may be built
+ * on the VM's disks.
  */
 int sf_recover_vm(struct sf_vm_op *op, struct sf_err *err);
 

@@ -9,7 +9,7 @@
 #include "base/durable.h"
 
 #include <errno.h>
-#include <stdio.h>
+#include <poll.h>
 #include <string.h>
 
 static int open_disk(struct sf_engine *engine, const struct sf_snapshot *snapshot, size_t index,
@@ -29,6 +29,9 @@ static int open_disk(struct sf_engine *engine, const struct sf_snapshot *snapsho
 	return rc == -ENOENT ? sf_fail(err, -EIO, "its volume is gone") : rc;
 }
 
+/* A rename that takes longer than their sum, about 0.2 s, is not one of ours. */
+#define FIND_TRIES 20
+
 /* The directory of that name may be another snapshot's by now: only the record in it says. */
 static int open_own_dir(int vm_dir, const char *name, const struct sf_id *uuid, struct sf_err *err)
 {
@@ -44,17 +47,23 @@ static int open_own_dir(int vm_dir, const char *name, const struct sf_id *uuid, 
 	return own ? sf_take_fd(&dir) : sf_fail(err, -ENOENT, "'%s' is another snapshot now", name);
 }
 
-/* Renames and deletions go on meanwhile: the current name, then the deleting one, then once more. */
+/*
+ * Renames and deletions go on meanwhile, on disk and then in the catalog: the current name, then the deleting
+ * one, and again a moment later.
+ */
 static int find_dir(struct sf_engine *engine, const struct sf_snapshot *snapshot, struct sf_err *err)
 {
 	auto_fd int vm_dir = sf_engine_vm_dir(engine, snapshot->vm_id, err);
 	char deleting[SF_ID_TEXT + 1];
-	int dir = vm_dir < 0 ? vm_dir : -ENOENT;
+	int dir = -ENOENT;
 
+	if (vm_dir < 0)
+		return vm_dir;
 	sf_state_deleting_name(&snapshot->record.uuid, deleting);
-	for (int attempt = 0; attempt < 3 && dir == -ENOENT; attempt++) {
+	for (int attempt = 0; attempt < FIND_TRIES && dir == -ENOENT; attempt++) {
 		struct sf_snapshot *now;
 
+		(void)poll(NULL, 0, attempt); /* milliseconds; the first goes at once */
 		if (sf_catalog_snapshot_by_id(engine->catalog, snapshot->id, &now) < 0)
 			return sf_fail(err, -ENOENT, "the snapshot is gone");
 		dir = open_own_dir(vm_dir, now->record.name, &now->record.uuid, err);
@@ -92,30 +101,26 @@ static int open_memory(struct sf_engine *engine, const struct sf_snapshot *snaps
 int sf_engine_image_open(struct sf_engine *engine, struct sf_snapshot *snapshot, size_t file,
 			 struct sf_image **ret, struct sf_err *err)
 {
-	char what[2 * SF_NAME_MAX + 8];
-	struct sf_err own = {0};
 	int rc = sf_catalog_open(engine->catalog, snapshot->id);
 
 	if (rc < 0)
 		return sf_fail(err, rc, "the snapshot is gone");
 	if (file == SF_FILE_MEMORY)
-		rc = open_memory(engine, snapshot, ret, &own);
+		rc = open_memory(engine, snapshot, ret, err);
 	else
-		rc = open_disk(engine, snapshot, file, ret, &own);
+		rc = open_disk(engine, snapshot, file, ret, err);
 	if (rc == 0)
 		return 0;
 	if (sf_catalog_close(engine->catalog, snapshot->id))
-		sf_reaper_push(engine, snapshot->id);
-	(void)snprintf(what, sizeof(what), "open %s/%s", snapshot->record.vm_name, snapshot->record.name);
-	sf_engine_note_failure(engine, what, &own);
-	return sf_fail(err, rc, "%s", own.text);
+		sf_keeper_push(engine, snapshot->id);
+	return rc;
 }
 
 void sf_engine_image_close(struct sf_engine *engine, uint64_t snapshot_id, struct sf_image *image)
 {
 	sf_image_close(image);
 	if (sf_catalog_close(engine->catalog, snapshot_id))
-		sf_reaper_push(engine, snapshot_id);
+		sf_keeper_push(engine, snapshot_id);
 }
 
 /* --- space --- */

@@ -101,23 +101,6 @@ uint64_t sf_jobs_begin(struct sf_jobs *jobs, enum sf_operation op, const char *v
 	return entry->number;
 }
 
-void sf_jobs_rename(struct sf_jobs *jobs, uint64_t number, const char *snapshot)
-{
-	auto_unlock pthread_mutex_t *held = sf_lock(&jobs->lock);
-	struct entry *entry = find(jobs, number);
-
-	if (entry)
-		(void)snprintf(entry->snapshot, sizeof(entry->snapshot), "%s", snapshot);
-}
-
-void sf_jobs_subject(struct sf_jobs *jobs, uint64_t number, char snapshot[static SF_NAME_MAX + 1])
-{
-	auto_unlock pthread_mutex_t *held = sf_lock(&jobs->lock);
-	const struct entry *entry = find(jobs, number);
-
-	(void)snprintf(snapshot, SF_NAME_MAX + 1, "%s", entry ? entry->snapshot : "");
-}
-
 static void sample(struct entry *entry)
 {
 	if (!entry->job)

@@ -38,10 +38,6 @@ void sf_jobs_free(struct sf_jobs *jobs);
  */
 uint64_t sf_jobs_begin(struct sf_jobs *jobs, enum sf_operation op, const char *vm, const char *snapshot,
 		       struct sf_job *job);
-/* What the operation turned out to be called, once that is known. */
-void sf_jobs_rename(struct sf_jobs *jobs, uint64_t number, const char *snapshot);
-/* And what it is called now; empty when that is not known. */
-void sf_jobs_subject(struct sf_jobs *jobs, uint64_t number, char snapshot[static SF_NAME_MAX + 1]);
 void sf_jobs_end(struct sf_jobs *jobs, uint64_t number, enum sf_operation op, int rc, const char *text);
 
 struct sf_job_counts sf_jobs_counts(struct sf_jobs *jobs);

@@ -14,6 +14,10 @@ json_t *sf_json_parse_object(const char *text, size_t len, const char *what, str
 	json_error_t why;
 	json_t *root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &why);
 
+	if (!root && json_error_code(&why) == json_error_out_of_memory) {
+		sf_fail(err, -ENOMEM, "%s: out of memory", what);
+		return NULL;
+	}
 	if (!root) {
 		sf_fail(err, -EINVAL, "%s is not valid JSON: %s (line %d)", what, why.text, why.line);
 		return NULL;

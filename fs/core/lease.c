@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #define RETRY_MS 1000
@@ -68,7 +69,7 @@ static void resume_overdue(struct sf_leases *leases, struct sf_lease *lease)
 	int rc;
 
 	lease->in_use = true;
-	if (!lease->expired) {
+	if (!lease->expired && !lease->orphaned) {
 		leases->stats.nexpired++;
 		sf_log(SF_LOG_WARNING, "VM '%s': at rest for more than %llu ms: resuming it", lease->vm.name,
 		       (unsigned long long)lease->deadline_ms);
@@ -83,7 +84,7 @@ static void resume_overdue(struct sf_leases *leases, struct sf_lease *lease)
 		sf_health_clear(leases->health, "guest", lease->vm.name);
 	pthread_mutex_lock(&leases->lock);
 	lease->in_use = false;
-	lease->due_ms = rc < 0 ? sf_clock_mono_ms() + RETRY_MS : 0;
+	lease->due_ms = sf_clock_mono_ms() + RETRY_MS; /* a pause may have come late: until its end, again */
 	if (rc == 0 && lease->orphaned) {
 		unlink_lease(leases, lease);
 		free_lease(lease);
@@ -173,6 +174,21 @@ void sf_leases_free(struct sf_leases *leases)
 	free(leases);
 }
 
+/*
+ * Not while the watchdog still tries to resume the same guest: it would do so in the middle of the new pause.
+ */
+static bool link_lease(struct sf_leases *leases, struct sf_lease *lease)
+{
+	auto_unlock pthread_mutex_t *held = sf_lock(&leases->lock);
+
+	for (const struct sf_lease *other = leases->first; other; other = other->next)
+		if (other->orphaned && strcmp(other->vm.name, lease->vm.name) == 0)
+			return false;
+	lease->next = leases->first;
+	leases->first = lease;
+	return true;
+}
+
 int sf_lease_begin(struct sf_leases *leases, const struct sf_vm_desc *vm, uint64_t deadline_ms,
 		   struct sf_lease **ret, struct sf_err *err)
 {
@@ -184,10 +200,10 @@ int sf_lease_begin(struct sf_leases *leases, const struct sf_vm_desc *vm, uint64
 	}
 	lease->leases = leases;
 	lease->deadline_ms = deadline_ms;
-	pthread_mutex_lock(&leases->lock);
-	lease->next = leases->first;
-	leases->first = lease;
-	pthread_mutex_unlock(&leases->lock);
+	if (!link_lease(leases, lease)) {
+		free_lease(lease);
+		return sf_fail(err, -EBUSY, "the guest could not be resumed after an earlier pause yet");
+	}
 	*ret = lease;
 	return 0;
 }

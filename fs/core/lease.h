@@ -32,7 +32,10 @@ int sf_leases_new(struct sf_hypervisor *hv, struct sf_health *health, struct sf_
 /* Ends the watchdog; a guest that still could not be resumed is tried once more. Accepts NULL. */
 void sf_leases_free(struct sf_leases *leases);
 
-/* Takes a lease; its time runs from sf_lease_arm() on. */
+/*
+ * Takes a lease; its time runs from sf_lease_arm() on. -EBUSY while an earlier one's guest is not resumed
+ * yet.
+ */
 int sf_lease_begin(struct sf_leases *leases, const struct sf_vm_desc *vm, uint64_t deadline_ms,
 		   struct sf_lease **ret, struct sf_err *err);
 /* The guest is at rest, or is about to be. Again is harmless. */

@@ -25,12 +25,13 @@ static const struct row rows[] = {
 	{SF_LIFE_DELETING, SF_EVENT_FOUND, {SF_LIFE_ABSENT, 2, {SF_ACT_DROP_DISKS, SF_ACT_DROP_RECORD}}},
 
 	{SF_LIFE_IDLE, SF_EVENT_BEGIN, {SF_LIFE_PREPARED, 2, {SF_ACT_WRITE_PLAN, SF_ACT_SAFETY}}},
-	{SF_LIFE_PREPARED, SF_EVENT_DONE,
-	 {SF_LIFE_SWITCHING, 3, {SF_ACT_WRITE_PLAN, SF_ACT_STOP, SF_ACT_SWAP}}},
+	{SF_LIFE_PREPARED, SF_EVENT_DONE, {SF_LIFE_STOPPING, 2, {SF_ACT_WRITE_PLAN, SF_ACT_STOP}}},
 	{SF_LIFE_PREPARED, SF_EVENT_FAILED, {SF_LIFE_IDLE, 3, UNDO_REVERT}},
 	{SF_LIFE_PREPARED, SF_EVENT_FOUND, {SF_LIFE_IDLE, 3, UNDO_REVERT}},
 	{SF_LIFE_SWITCHING, SF_EVENT_DONE, {SF_LIFE_POWERING, 2, {SF_ACT_WRITE_PLAN, SF_ACT_POWER}}},
-	{SF_LIFE_SWITCHING, SF_EVENT_FOUND, {SF_LIFE_SWITCHING, 2, {SF_ACT_STOP, SF_ACT_SWAP}}},
+	{SF_LIFE_STOPPING, SF_EVENT_DONE, {SF_LIFE_SWITCHING, 2, {SF_ACT_WRITE_PLAN, SF_ACT_SWAP}}},
+	{SF_LIFE_STOPPING, SF_EVENT_FAILED, {SF_LIFE_IDLE, 3, UNDO_REVERT}},
+	{SF_LIFE_SWITCHING, SF_EVENT_FOUND, {SF_LIFE_SWITCHING, 1, {SF_ACT_SWAP}}},
 	{SF_LIFE_POWERING, SF_EVENT_DONE, {SF_LIFE_IDLE, 1, {SF_ACT_DROP_PLAN}}},
 	{SF_LIFE_POWERING, SF_EVENT_FOUND, {SF_LIFE_POWERING, 1, {SF_ACT_POWER}}},
 };
@@ -46,8 +47,8 @@ const struct sf_step *sf_lifecycle(enum sf_life state, enum sf_event event)
 
 const char *sf_life_name(enum sf_life state)
 {
-	static const char *const names[] = {"absent", "creating", "ready",     "deleting",
-					    "idle",   "prepared", "switching", "powering"};
+	static const char *const names[] = {"absent",   "creating", "ready",     "deleting", "idle",
+					    "prepared", "stopping", "switching", "powering"};
 
 	return names[state];
 }

@@ -21,13 +21,18 @@
  *
  *   state      event   next       actions
  *   idle       begin   prepared   write-plan safety
- *   prepared   done    switching  write-plan stop swap
+ *   prepared   done    stopping   write-plan stop
  *   prepared   failed  idle       resume drop-safety drop-plan
  *   prepared   found   idle       resume drop-safety drop-plan
+ *   stopping   done    switching  write-plan swap
+ *   stopping   failed  idle       resume drop-safety drop-plan
  *   switching  done    powering   write-plan power
- *   switching  found   switching  stop swap
+ *   switching  found   switching  swap
  *   powering   done    idle       drop-plan
  *   powering   found   powering   power
+ *
+ * A plan that is found stopping is done when the guest is off by now, and failed when it is not: no disk was
+ * touched yet, and whoever runs it may have reasons of their own.
  */
 #ifndef SF_CORE_LIFECYCLE_H
 #define SF_CORE_LIFECYCLE_H
@@ -41,6 +46,7 @@ enum sf_life {
 	SF_LIFE_DELETING,
 	SF_LIFE_IDLE,
 	SF_LIFE_PREPARED,
+	SF_LIFE_STOPPING,
 	SF_LIFE_SWITCHING,
 	SF_LIFE_POWERING,
 };

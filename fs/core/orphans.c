@@ -22,7 +22,7 @@ static int collect(struct owned *owned, const struct sf_snapshot *snapshot)
 	struct sf_id *tokens = realloc(owned->tokens, (owned->n + record->ndisks) * sizeof(*tokens));
 
 	if (!tokens)
-		return record->ndisks ? -ENOMEM : 0;
+		return -ENOMEM;
 	owned->tokens = tokens;
 	for (size_t i = 0; i < record->ndisks; i++)
 		owned->tokens[owned->n++] = record->disks[i].object.token;

@@ -86,14 +86,15 @@ int sf_plan_read(int vm_dir, struct sf_plan *ret, struct sf_err *err)
 	auto_free char *text = NULL;
 	auto_json json_t *root = NULL;
 	struct sf_plan plan = {0};
+	struct sf_err why = {0};
 	size_t len;
 	int rc = sf_durable_read(vm_dir, SF_STATE_PLAN, PLAN_BYTES_MAX, &text, &len, err);
 
 	if (rc < 0)
 		return rc;
-	root = sf_json_parse_object(text, len, SF_STATE_PLAN, err);
+	root = sf_json_parse_object(text, len, SF_STATE_PLAN, &why);
 	if (!root)
-		return -EINVAL;
+		return sf_fail(err, why.code, "%s", why.text);
 	rc = parse(root, &plan, err);
 	if (rc < 0)
 		return sf_wrap(err, rc, SF_STATE_PLAN);

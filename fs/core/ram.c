@@ -72,7 +72,8 @@ static void *pump_all(void *arg)
 	do
 		pump->rc = pump_block(pump);
 	while (pump->rc > 0);
-	sf_cleanup_fd(&pump->from);
+	(void)close(pump->from); /* a pipe has nothing to report */
+	pump->from = -1;
 	return NULL;
 }
 

@@ -169,9 +169,9 @@ static int parse_disks(const json_t *root, struct sf_record *record, struct sf_e
 	size_t n = json_array_size(list);
 	int rc = 0;
 
-	if (!json_is_array(list) || n > SF_VM_DISKS_MAX)
-		return sf_fail(err, -EINVAL, "\"disks\" is not a list of at most %d", SF_VM_DISKS_MAX);
-	record->disks = calloc(n ? n : 1, sizeof(*record->disks));
+	if (!json_is_array(list) || n == 0 || n > SF_VM_DISKS_MAX)
+		return sf_fail(err, -EINVAL, "\"disks\" is not a list of 1 to %d", SF_VM_DISKS_MAX);
+	record->disks = calloc(n, sizeof(*record->disks));
 	if (!record->disks)
 		return sf_fail(err, -ENOMEM, "out of memory");
 	for (record->ndisks = 0; record->ndisks < n && rc == 0; record->ndisks++) {
@@ -255,12 +255,13 @@ static int parse_facts(const json_t *root, struct sf_record *record, struct sf_e
 
 int sf_record_parse(const char *text, size_t len, struct sf_record *ret, struct sf_err *err)
 {
-	auto_json json_t *root = sf_json_parse_object(text, len, "meta.json", err);
+	struct sf_err why = {0};
+	auto_json json_t *root = sf_json_parse_object(text, len, "meta.json", &why);
 	auto_free struct sf_record *record = calloc(1, sizeof(*record));
 	int rc;
 
 	if (!root)
-		return -EINVAL;
+		return sf_fail(err, why.code, "%s", why.text);
 	if (!record)
 		return sf_fail(err, -ENOMEM, "out of memory");
 	if ((rc = parse_identity(root, record, err)) < 0 || (rc = parse_facts(root, record, err)) < 0 ||

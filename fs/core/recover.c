@@ -6,8 +6,6 @@
  */
 #include "engine_impl.h"
 
-#include "ram.h"
-
 #include "base/cleanup.h"
 #include "base/durable.h"
 #include "base/log.h"
@@ -35,29 +33,39 @@ static void names_fini(struct names *names)
 	free(names->list);
 }
 
+static int names_add(struct names *names, const char *name)
+{
+	char **list = realloc(names->list, (names->n + 1) * sizeof(char *));
+
+	if (!list)
+		return -ENOMEM;
+	names->list = list;
+	list[names->n] = strdup(name);
+	if (!list[names->n])
+		return -ENOMEM;
+	names->n++;
+	return 0;
+}
+
 /* All entries but "." and "..", read whole before anything in the directory is changed. */
 static int names_read(int dir, struct names *ret, struct sf_err *err)
 {
-	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	auto_fd int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	auto_dir DIR *stream = fd < 0 ? NULL : fdopendir(fd);
 	const struct dirent *entry;
 	struct names names = {0};
+	int rc = stream ? 0 : -errno;
 
-	if (!stream)
-		return sf_fail(err, -errno, "list the state directory: %s", strerror(errno));
-	while ((entry = readdir(stream))) {
-		char **list;
-
-		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-			continue;
-		list = realloc(names.list, (names.n + 1) * sizeof(char *));
-		if (list)
-			names.list = list;
-		if (!list || !(names.list[names.n] = strdup(entry->d_name))) {
-			names_fini(&names);
-			return sf_fail(err, -ENOMEM, "out of memory");
-		}
-		names.n++;
+	if (stream)
+		(void)sf_take_fd(&fd); /* the stream's now */
+	while (rc == 0 && (errno = 0, entry = readdir(stream)))
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+			rc = names_add(&names, entry->d_name);
+	if (rc == 0 && errno != 0)
+		rc = -errno;
+	if (rc < 0) {
+		names_fini(&names);
+		return sf_fail(err, rc, "list the state directory: %s", strerror(-rc));
 	}
 	*ret = names;
 	return 0;
@@ -87,21 +95,6 @@ static int read_record(int vm_dir, const char *name, struct sf_record *ret, stru
 
 /* --- guests --- */
 
-void sf_resume_forgotten(struct sf_engine *engine, const struct sf_vm_desc *vm)
-{
-	struct sf_lease *lease;
-	struct sf_err err = {0};
-	int rc = sf_lease_begin(engine->leases, vm, 0, &lease, &err);
-
-	if (rc == 0)
-		rc = sf_lease_end(lease, &err);
-	if (rc < 0)
-		sf_log(SF_LOG_WARNING, "VM '%s' cannot be resumed yet: %s", vm->name, err.text);
-	else
-		sf_log(SF_LOG_INFO, "VM '%s': its guest may have been left at rest by a crash and is running",
-		       vm->name);
-}
-
 static void free_guest_of(struct sf_vm_op *op, const char *name)
 {
 	struct sf_record record;
@@ -109,7 +102,7 @@ static void free_guest_of(struct sf_vm_op *op, const char *name)
 	if (*name == '.' || read_record(op->dir, name, &record, NULL) < 0)
 		return;
 	if (record.state == SF_RECORD_CREATING && record.leased)
-		sf_resume_forgotten(op->engine, &op->desc);
+		(void)sf_resume_forgotten(op, &(struct sf_err){0}); /* tried again with its record */
 	sf_record_fini(&record);
 }
 
@@ -126,10 +119,18 @@ static void free_guest(struct sf_vm_op *op)
 	names_fini(&names);
 	if (sf_plan_read(op->dir, &plan, NULL) == 0 && plan.phase == SF_LIFE_PREPARED &&
 	    plan.guest == SF_POWER_RUNNING)
-		sf_resume_forgotten(op->engine, &op->desc);
+		(void)sf_resume_forgotten(op, &(struct sf_err){0}); /* tried again with its plan */
 }
 
 /* --- records --- */
+
+static void report_stray(struct sf_vm_op *op, const char *name, const char *what)
+{
+	char subject[SF_NAME_MAX + NAME_MAX + 2];
+
+	(void)snprintf(subject, sizeof(subject), "%s/%s", op->name, name);
+	sf_health_set(op->engine->health, "stray", subject, "%s", what);
+}
 
 static void set_aside(struct sf_vm_op *op, const char *name, const struct sf_err *why)
 {
@@ -163,58 +164,6 @@ static bool is_unborn(int vm_dir, const char *name)
 	return unborn;
 }
 
-static bool lacks_disk(struct sf_vm_op *op, const struct sf_record *record, struct sf_err *err)
-{
-	for (size_t i = 0; i < record->ndisks; i++) {
-		const struct sf_record_disk *disk = &record->disks[i];
-		struct sf_storage *storage = sf_storages_by_name(op->engine->storages, disk->storage);
-		struct sf_object_stat stat;
-
-		if (!storage)
-			sf_fail(err, -EOPNOTSUPP, "this build has no storage '%s'", disk->storage);
-		if (!storage || sf_object_stat(storage, &disk->object, &stat, err) < 0) {
-			sf_wrap(err, -EIO, "disk %s", disk->object.vdev);
-			return true;
-		}
-	}
-	return false;
-}
-
-static bool lacks_memory(int vm_dir, const struct sf_record *record, struct sf_err *err)
-{
-	auto_fd int dir = -1;
-	auto_fd int fd = -1;
-
-	if (!record->memory.present)
-		return false;
-	dir = sf_open_dir(vm_dir, record->name, err);
-	if (dir >= 0)
-		fd = sf_ram_open(dir, &record->memory, err);
-	return fd < 0;
-}
-
-/* Takes over record. */
-static int publish(struct sf_vm_op *op, struct sf_record *record, struct sf_err *err)
-{
-	char subject[SF_NAME_MAX * 2 + 2];
-	struct sf_snapshot *snapshot;
-	struct sf_err why = {0};
-	bool broken = lacks_disk(op, record, &why) || lacks_memory(op->dir, record, &why);
-	int rc;
-
-	(void)snprintf(subject, sizeof(subject), "%s/%s", op->name, record->name);
-	if (broken)
-		sf_health_set(op->engine->health, "broken", subject, "%s", why.text);
-	else
-		sf_health_clear(op->engine->health, "broken", subject);
-	snapshot = sf_snapshot_new(record, op->vm->id, broken);
-	if (!snapshot)
-		return sf_fail(err, -ENOMEM, "out of memory");
-	rc = sf_catalog_publish(op->engine->catalog, snapshot);
-	sf_snapshot_unref(snapshot);
-	return rc < 0 ? sf_fail(err, rc, "show '%s': %s", subject, strerror(-rc)) : 0;
-}
-
 /* The directory's name is the truth; a record that was not rewritten after a rename is rewritten now. */
 static int fix_name(struct sf_vm_op *op, const char *name, struct sf_record *record, struct sf_err *err)
 {
@@ -233,6 +182,21 @@ static int fix_name(struct sf_vm_op *op, const char *name, struct sf_record *rec
 	return dir < 0 ? dir : sf_state_write_record(dir, record, err);
 }
 
+/* A copy that somebody made of a snapshot's directory: two records would own the same volumes. */
+static bool is_copy(struct sf_vm_op *op, const char *name, const struct sf_record *record)
+{
+	struct sf_snapshot *known;
+	bool copy;
+
+	if (sf_catalog_snapshot_by_id(op->engine->catalog, sf_snapshot_id(&record->uuid), &known) < 0)
+		return false;
+	copy = known->vm_id != op->vm->id ||
+	       (!is_deleting_name(name) && strcmp(known->record.name, name) != 0 &&
+		is_directory(op->dir, known->record.name));
+	sf_snapshot_unref(known);
+	return copy;
+}
+
 static int recover_ready(struct sf_vm_op *op, const char *name, struct sf_record *record, struct sf_err *err)
 {
 	auto_fd int dir = -1;
@@ -241,9 +205,10 @@ static int recover_ready(struct sf_vm_op *op, const char *name, struct sf_record
 	if (rc < 0)
 		return rc;
 	dir = sf_open_dir(op->dir, name, err);
-	if (dir >= 0)
-		(void)unlinkat(dir, "." SF_STATE_META SF_DURABLE_TMP_SUFFIX, 0); /* seldom there */
-	return dir < 0 ? dir : publish(op, record, err);
+	if (dir < 0)
+		return dir;
+	(void)unlinkat(dir, "." SF_STATE_META SF_DURABLE_TMP_SUFFIX, 0); /* seldom there */
+	return sf_lead(op, record, name, SF_LIFE_READY, SF_EVENT_FOUND, err);
 }
 
 static int recover_deleting(struct sf_vm_op *op, const char *name, const struct sf_record *record,
@@ -253,25 +218,36 @@ static int recover_deleting(struct sf_vm_op *op, const char *name, const struct 
 	struct sf_snapshot *known;
 	int rc;
 
-	if (sf_catalog_snapshot_by_id(op->engine->catalog, id, &known) == 0) {
-		sf_snapshot_unref(known);
-		if (!sf_catalog_hide(op->engine->catalog, id))
-			return 0; /* somebody reads it: the last close goes on from here */
-	}
-	rc = sf_drop_snapshot(op->engine, op->dir, record, name, err);
+	if (sf_catalog_snapshot_by_id(op->engine->catalog, id, &known) < 0)
+		return sf_lead(op, record, name, SF_LIFE_DELETING, SF_EVENT_FOUND, err);
+	sf_snapshot_unref(known);
+	if (!sf_catalog_hide(op->engine->catalog, id))
+		return 0; /* somebody reads it: the last close goes on from here */
+	rc = sf_lead(op, record, name, SF_LIFE_DELETING, SF_EVENT_UNUSED, err);
+	return rc;
+}
+
+static int recover_creating(struct sf_vm_op *op, const char *name, const struct sf_record *record,
+			    struct sf_err *err)
+{
+	int rc = sf_lead(op, record, name, SF_LIFE_CREATING, SF_EVENT_FOUND, err);
+
 	if (rc == 0)
-		sf_catalog_forget(op->engine->catalog, id);
+		sf_log(SF_LOG_INFO, "%s/%s: was half made and has been undone", op->name, name);
 	return rc;
 }
 
 static int recover_record(struct sf_vm_op *op, const char *name, struct sf_record *record, struct sf_err *err)
 {
+	if (is_copy(op, name, record)) {
+		report_stray(op, name, "is a copy of a snapshot's directory; it is left alone");
+		return 0;
+	}
 	if (is_deleting_name(name) || record->state == SF_RECORD_DELETING)
 		return recover_deleting(op, name, record, err);
 	if (record->state == SF_RECORD_READY)
 		return recover_ready(op, name, record, err);
-	sf_log(SF_LOG_INFO, "%s/%s: half made by a crash: undone", op->name, name);
-	return sf_untake(op, record, name, err);
+	return recover_creating(op, name, record, err);
 }
 
 static int recover_snapshot(struct sf_vm_op *op, const char *name, struct sf_err *err)
@@ -308,8 +284,7 @@ static void recover_entry(struct sf_vm_op *op, const char *name)
 		sf_health_set(op->engine->health, "set-aside", subject,
 			      "a record that could not be read lies in the state directory");
 	} else if (!is_directory(op->dir, name) || (*name == '.' && !is_deleting_name(name))) {
-		sf_health_set(op->engine->health, "stray", subject,
-			      "is not snapfs's and lies in its state directory");
+		report_stray(op, name, "is not snapfs's and lies in its state directory");
 	} else if (recover_snapshot(op, name, &err) < 0) {
 		sf_op_unsettle(op);
 		sf_health_set(op->engine->health, "undo", subject, "%s", err.text);
@@ -323,32 +298,27 @@ static int recover_plan(struct sf_vm_op *op, struct sf_err *err)
 	struct sf_plan plan;
 	int rc = sf_plan_read(op->dir, &plan, err);
 
-	if (rc == -ENOENT) {
-		sf_health_clear(op->engine->health, "revert", op->name);
+	if (rc == -ENOENT)
 		return 0;
-	}
-	if (rc == 0) {
-		sf_log(SF_LOG_INFO, "VM '%s': a revert was interrupted while %s", op->name,
-		       sf_life_name(plan.phase));
-		rc = sf_revert_found(op, &plan, err);
-	}
-	if (rc < 0) {
-		sf_op_unsettle(op);
-		sf_health_set(op->engine->health, "revert", op->name, "%s", err->text);
+	if (rc < 0)
 		return rc;
-	}
-	sf_health_clear(op->engine->health, "revert", op->name);
-	return 0;
+	rc = sf_revert_found(op, &plan, err);
+	if (rc == 0)
+		sf_log(SF_LOG_INFO, "VM '%s': a revert that was interrupted while %s is settled", op->name,
+		       sf_life_name(plan.phase));
+	return rc;
 }
 
-int sf_recover_vm(struct sf_vm_op *op, struct sf_err *err)
+static int recover_entries(struct sf_vm_op *op, struct sf_err *err)
 {
 	struct names names;
 	struct sf_err none = {0};
 	int rc = sf_op_dir(op, false, &none);
 
+	if (rc == -ENOENT)
+		return 0;
 	if (rc < 0)
-		return rc == -ENOENT ? 0 : sf_fail(err, rc, "%s", none.text);
+		return sf_fail(err, rc, "%s", none.text);
 	rc = names_read(op->dir, &names, err);
 	if (rc < 0)
 		return rc;
@@ -359,27 +329,43 @@ int sf_recover_vm(struct sf_vm_op *op, struct sf_err *err)
 	return recover_plan(op, err);
 }
 
+int sf_recover_vm(struct sf_vm_op *op, struct sf_err *err)
+{
+	int rc = recover_entries(op, err);
+
+	if (rc < 0) {
+		sf_op_unsettle(op);
+		sf_health_set(op->engine->health, "revert", op->name, "%s", err->text);
+		return rc;
+	}
+	sf_health_clear(op->engine->health, "revert", op->name);
+	return 0;
+}
+
 /* --- whose directory is it --- */
 
+/*
+ * What the records say: one that bears the directory's own name, else any. Without records, the name alone.
+ */
 static void identity_of(int vm_dir, const char *dir_name, char uuid[static SF_VM_UUID],
 			char vm_name[static SF_NAME_MAX + 1])
 {
 	struct names names;
-	bool known = false;
+	bool sure = false;
 
 	uuid[0] = '\0';
 	(void)snprintf(vm_name, SF_NAME_MAX + 1, "%s", dir_name);
 	if (names_read(vm_dir, &names, NULL) < 0)
 		return;
-	for (size_t i = 0; i < names.n && !known; i++) {
+	for (size_t i = 0; i < names.n && !sure; i++) {
 		struct sf_record record;
 
 		if (read_record(vm_dir, names.list[i], &record, NULL) < 0)
 			continue;
 		memcpy(uuid, record.vm_uuid, SF_VM_UUID);
 		memcpy(vm_name, record.vm_name, SF_NAME_MAX + 1);
+		sure = strncmp(dir_name, record.vm_name, strlen(record.vm_name)) == 0;
 		sf_record_fini(&record);
-		known = true;
 	}
 	names_fini(&names);
 }
@@ -412,7 +398,6 @@ static void adopt_dir(struct sf_engine *engine, const char *name)
 
 static void adopt_dirs(struct sf_engine *engine)
 {
-	static const char *const own[] = {"id", "lock", "lost+found"};
 	struct sf_err err = {0};
 	struct names names;
 
@@ -420,14 +405,9 @@ static void adopt_dirs(struct sf_engine *engine)
 		sf_health_set(engine->health, "undo", "state", "%s", err.text);
 		return;
 	}
-	for (size_t i = 0; i < names.n; i++) {
-		bool skip = *names.list[i] == '.';
-
-		for (size_t k = 0; k < sizeof(own) / sizeof(own[0]); k++)
-			skip = skip || strcmp(names.list[i], own[k]) == 0;
-		if (!skip)
+	for (size_t i = 0; i < names.n; i++)
+		if (!sf_state_is_reserved(names.list[i]))
 			adopt_dir(engine, names.list[i]);
-	}
 	names_fini(&names);
 }
 

@@ -8,11 +8,9 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
-#include "base/durable.h"
 #include "base/log.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,20 +63,28 @@ static int take_safety(struct sf_reverting *r, struct sf_budget *budget, struct 
 	return rc < 0 ? sf_wrap(err, rc, "snapshot of the state being left") : 0;
 }
 
+/*
+ * A stop that reports failure may have worked: then the guest's state is gone, and undoing would not bring it
+ * back.
+ */
 static int stop(struct sf_reverting *r, struct sf_err *err)
 {
+	struct sf_hypervisor *hv = r->op->engine->hv;
+	enum sf_power now;
 	int rc = r->lease ? sf_lease_check(r->lease, err) : 0;
 
-	if (rc < 0 || !sf_hypervisor_can(r->op->engine->hv, SF_HYPERVISOR_CONTROL))
+	if (rc < 0 || !sf_hypervisor_can(hv, SF_HYPERVISOR_CONTROL))
 		return rc;
-	rc = sf_hypervisor_stop(r->op->engine->hv, &r->op->desc, err);
+	rc = sf_hypervisor_stop(hv, &r->op->desc, err);
 	if (rc < 0)
-		return sf_wrap(err, rc, "stop the guest");
+		sf_wrap(err, rc, "stop the guest");
+	if (rc < 0 && sf_hypervisor_power(hv, &r->op->desc, &now, NULL) == 0 && sf_power_alive(now))
+		return rc;
 	r->stopped = sf_power_alive(r->plan.guest);
 	if (r->lease)
 		(void)sf_lease_drop(r->lease, NULL); /* was in force a moment ago; the guest is off now */
 	r->lease = NULL;
-	return 0;
+	return rc;
 }
 
 static int swap(struct sf_reverting *r, struct sf_err *err)
@@ -103,25 +109,37 @@ static int restore_memory(struct sf_reverting *r, struct sf_err *err)
 }
 
 /*
- * After a crash in this phase: a guest that runs is the finished work. One at rest may be half-restored and
- * has not run on these disks yet, so it is brought back once more.
+ * After a crash in this phase: a guest in the state asked for is the finished work. Right after the crash,
+ * one at rest may be half-restored and has not run on these disks yet, so it is brought back once more; later
+ * on it is someone's who had a reason.
  */
+static int clear_the_way(struct sf_reverting *r, bool *ret_done, struct sf_err *err)
+{
+	struct sf_engine *engine = r->op->engine;
+	enum sf_power now;
+	int rc = sf_hypervisor_power(engine->hv, &r->op->desc, &now, err);
+
+	*ret_done = rc == 0 && (now == SF_POWER_RUNNING || (now == r->plan.power && !engine->starting));
+	if (rc < 0 || *ret_done || !sf_power_alive(now))
+		return rc;
+	if (!engine->starting)
+		return sf_fail(err, -EBUSY,
+			       "the guest was started while its revert was half done; switch it off");
+	return sf_hypervisor_stop(engine->hv, &r->op->desc, err);
+}
+
 static int set_power(struct sf_reverting *r, struct sf_err *err)
 {
 	struct sf_hypervisor *hv = r->op->engine->hv;
-	enum sf_power now;
-	int rc;
+	bool done = false;
+	int rc = 0;
 
 	if (!sf_power_alive(r->plan.power))
 		return 0;
-	if (r->found) {
-		rc = sf_hypervisor_power(hv, &r->op->desc, &now, err);
-		if (rc < 0 || now == SF_POWER_RUNNING)
-			return rc;
-		rc = sf_hypervisor_stop(hv, &r->op->desc, err);
-		if (rc < 0)
-			return rc;
-	}
+	if (r->found)
+		rc = clear_the_way(r, &done, err);
+	if (rc < 0 || done)
+		return rc;
 	rc = r->plan.memory ? restore_memory(r, err) : sf_hypervisor_start(hv, &r->op->desc, true, err);
 	if (rc == 0 && r->plan.power == SF_POWER_RUNNING)
 		rc = sf_hypervisor_resume(hv, &r->op->desc, err);
@@ -144,14 +162,18 @@ static int find_by_uuid(struct sf_vm_op *op, const struct sf_id *uuid, struct sf
 	return 0;
 }
 
+/* One that readers keep is on its way already. */
 static int drop_by_uuid(struct sf_vm_op *op, const struct sf_id *uuid, struct sf_err *err)
 {
-	struct sf_snapshot *snapshot;
-	int rc;
+	struct sf_snapshot *snapshot, *visible = NULL;
+	int rc = 0;
 
 	if (find_by_uuid(op, uuid, &snapshot) < 0)
 		return 0;
-	rc = sf_delete_snapshot(op, snapshot, err);
+	if (sf_catalog_snapshot(op->engine->catalog, op->vm->id, snapshot->record.name, &visible) == 0 &&
+	    visible == snapshot)
+		rc = sf_delete_snapshot(op, snapshot, err);
+	sf_snapshot_unref(visible);
 	sf_snapshot_unref(snapshot);
 	return rc;
 }
@@ -168,7 +190,7 @@ static int resume(struct sf_reverting *r, struct sf_err *err)
 		return rc == -ETIMEDOUT ? 0 : rc;
 	}
 	if (r->found && r->plan.guest == SF_POWER_RUNNING)
-		sf_resume_forgotten(r->op->engine, &r->op->desc);
+		return sf_resume_forgotten(r->op, err);
 	return 0;
 }
 
@@ -217,14 +239,31 @@ static int run(struct sf_reverting *r, enum sf_life state, enum sf_event event, 
 	return rc;
 }
 
+/*
+ * The VM is as it is to be: a plan that cannot be removed is found done later and is no reason to turn round.
+ */
+static void finish(struct sf_reverting *r)
+{
+	struct sf_err err = {0};
+
+	if (run(r, SF_LIFE_POWERING, SF_EVENT_DONE, NULL, &err) == 0)
+		return;
+	sf_op_unsettle(r->op);
+	sf_health_set(r->op->engine->health, "undo", r->op->name, "after a finished revert: %s", err.text);
+}
+
 /* From where the plan stands to the end. */
 static int walk_on(struct sf_reverting *r, enum sf_life phase, struct sf_err *err)
 {
 	int rc = 0;
 
-	if (phase == SF_LIFE_SWITCHING)
+	if (phase == SF_LIFE_STOPPING)
+		rc = run(r, SF_LIFE_STOPPING, SF_EVENT_DONE, NULL, err);
+	if (rc == 0 && phase != SF_LIFE_POWERING)
 		rc = run(r, SF_LIFE_SWITCHING, SF_EVENT_DONE, NULL, err);
-	return rc < 0 ? rc : run(r, SF_LIFE_POWERING, SF_EVENT_DONE, NULL, err);
+	if (rc == 0)
+		finish(r);
+	return rc;
 }
 
 /* --- failing --- */
@@ -232,13 +271,22 @@ static int walk_on(struct sf_reverting *r, enum sf_life phase, struct sf_err *er
 static int undo(struct sf_reverting *r)
 {
 	struct sf_err err = {0};
-	int rc = run(r, SF_LIFE_PREPARED, SF_EVENT_FAILED, NULL, &err);
+	enum sf_life from = r->plan.phase == SF_LIFE_PREPARED ? SF_LIFE_PREPARED : SF_LIFE_STOPPING;
+	int rc = run(r, from, SF_EVENT_FAILED, NULL, &err);
 
 	if (rc < 0) {
 		sf_op_unsettle(r->op);
 		sf_health_set(r->op->engine->health, "undo", r->op->name, "revert: %s", err.text);
 	}
 	return rc;
+}
+
+/* What a half-way revert may have started must not be running when the disks are exchanged under it. */
+static int stop_again(struct sf_reverting *r, struct sf_err *err)
+{
+	struct sf_hypervisor *hv = r->op->engine->hv;
+
+	return sf_hypervisor_can(hv, SF_HYPERVISOR_CONTROL) ? sf_hypervisor_stop(hv, &r->op->desc, err) : 0;
 }
 
 /*
@@ -263,7 +311,9 @@ static int turn_back(struct sf_reverting *r, struct sf_err *err)
 		return sf_fail(err, rc, "the snapshot of the state being left is gone");
 	plan.memory = plan.back && aim->record.memory.present && sf_power_alive(plan.power);
 	sf_snapshot_unref(aim);
-	rc = sf_plan_write(r->op->dir, &plan, err);
+	rc = stop_again(r, err);
+	if (rc == 0)
+		rc = sf_plan_write(r->op->dir, &plan, err);
 	return rc < 0 ? rc : sf_revert_found(r->op, &plan, err);
 }
 
@@ -282,10 +332,9 @@ static int recover(struct sf_reverting *r, int rc, struct sf_err *err)
 			       r->plan.has_safety ? "the VM is as it was before"
 						  : "the VM was booted again from its old disks");
 	sf_op_unsettle(r->op);
-	sf_health_set(r->op->engine->health, "revert", r->op->name,
-		      "half done (%s); it goes on with the next operation on this VM or the next start: %s",
+	sf_health_set(r->op->engine->health, "revert", r->op->name, "half done (%s); it is tried again: %s",
 		      err->text, why.text);
-	return sf_wrap(err, rc, "half done, to be finished by the next operation or start");
+	return sf_wrap(err, rc, "half done, to be tried again");
 }
 
 /* --- the doors --- */
@@ -309,34 +358,98 @@ static int revert(struct sf_reverting *r, const struct sf_revert_request *reques
 	}
 	rc = run(r, SF_LIFE_PREPARED, SF_EVENT_DONE, NULL, err);
 	if (rc == 0)
-		rc = walk_on(r, SF_LIFE_SWITCHING, err);
+		rc = walk_on(r, SF_LIFE_STOPPING, err);
 	return rc < 0 ? recover(r, rc, err) : 0;
+}
+
+/* The volumes as they must be for the swap: nobody runs on them, and nobody else has them. */
+static int claim_volumes(struct sf_reverting *r, struct sf_err *err)
+{
+	enum sf_power now;
+	int rc = sf_hypervisor_power(r->op->engine->hv, &r->op->desc, &now, err);
+
+	if (rc == 0 && sf_power_alive(now))
+		rc = sf_fail(err, -EBUSY,
+			     "the guest was started while its revert was half done; switch it off");
+	if (rc == 0)
+		rc = sf_revert_match(r, err);
+	if (rc == 0 && !sf_power_alive(r->plan.guest))
+		rc = sf_volumes_hold(&r->volumes, err);
+	return rc;
+}
+
+/* Whether the guest was stopped before the crash, or is off by now. */
+static int is_stopped(struct sf_reverting *r, bool *ret, struct sf_err *err)
+{
+	enum sf_power now;
+	int rc = sf_hypervisor_power(r->op->engine->hv, &r->op->desc, &now, err);
+
+	*ret = rc == 0 && !sf_power_alive(now);
+	return rc;
+}
+
+/* Stopping is either done or has failed: no disk was touched yet. */
+static int go_on_from_stopping(struct sf_reverting *r, struct sf_err *err)
+{
+	bool stopped;
+	int rc = is_stopped(r, &stopped, err);
+
+	if (rc < 0)
+		return rc;
+	if (!stopped)
+		return run(r, SF_LIFE_STOPPING, SF_EVENT_FAILED, NULL, err);
+	rc = claim_volumes(r, err);
+	return rc < 0 ? rc : walk_on(r, SF_LIFE_STOPPING, err);
+}
+
+static int go_on(struct sf_reverting *r, enum sf_life phase, struct sf_err *err)
+{
+	int rc = find_by_uuid(r->op, &r->plan.snapshot, &r->target);
+
+	if (rc < 0)
+		return sf_fail(err, rc, "the snapshot that the VM was being reverted to is gone");
+	if (phase == SF_LIFE_STOPPING)
+		return go_on_from_stopping(r, err);
+	if (phase == SF_LIFE_SWITCHING)
+		rc = claim_volumes(r, err);
+	if (rc == 0)
+		rc = run(r, phase, SF_EVENT_FOUND, NULL, err);
+	return rc < 0 ? rc : walk_on(r, phase, err);
+}
+
+/*
+ * The disks are ours to exchange and will not take this snapshot: the state that was left is the other way
+ * out.
+ */
+static int give_up(struct sf_reverting *r, int rc, struct sf_err *err)
+{
+	struct sf_err why = {0};
+
+	sf_volumes_close(&r->volumes);
+	r->swapped = true;
+	if (turn_back(r, &why) < 0)
+		return rc;
+	sf_log(SF_LOG_WARNING, "VM '%s': the revert could not be finished (%s): it is as it was before",
+	       r->op->name, err->text);
+	return 0;
 }
 
 int sf_revert_found(struct sf_vm_op *op, const struct sf_plan *plan, struct sf_err *err)
 {
 	struct sf_reverting *r = calloc(1, sizeof(*r)); /* too large for a thread's stack */
-	int rc = 0;
+	int rc;
 
 	if (!r)
 		return sf_fail(err, -ENOMEM, "out of memory");
 	r->op = op;
 	r->plan = *plan;
 	r->found = true;
-	if (plan->phase != SF_LIFE_PREPARED) {
-		rc = find_by_uuid(op, &plan->snapshot, &r->target);
-		if (rc < 0)
-			rc = sf_fail(err, rc, "the snapshot that the VM was being reverted to is gone");
-	}
-	if (rc == 0 && plan->phase == SF_LIFE_SWITCHING) {
-		rc = sf_revert_match(r, err);
-		if (rc == 0 && !sf_power_alive(plan->guest))
-			rc = sf_volumes_hold(&r->volumes, err);
-	}
-	if (rc == 0)
-		rc = run(r, plan->phase, SF_EVENT_FOUND, NULL, err);
-	if (rc == 0 && plan->phase != SF_LIFE_PREPARED)
-		rc = walk_on(r, plan->phase, err);
+	if (plan->phase == SF_LIFE_PREPARED)
+		rc = run(r, SF_LIFE_PREPARED, SF_EVENT_FOUND, NULL, err);
+	else
+		rc = go_on(r, plan->phase, err);
+	if (rc < 0 && r->volumes.n > 0 && plan->has_safety)
+		rc = give_up(r, rc, err);
 	sf_volumes_close(&r->volumes);
 	sf_snapshot_unref(r->target);
 	free(r);
@@ -363,12 +476,12 @@ static int revert_named(struct sf_vm_op *op, const char *name, const struct sf_r
 	return rc;
 }
 
-int sf_engine_revert(struct sf_engine *engine, const char *vm, const char *name,
+int sf_engine_revert(struct sf_engine *engine, uint64_t vm_id, const char *name,
 		     const struct sf_revert_request *request, struct sf_job *job, struct sf_err *err)
 {
 	struct sf_err own = {0};
 	struct sf_vm_op op;
-	int rc = sf_op_begin(engine, SF_OP_REVERT, vm, name, job, &op, err);
+	int rc = sf_op_begin(engine, SF_OP_REVERT, vm_id, name, job, &op, err);
 
 	if (rc < 0)
 		return rc;

@@ -53,31 +53,27 @@ static int open_root(const char *path, struct sf_err *err)
 	return dir;
 }
 
-/*
- * A fresh file system's lost+found, our own lock and an interrupted id do not make a directory someone
- * else's.
- */
-static bool is_known(const char *name)
+bool sf_state_is_reserved(const char *name)
 {
-	static const char *const known[] = {".", "..", "lost+found", LOCK_FILE,
-					    "." ID_FILE SF_DURABLE_TMP_SUFFIX};
+	static const char *const reserved[] = {"lost+found", ID_FILE, LOCK_FILE};
 
-	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-		if (strcmp(name, known[i]) == 0)
+	for (size_t i = 0; i < sizeof(reserved) / sizeof(reserved[0]); i++)
+		if (strcmp(name, reserved[i]) == 0)
 			return true;
-	return false;
+	return *name == '.';
 }
 
 static int check_empty(int dir, const char *path, struct sf_err *err)
 {
-	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	auto_fd int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	auto_dir DIR *stream = fd < 0 ? NULL : fdopendir(fd);
 	const struct dirent *entry;
 
 	if (!stream)
 		return sf_fail(err, -errno, "read state directory %s: %s", path, strerror(errno));
+	(void)sf_take_fd(&fd); /* the stream's now */
 	while ((entry = readdir(stream)))
-		if (!is_known(entry->d_name))
+		if (!sf_state_is_reserved(entry->d_name))
 			return sf_fail(err, -ENOTEMPTY,
 				       "%s is not a state directory of snapfs: it has no id and holds '%s'",
 				       path, entry->d_name);

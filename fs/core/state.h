@@ -38,6 +38,9 @@ void sf_state_close(struct sf_state *state);
 struct sf_id sf_state_id(const struct sf_state *state);
 int sf_state_fd(const struct sf_state *state);
 
+/* Names in the state directory that no VM's directory can have. */
+bool sf_state_is_reserved(const char *name);
+
 /*
  * Opens the VM's directory under the state directory. Returns the descriptor; -ENOENT when it is not there.
  */

@@ -2,6 +2,8 @@
 /* A VM's live disks, opened and claimed together, and the space that an operation on them needs. */
 #include "engine_impl.h"
 
+#include "base/cleanup.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
@@ -64,13 +66,23 @@ static int open_one(struct sf_vm_op *op, const struct sf_disk *disk, struct sf_v
 	return 0;
 }
 
+/* Which disks a VM has, only the hypervisor knows; what it said before it fell silent may have changed. */
+static int check_listed(struct sf_engine *engine, struct sf_err *err)
+{
+	auto_unlock pthread_mutex_t *held = sf_lock(&engine->lock);
+
+	return engine->listed ? 0 : sf_fail(err, engine->list_error.code, "%s", engine->list_error.text);
+}
+
 int sf_volumes_open(struct sf_vm_op *op, char (*wanted)[SF_VDEV_MAX + 1], size_t nwanted,
 		    struct sf_volumes *ret, const struct sf_disk *ret_disks[static SF_VM_DISKS_MAX],
 		    struct sf_err *err)
 {
 	struct sf_volumes volumes = {.n = 0};
-	int rc = check_wanted(op, wanted, nwanted, err);
+	int rc = check_listed(op->engine, err);
 
+	if (rc == 0)
+		rc = check_wanted(op, wanted, nwanted, err);
 	if (rc == 0 && !op->present)
 		rc = sf_fail(err, -ENOENT, "VM '%s' is gone: only its snapshots are left", op->name);
 	for (size_t i = 0; rc == 0 && i < op->desc.ndisks; i++) {
@@ -139,7 +151,8 @@ void sf_budget_add(struct sf_budget *budget, const struct sf_space *space, uint6
 		budget->pools[i].need_bytes = 0;
 	}
 	budget->pools[i].space = *space;
-	budget->pools[i].need_bytes += need_bytes;
+	if (__builtin_add_overflow(budget->pools[i].need_bytes, need_bytes, &budget->pools[i].need_bytes))
+		budget->pools[i].need_bytes = UINT64_MAX;
 }
 
 int sf_budget_check(const struct sf_budget *budget, struct sf_err *err)

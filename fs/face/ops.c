@@ -82,8 +82,8 @@ void sf_ops_refuse_node(fuse_req_t req, const struct sf_fs *fs, const char *verb
 	struct sf_err err = {0};
 
 	sf_node_path(node, path);
-	(void)snprintf(what, sizeof(what), "%s %s%s%s", verb, path, name && *path ? "/" : "",
-		       name ? name : "");
+	(void)snprintf(what, sizeof(what), "%s %s%s%s", verb, path,
+		       name && *path && path[strlen(path) - 1] != '/' ? "/" : "", name ? name : "");
 	defuse(what);
 	sf_fail(&err, rc, "%s", why);
 	sf_ops_refuse(req, fs, what, &err);

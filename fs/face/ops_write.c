@@ -101,8 +101,8 @@ static void run_mkdir(struct sf_task *task)
 	struct sf_fs *fs = change->fs;
 	struct sf_node vm = {0}, node = {0};
 	struct sf_err err = {0};
-	int rc = sf_engine_create(fs->engine, change->vm, &change->create.request, &task->job, change->name,
-				  &err);
+	int rc = sf_engine_create(fs->engine, change->vm_ino, &change->create.request, &task->job,
+				  change->name, &err);
 	fuse_req_t req = take_req(change);
 
 	if (rc == 0)
@@ -121,7 +121,7 @@ static void run_rmdir(struct sf_task *task)
 {
 	struct change *change = (struct change *)task;
 	struct sf_err err = {0};
-	int rc = sf_engine_delete(change->fs->engine, change->vm, change->name, &task->job, &err);
+	int rc = sf_engine_delete(change->fs->engine, change->vm_ino, change->name, &task->job, &err);
 
 	fuse_reply_err(take_req(change), -rc);
 }
@@ -130,7 +130,7 @@ static void run_rename(struct sf_task *task)
 {
 	struct change *change = (struct change *)task;
 	struct sf_err err = {0};
-	int rc = sf_engine_rename(change->fs->engine, change->vm, change->name, change->to, &err);
+	int rc = sf_engine_rename(change->fs->engine, change->vm_ino, change->name, change->to, &err);
 
 	fuse_reply_err(take_req(change), -rc);
 }
@@ -150,8 +150,8 @@ static void run_revert(struct sf_task *task)
 	struct change *change = (struct change *)task;
 	struct sf_err err = {0};
 
-	reply_written(change, sf_engine_revert(change->fs->engine, change->vm, change->name, &change->revert,
-					       &task->job, &err));
+	reply_written(change, sf_engine_revert(change->fs->engine, change->vm_ino, change->name,
+					       &change->revert, &task->job, &err));
 }
 
 /* A write that fails leaves the writer's position where it was, and that is where its next read is. */
@@ -165,7 +165,7 @@ static void run_create(struct sf_task *task)
 {
 	struct change *change = (struct change *)task;
 	struct sf_err err = {0};
-	int rc = sf_engine_create(change->fs->engine, change->vm, &change->create.request, &task->job,
+	int rc = sf_engine_create(change->fs->engine, change->vm_ino, &change->create.request, &task->job,
 				  change->name, &err);
 
 	answer(change, rc, &err);

@@ -21,7 +21,7 @@ static int create(struct house *house, const char *name, bool memory, struct sf_
 	char made[SF_NAME_MAX + 1];
 
 	(void)snprintf(request.name, sizeof(request.name), "%s", name);
-	return sf_engine_create(house->engine, STAGE_VM, &request, NULL, made, err);
+	return sf_engine_create(house->engine, house_vm_id(house), &request, NULL, made, err);
 }
 
 static struct stage_snapshot *note(struct house *house, const char *name, bool memory, enum stage_fate fate)
@@ -59,7 +59,10 @@ static void turn_off(struct house *house)
 	facts(house)->old_power = facts(house)->new_power = SF_POWER_OFF;
 }
 
-/* Two snapshots of different ticks and a live state after both. RAM takes most of a try's time: only where it matters. */
+/*
+ * Two snapshots of different ticks and a live state after both. RAM takes most of a try's time: only where it
+ * matters.
+ */
 static void two_snapshots(struct house *house, bool memory_of_a, enum stage_fate fate_of_a)
 {
 	advance(house);
@@ -118,7 +121,7 @@ static int create_quiesced(struct house *house, struct sf_err *err)
 	struct sf_create_request request = {.name = "new", .memory = SF_NO, .quiesce = SF_YES};
 	char made[SF_NAME_MAX + 1];
 
-	return sf_engine_create(house->engine, STAGE_VM, &request, NULL, made, err);
+	return sf_engine_create(house->engine, house_vm_id(house), &request, NULL, made, err);
 }
 
 /* --- Delete, rename, edit --- */
@@ -130,7 +133,7 @@ static void before_delete(struct house *house)
 
 static int delete_a(struct house *house, struct sf_err *err)
 {
-	return sf_engine_delete(house->engine, STAGE_VM, "a", NULL, err);
+	return sf_engine_delete(house->engine, house_vm_id(house), "a", NULL, err);
 }
 
 static int find(struct house *house, const char *name, struct sf_snapshot **ret)
@@ -189,7 +192,7 @@ static void before_rename(struct house *house)
 
 static int rename_a(struct house *house, struct sf_err *err)
 {
-	return sf_engine_rename(house->engine, STAGE_VM, "a", "new", err);
+	return sf_engine_rename(house->engine, house_vm_id(house), "a", "new", err);
 }
 
 static void before_edit(struct house *house)
@@ -224,7 +227,7 @@ static int revert(struct house *house, const char *name, bool discard, struct sf
 {
 	struct sf_revert_request request = {.discard = discard};
 
-	return sf_engine_revert(house->engine, STAGE_VM, name, &request, NULL, err);
+	return sf_engine_revert(house->engine, house_vm_id(house), name, &request, NULL, err);
 }
 
 static void before_revert_memory(struct house *house)
@@ -283,7 +286,7 @@ static int revert_to_paused(struct house *house, struct sf_err *err)
 {
 	struct sf_revert_request request = {.power_given = true, .power = SF_POWER_PAUSED};
 
-	return sf_engine_revert(house->engine, STAGE_VM, "a", &request, NULL, err);
+	return sf_engine_revert(house->engine, house_vm_id(house), "a", &request, NULL, err);
 }
 
 static void before_revert_to_paused(struct house *house)
@@ -296,7 +299,7 @@ static int revert_to_off(struct house *house, struct sf_err *err)
 {
 	struct sf_revert_request request = {.power_given = true, .power = SF_POWER_OFF};
 
-	return sf_engine_revert(house->engine, STAGE_VM, "b", &request, NULL, err);
+	return sf_engine_revert(house->engine, house_vm_id(house), "b", &request, NULL, err);
 }
 
 static void before_revert_to_off(struct house *house)

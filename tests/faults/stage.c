@@ -94,7 +94,9 @@ void stage_complain(struct stage *stage, const char *fmt, ...)
 	text[len + 1] = '\0';
 }
 
-/* Calls that change nothing are left out: a stop before one is the same as a stop after the change before it. */
+/*
+ * Calls that change nothing are left out: a stop before one is the same as a stop after the change before it.
+ */
 static bool changes(const char *call)
 {
 	static const char *const names[] = {"storage.create",   "storage.settle",     "storage.remove",
@@ -237,6 +239,14 @@ struct sf_vm_desc house_vm(struct house *house)
 
 	(void)snprintf(vm.name, sizeof(vm.name), "%s", STAGE_VM);
 	return vm;
+}
+
+uint64_t house_vm_id(struct house *house)
+{
+	struct sf_vm_info info = {0};
+
+	(void)sf_catalog_vm(sf_engine_catalog(house->engine), STAGE_VM, &info); /* not shown: 0 */
+	return info.id;
 }
 
 void stage_content(unsigned i, uint64_t tick, char *buf)

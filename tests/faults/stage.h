@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * One VM, its disks, guest and state directory, made afresh for each try, outliving the processes that work on
- * them. What the disks and RAM hold tells their instant: the guest's tick in the first sector and a pattern that
- * follows from the tick behind it. Facts and complaints live in memory shared with the children.
+ * One VM, its disks, guest and state directory, made afresh for each try, outliving the processes that work
+ * on them. What the disks and RAM hold tells their instant: the guest's tick in the first sector and a
+ * pattern that follows from the tick behind it. Facts and complaints live in memory shared with the children.
  */
 #ifndef TESTS_FAULTS_STAGE_H
 #define TESTS_FAULTS_STAGE_H
@@ -97,6 +97,8 @@ void house_close(struct house *house);
 uint64_t house_advance(struct house *house, unsigned ticks);
 struct sf_sim_view house_view(struct house *house);
 struct sf_vm_desc house_vm(struct house *house);
+/* The VM's id in the catalog; 0 when it is not shown. */
+uint64_t house_vm_id(struct house *house);
 
 /* Opens disk number i of the VM; NULL with a complaint. */
 struct sf_volume *house_volume(struct house *house, unsigned i);

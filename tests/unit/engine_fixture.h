@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A whole engine on `mem` disks and `sim` guests in a temporary state directory, with a fault plan in between. The guest
- * ticks only when the test says so. close + open is a daemon's restart: disks and guests live on.
+ * A whole engine on `mem` disks and `sim` guests in a temporary state directory, with a fault plan in
+ * between. The guest ticks only when the test says so. close + open is a daemon's restart: disks and guests
+ * live on.
  */
 #ifndef SF_TESTS_UNIT_ENGINE_FIXTURE_H
 #define SF_TESTS_UNIT_ENGINE_FIXTURE_H
@@ -13,6 +14,7 @@
 #include "core/backend.h"
 #include "core/engine.h"
 #include "core/state.h"
+#include "lib/tmpdir.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -30,8 +32,8 @@
 #include <cmocka.h>
 
 struct fixture {
-	char dir[64];
-	char state_dir[80];
+	char dir[128];
+	char state_dir[144];
 	struct sf_config config;
 	struct sf_mem_world *mem;
 	struct sf_sim_world *sim;
@@ -83,8 +85,7 @@ static inline int fixture_setup(void **state)
 
 	assert_non_null(f);
 	(void)signal(SIGPIPE, SIG_IGN);
-	(void)snprintf(f->dir, sizeof(f->dir), "/tmp/snapfs-engine-XXXXXX");
-	assert_non_null(mkdtemp(f->dir));
+	assert_non_null(test_tmpdir(f->dir, sizeof(f->dir), "engine"));
 	(void)snprintf(f->state_dir, sizeof(f->state_dir), "%s/state", f->dir);
 	sf_config_init(&f->config);
 	assert_int_equal(sf_config_add_vm(&f->config, "web=mem:1M,mem:256K", NULL), 0);
@@ -99,7 +100,7 @@ static inline int fixture_setup(void **state)
 static inline int fixture_teardown(void **state)
 {
 	struct fixture *f = *state;
-	char command[128];
+	char command[160];
 
 	if (f->engine)
 		fixture_close(f);
@@ -125,6 +126,15 @@ static inline void fixture_tick(struct fixture *f, unsigned n)
 	sf_sim_tick(f->guests, n);
 }
 
+/* The VM's id; 0 when it is not shown. */
+static inline uint64_t fixture_vm(struct fixture *f, const char *vm)
+{
+	struct sf_vm_info info = {0};
+
+	(void)sf_catalog_vm(sf_engine_catalog(f->engine), vm, &info); /* not shown: 0 */
+	return info.id;
+}
+
 /* A snapshot by policy; fails the test when it cannot be had. */
 static inline void fixture_create(struct fixture *f, const char *vm, const char *name)
 {
@@ -133,7 +143,7 @@ static inline void fixture_create(struct fixture *f, const char *vm, const char 
 	struct sf_err err = {0};
 
 	(void)snprintf(request.name, sizeof(request.name), "%s", name);
-	if (sf_engine_create(f->engine, vm, &request, NULL, made, &err) < 0)
+	if (sf_engine_create(f->engine, fixture_vm(f, vm), &request, NULL, made, &err) < 0)
 		fail_msg("create %s/%s: %s", vm, name, err.text);
 	assert_string_equal(made, name);
 }

@@ -14,11 +14,20 @@ static void assert_text(const char *text, const char *part)
 		fail_msg("'%s' does not say '%s'", text, part);
 }
 
-static int create(struct fixture *f, const char *vm, const struct sf_create_request *request, struct sf_err *err)
+static int create(struct fixture *f, const char *vm, const struct sf_create_request *request,
+		  struct sf_err *err)
 {
 	char made[SF_NAME_MAX + 1];
 
-	return sf_engine_create(f->engine, vm, request, NULL, made, err);
+	return sf_engine_create(f->engine, fixture_vm(f, vm), request, NULL, made, err);
+}
+
+/* Waits until the guest runs; fails the test after 20 s. */
+static void await_running(struct fixture *f, const char *vm)
+{
+	for (int i = 0; i < 2000 && fixture_guest(f, vm).power != SF_POWER_RUNNING; i++)
+		(void)poll(NULL, 0, 10); /* the watchdog and the keeper act in their own time */
+	assert_int_equal(fixture_guest(f, vm).power, SF_POWER_RUNNING);
 }
 
 static void disks_and_ram_are_of_one_instant(void **state)
@@ -48,7 +57,7 @@ static void refused_requests_change_nothing(void **state)
 	struct sf_err err = {0};
 
 	assert_int_equal(create(f, "nobody", &request, &err), -ENOENT);
-	assert_text(err.text, "no VM 'nobody'");
+	assert_text(err.text, "no such VM");
 	request.disks = disk;
 	request.ndisks = 1;
 	assert_int_equal(create(f, "web", &request, &err), -EINVAL);
@@ -88,8 +97,9 @@ static void a_subset_of_disks_has_no_ram(void **state)
 static void a_failing_backend_leaves_nothing_and_a_running_guest(void **state)
 {
 	struct fixture *f = *state;
-	static const char *const faults[] = {"storage.create@1=EIO", "storage.create@2=EIO", "hypervisor.power@2=EIO",
-	                                     "hypervisor.save@1=ETIMEDOUT", "hypervisor.resume@1=EIO"};
+	static const char *const faults[] = {"storage.create@1=EIO", "storage.create@2=EIO",
+					     "hypervisor.power@2=EIO", "hypervisor.save@1=ETIMEDOUT",
+					     "hypervisor.resume@1=EIO"};
 	struct sf_create_request request = {.name = "a"};
 
 	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
@@ -102,9 +112,7 @@ static void a_failing_backend_leaves_nothing_and_a_running_guest(void **state)
 		assert_int_equal(fixture_count(f, "web"), 0);
 		assert_int_equal(fixture_objects(f, "mem:web/vda"), 0);
 		assert_int_equal(fixture_objects(f, "mem:web/vdb"), 0);
-		for (int n = 0; n < 500 && fixture_guest(f, "web").power != SF_POWER_RUNNING; n++)
-			(void)poll(NULL, 0, 10); /* the watchdog has a second call to make */
-		assert_int_equal(fixture_guest(f, "web").power, SF_POWER_RUNNING);
+		await_running(f, "web");
 	}
 }
 
@@ -147,7 +155,7 @@ static void revert_brings_back_disks_and_ram_and_keeps_every_snapshot(void **sta
 	fixture_tick(f, 4);
 	fixture_create(f, "web", "b");
 	fixture_tick(f, 4);
-	assert_int_equal(sf_engine_revert(f->engine, "web", "a", &request, NULL, NULL), 0);
+	assert_int_equal(sf_engine_revert(f->engine, fixture_vm(f, "web"), "a", &request, NULL, NULL), 0);
 	assert_int_equal(fixture_guest(f, "web").tick, 4);
 	assert_int_equal(fixture_guest(f, "web").power, SF_POWER_RUNNING);
 	fixture_tick(f, 2);
@@ -168,7 +176,8 @@ static void revert_ends_in_the_power_state_asked_for(void **state)
 	for (size_t i = 0; i < 3; i++) {
 		struct sf_revert_request request = {.power_given = true, .power = wanted[i], .discard = true};
 
-		assert_int_equal(sf_engine_revert(f->engine, "web", "a", &request, NULL, NULL), 0);
+		assert_int_equal(sf_engine_revert(f->engine, fixture_vm(f, "web"), "a", &request, NULL, NULL),
+				 0);
 		assert_int_equal(fixture_guest(f, "web").power, wanted[i]);
 		assert_int_equal(fixture_count(f, "web"), 1);
 	}
@@ -177,8 +186,8 @@ static void revert_ends_in_the_power_state_asked_for(void **state)
 static void a_revert_that_fails_half_way_goes_back(void **state)
 {
 	struct fixture *f = *state;
-	static const char *const faults[] = {"storage.revert@2=EIO", "hypervisor.restore@1=EIO", "storage.revert@1=EIO",
-	                                     "hypervisor.stop@1=EIO"};
+	static const char *const faults[] = {"storage.revert@2=EIO", "hypervisor.restore@1=EIO",
+					     "storage.revert@1=EIO", "hypervisor.stop@1=EIO"};
 	struct sf_revert_request request = {.power_given = false};
 	uint64_t tick;
 
@@ -190,7 +199,8 @@ static void a_revert_that_fails_half_way_goes_back(void **state)
 		struct sf_err err = {0};
 
 		fixture_reopen(f, faults[i]);
-		assert_int_equal(sf_engine_revert(f->engine, "web", "a", &request, NULL, &err), -EIO);
+		assert_int_equal(sf_engine_revert(f->engine, fixture_vm(f, "web"), "a", &request, NULL, &err),
+				 -EIO);
 		assert_text(err.text, "fault");
 		if (fixture_guest(f, "web").tick != tick || fixture_guest(f, "web").power != SF_POWER_RUNNING)
 			fail_msg("%s: the guest is not as it was: %s", faults[i], err.text);
@@ -212,7 +222,7 @@ static void a_revert_without_a_way_back_is_finished_later(void **state)
 	fixture_create(f, "web", "a");
 	fixture_tick(f, 4);
 	fixture_reopen(f, "storage.revert@2=EIO");
-	assert_int_equal(sf_engine_revert(f->engine, "web", "a", &request, NULL, &err), -EIO);
+	assert_int_equal(sf_engine_revert(f->engine, fixture_vm(f, "web"), "a", &request, NULL, &err), -EIO);
 	assert_text(err.text, "half done");
 	health = sf_engine_health_json(f->engine);
 	assert_text(health, "\"kind\": \"revert\"");
@@ -226,12 +236,126 @@ static void a_revert_without_a_way_back_is_finished_later(void **state)
 	free(health);
 }
 
+static void a_guest_started_beside_a_half_done_revert_is_left_alone(void **state)
+{
+	struct fixture *f = *state;
+	struct sf_revert_request request = {.discard = true};
+	struct sf_create_request again = {.name = "b"};
+	struct sf_vm_desc vm = {.name = "web"};
+	struct sf_err err = {0};
+
+	fixture_tick(f, 4);
+	fixture_create(f, "web", "a");
+	fixture_create(f, "web", "other");
+	fixture_tick(f, 4);
+	fixture_reopen(f, "storage.revert@2=EIO");
+	assert_int_equal(sf_engine_revert(f->engine, fixture_vm(f, "web"), "a", &request, NULL, &err), -EIO);
+	assert_int_equal(sf_hypervisor_start(f->guests, &vm, false, NULL), 0);
+	assert_int_equal(sf_engine_delete(f->engine, fixture_vm(f, "web"), "other", NULL, NULL), 0);
+	assert_int_equal(sf_engine_delete(f->engine, fixture_vm(f, "web"), "a", NULL, &err), -EBUSY);
+	assert_text(err.text, "a revert that is not finished needs it");
+	assert_int_equal(create(f, "web", &again, &err), -EBUSY);
+	assert_text(err.text, "started while its revert was half done");
+	assert_int_equal(fixture_guest(f, "web").power, SF_POWER_RUNNING);
+	assert_int_equal(sf_hypervisor_stop(f->guests, &vm, NULL), 0);
+	assert_int_equal(create(f, "web", &again, NULL), 0); /* now it may be finished */
+	assert_int_equal(fixture_disk_tick(f, "web", "b", 0), 4);
+	assert_int_equal(fixture_disk_tick(f, "web", "b", 1), 4);
+}
+
+static void a_pause_that_comes_after_its_deadline_is_ended(void **state)
+{
+	struct fixture *f = *state;
+	struct sf_create_request request = {.name = "a", .memory = SF_NO};
+	struct sf_err err = {0};
+
+	for (size_t i = 0; i < f->config.nvms; i++)
+		f->config.vms[i].policy.pause_deadline_ms = 50;
+	fixture_reopen(f, "hypervisor.pause@1=delay:400");
+	assert_int_equal(create(f, "web", &request, &err), -ETIMEDOUT);
+	await_running(f, "web");
+}
+
+static void a_guest_that_could_not_be_resumed_is_not_forgotten(void **state)
+{
+	struct fixture *f = *state;
+	struct sf_create_request request = {.name = "a", .memory = SF_NO};
+	char *health;
+
+	fixture_reopen(f, "hypervisor.resume@*=EIO");
+	assert_int_equal(create(f, "web", &request, NULL), -EIO);
+	health = sf_engine_health_json(f->engine);
+	assert_text(health, "cannot be resumed");
+	free(health);
+	fixture_reopen(f, "hypervisor.resume@*=EIO");
+	assert_int_equal(fixture_guest(f, "web").power, SF_POWER_PAUSED);
+	fixture_reopen(f, "");
+	assert_int_equal(fixture_guest(f, "web").power, SF_POWER_RUNNING);
+	assert_int_equal(fixture_objects(f, "mem:web/vda"), 0);
+}
+
+static void a_crash_is_settled_once_the_toolstack_answers(void **state)
+{
+	struct fixture *f = *state;
+	struct sf_create_request request = {.name = "a", .memory = SF_NO};
+
+	fixture_reopen(f, "hypervisor.resume@*=EIO");
+	assert_int_equal(create(f, "web", &request, NULL), -EIO);
+	fixture_reopen(f, "hypervisor.list@1=ETIMEDOUT");
+	await_running(f, "web");
+}
+
+static void quiescing_and_reverts_go_together(void **state)
+{
+	struct fixture *f = *state;
+	struct sf_create_request request = {.name = "q", .quiesce = SF_YES};
+	struct sf_revert_request revert = {.power_given = false};
+	struct sf_snapshot *snapshot;
+	struct sf_err err = {0};
+
+	for (size_t i = 0; i < f->config.nvms; i++)
+		f->config.vms[i].policy.quiesce = true;
+	fixture_tick(f, 3);
+	assert_int_equal(create(f, "web", &request, NULL), 0);
+	snapshot = fixture_find(f, "web", "q");
+	assert_int_equal(snapshot->record.consistency, SF_CONSISTENCY_QUIESCED);
+	assert_false(snapshot->record.memory.present);
+	sf_snapshot_unref(snapshot);
+	fixture_tick(f, 3);
+	assert_int_equal(fixture_guest(f, "web").tick, 6);
+	assert_int_equal(sf_engine_revert(f->engine, fixture_vm(f, "web"), "q", &revert, NULL, NULL), 0);
+	fixture_tick(f, 2);
+	assert_int_equal(fixture_guest(f, "web").tick, 5);
+	request = (struct sf_create_request){.name = "r", .quiesce = SF_YES, .memory = SF_YES};
+	assert_int_equal(create(f, "web", &request, &err), -EINVAL);
+	assert_text(err.text, "saved frozen");
+}
+
+static void a_copied_directory_owns_nothing(void **state)
+{
+	struct fixture *f = *state;
+	char command[800], *health;
+
+	fixture_create(f, "web", "a");
+	fixture_create(f, "db", "x");
+	(void)snprintf(command, sizeof(command), "cp -a %s/web/a %s/db/stolen && cp -a %s/web/a %s/web/b",
+		       f->state_dir, f->state_dir, f->state_dir, f->state_dir);
+	assert_int_equal(system(command), 0);
+	fixture_reopen(f, "");
+	assert_int_equal(fixture_count(f, "web"), 1);
+	assert_int_equal(fixture_count(f, "db") + fixture_count(f, "web"), 2);
+	health = sf_engine_health_json(f->engine);
+	assert_text(health, "is a copy of a snapshot's directory");
+	free(health);
+	assert_int_equal(sf_engine_delete(f->engine, fixture_vm(f, "db"), "x", NULL, NULL), 0);
+}
+
 static void damaged_ram_is_noticed_before_anything_changes(void **state)
 {
 	struct fixture *f = *state;
 	struct sf_revert_request request = {.power_given = false};
 	struct sf_err err = {0};
-	char path[160];
+	char path[200];
 	int fd;
 
 	fixture_create(f, "web", "a");
@@ -240,12 +364,13 @@ static void damaged_ram_is_noticed_before_anything_changes(void **state)
 	fd = open(path, O_WRONLY | O_CLOEXEC);
 	assert_int_equal(pwrite(fd, "x", 1, 100000), 1);
 	close(fd);
-	assert_int_equal(sf_engine_revert(f->engine, "web", "a", &request, NULL, &err), -EIO);
+	assert_int_equal(sf_engine_revert(f->engine, fixture_vm(f, "web"), "a", &request, NULL, &err), -EIO);
 	assert_text(err.text, "hash differs");
 	assert_int_equal(fixture_guest(f, "web").tick, 4);
 	assert_int_equal(fixture_count(f, "web"), 1);
 	request = (struct sf_revert_request){.power_given = true, .power = SF_POWER_OFF};
-	assert_int_equal(sf_engine_revert(f->engine, "web", "a", &request, NULL, &err), 0); /* needs no RAM */
+	assert_int_equal(sf_engine_revert(f->engine, fixture_vm(f, "web"), "a", &request, NULL, &err),
+			 0); /* needs no RAM */
 }
 
 static void a_held_snapshot_is_not_deleted(void **state)
@@ -261,7 +386,7 @@ static void a_held_snapshot_is_not_deleted(void **state)
 	sf_snapshot_unref(snapshot);
 	assert_int_equal(sf_engine_hold(f->engine, id, true, NULL), 0);
 	assert_int_equal(sf_engine_describe(f->engine, id, "keep me", NULL), 0);
-	assert_int_equal(sf_engine_delete(f->engine, "web", "a", NULL, &err), -EBUSY);
+	assert_int_equal(sf_engine_delete(f->engine, fixture_vm(f, "web"), "a", NULL, &err), -EBUSY);
 	assert_text(err.text, "held");
 	fixture_reopen(f, "");
 	snapshot = fixture_find(f, "web", "a");
@@ -270,7 +395,7 @@ static void a_held_snapshot_is_not_deleted(void **state)
 	assert_int_equal(snapshot->id, id);
 	sf_snapshot_unref(snapshot);
 	assert_int_equal(sf_engine_hold(f->engine, id, false, NULL), 0);
-	assert_int_equal(sf_engine_delete(f->engine, "web", "a", NULL, NULL), 0);
+	assert_int_equal(sf_engine_delete(f->engine, fixture_vm(f, "web"), "a", NULL, NULL), 0);
 	assert_int_equal(fixture_objects(f, "mem:web/vda"), 0);
 }
 
@@ -286,7 +411,7 @@ static void a_deleted_snapshot_is_kept_for_its_reader(void **state)
 	fixture_create(f, "web", "a");
 	snapshot = fixture_find(f, "web", "a");
 	assert_int_equal(sf_engine_image_open(f->engine, snapshot, 0, &disk, NULL), 0);
-	assert_int_equal(sf_engine_delete(f->engine, "web", "a", NULL, NULL), 0);
+	assert_int_equal(sf_engine_delete(f->engine, fixture_vm(f, "web"), "a", NULL, NULL), 0);
 	assert_false(fixture_has(f, "web", "a"));
 	fixture_create(f, "web", "a"); /* the name is free */
 	assert_int_equal(sf_engine_image_open(f->engine, snapshot, SF_FILE_MEMORY, &memory, NULL), 0);
@@ -310,10 +435,10 @@ static void renaming_moves_nothing_and_never_replaces(void **state)
 	fixture_create(f, "web", "a");
 	fixture_tick(f, 2);
 	fixture_create(f, "web", "b");
-	assert_int_equal(sf_engine_rename(f->engine, "web", "a", "b", &err), -EEXIST);
-	assert_int_equal(sf_engine_rename(f->engine, "web", "a", "-x", &err), -EINVAL);
-	assert_int_equal(sf_engine_rename(f->engine, "web", "none", "x", &err), -ENOENT);
-	assert_int_equal(sf_engine_rename(f->engine, "web", "a", "c", &err), 0);
+	assert_int_equal(sf_engine_rename(f->engine, fixture_vm(f, "web"), "a", "b", &err), -EEXIST);
+	assert_int_equal(sf_engine_rename(f->engine, fixture_vm(f, "web"), "a", "-x", &err), -EINVAL);
+	assert_int_equal(sf_engine_rename(f->engine, fixture_vm(f, "web"), "none", "x", &err), -ENOENT);
+	assert_int_equal(sf_engine_rename(f->engine, fixture_vm(f, "web"), "a", "c", &err), 0);
 	fixture_reopen(f, "");
 	assert_false(fixture_has(f, "web", "a"));
 	assert_int_equal(fixture_disk_tick(f, "web", "c", 0), 2);
@@ -379,7 +504,8 @@ static void a_cancelled_create_undoes_itself(void **state)
 	struct sf_err err = {0};
 
 	sf_job_cancel(&job);
-	assert_int_equal(sf_engine_create(f->engine, "web", &request, &job, made, &err), -EINTR);
+	assert_int_equal(sf_engine_create(f->engine, fixture_vm(f, "web"), &request, &job, made, &err),
+			 -EINTR);
 	assert_int_equal(fixture_count(f, "web"), 0);
 	assert_int_equal(fixture_objects(f, "mem:web/vda"), 0);
 	assert_int_equal(fixture_guest(f, "web").power, SF_POWER_RUNNING);
@@ -388,7 +514,7 @@ static void a_cancelled_create_undoes_itself(void **state)
 static void a_torn_record_is_set_aside_and_the_rest_shown(void **state)
 {
 	struct fixture *f = *state;
-	char path[160];
+	char path[200];
 	char *health;
 	int fd;
 
@@ -425,9 +551,9 @@ static void a_missing_volume_makes_its_snapshot_broken(void **state)
 	health = sf_engine_health_json(f->engine);
 	assert_text(health, "\"kind\": \"broken\"");
 	free(health);
-	assert_int_equal(sf_engine_revert(f->engine, "web", "a", &request, NULL, &err), -EIO);
+	assert_int_equal(sf_engine_revert(f->engine, fixture_vm(f, "web"), "a", &request, NULL, &err), -EIO);
 	assert_text(err.text, "broken");
-	assert_int_equal(sf_engine_delete(f->engine, "web", "a", NULL, NULL), 0);
+	assert_int_equal(sf_engine_delete(f->engine, fixture_vm(f, "web"), "a", NULL, NULL), 0);
 }
 
 static void the_cap_on_snapshots_names_itself(void **state)
@@ -479,6 +605,12 @@ int main(void)
 		CASE(revert_ends_in_the_power_state_asked_for),
 		CASE(a_revert_that_fails_half_way_goes_back),
 		CASE(a_revert_without_a_way_back_is_finished_later),
+		CASE(a_guest_started_beside_a_half_done_revert_is_left_alone),
+		CASE(a_pause_that_comes_after_its_deadline_is_ended),
+		CASE(a_guest_that_could_not_be_resumed_is_not_forgotten),
+		CASE(a_crash_is_settled_once_the_toolstack_answers),
+		CASE(quiescing_and_reverts_go_together),
+		CASE(a_copied_directory_owns_nothing),
 		CASE(damaged_ram_is_noticed_before_anything_changes),
 		CASE(a_held_snapshot_is_not_deleted),
 		CASE(a_deleted_snapshot_is_kept_for_its_reader),

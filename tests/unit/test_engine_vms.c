@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Which directory is whose when VMs come, go and change their names: mem disks under a hypervisor that lists what it is told. */
+/*
+ * Which directory is whose when VMs come, go and change their names: mem disks under a hypervisor that lists
+ * what it is told.
+ */
 #include "backends/storage/mem.h"
 #include "base/err.h"
 #include "core/backend.h"
 #include "core/engine.h"
 #include "core/state.h"
+#include "lib/tmpdir.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -54,7 +58,8 @@ static int list(struct sf_hypervisor *hv, struct sf_vm_list *ret, struct sf_err 
 	return 0;
 }
 
-static int power(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, enum sf_power *ret, struct sf_err *err)
+static int power(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, enum sf_power *ret,
+		 struct sf_err *err)
 {
 	(void)hv;
 	(void)vm;
@@ -72,7 +77,7 @@ static const struct sf_hypervisor_ops listing_ops = {
 	.name = "listing", .list = list, .power = power, .close = close_listing};
 
 struct fixture {
-	char dir[64];
+	char dir[128];
 	struct sf_config config;
 	struct sf_mem_world *world;
 	struct sf_storages storages;
@@ -85,7 +90,7 @@ static void start(struct fixture *f, const struct listed *vms, size_t nvms)
 	struct sf_backend_env env = {.config = &f->config};
 	struct sf_state *state;
 	struct sf_storage *mem;
-	char path[80];
+	char path[144];
 
 	if (f->engine) {
 		sf_engine_close(f->engine);
@@ -108,8 +113,7 @@ static int setup(void **state)
 
 	assert_non_null(f);
 	f->hv.base.ops = &listing_ops;
-	(void)snprintf(f->dir, sizeof(f->dir), "/tmp/snapfs-vms-XXXXXX");
-	assert_non_null(mkdtemp(f->dir));
+	assert_non_null(test_tmpdir(f->dir, sizeof(f->dir), "vms"));
 	sf_config_init(&f->config);
 	assert_int_equal(sf_mem_world_new(16 << 20, &f->world, NULL), 0);
 	*state = f;
@@ -119,7 +123,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	struct fixture *f = *state;
-	char command[128];
+	char command[160];
 
 	sf_engine_close(f->engine);
 	sf_storages_close(&f->storages);
@@ -131,22 +135,22 @@ static int teardown(void **state)
 	return 0;
 }
 
-static int create(struct fixture *f, const char *vm, const char *name, struct sf_err *err)
-{
-	struct sf_create_request request = {.name = ""};
-	char made[SF_NAME_MAX + 1];
-
-	(void)snprintf(request.name, sizeof(request.name), "%s", name);
-	return sf_engine_create(f->engine, vm, &request, NULL, made, err);
-}
-
-/* The VM's id and number of snapshots; 0 when it is not shown. */
+/* As it is shown; zero when it is not. */
 static struct sf_vm_info info(struct fixture *f, const char *vm)
 {
 	struct sf_vm_info ret = {0};
 
 	(void)sf_catalog_vm(sf_engine_catalog(f->engine), vm, &ret); /* not shown: zero */
 	return ret;
+}
+
+static int create(struct fixture *f, const char *vm, const char *name, struct sf_err *err)
+{
+	struct sf_create_request request = {.name = ""};
+	char made[SF_NAME_MAX + 1];
+
+	(void)snprintf(request.name, sizeof(request.name), "%s", name);
+	return sf_engine_create(f->engine, info(f, vm).id, &request, NULL, made, err);
 }
 
 static void a_renamed_vm_keeps_its_snapshots_and_inodes(void **state)
@@ -178,7 +182,7 @@ static void a_vm_that_is_gone_keeps_its_directory(void **state)
 	assert_int_equal(info(f, "empty").id, 0);
 	assert_int_equal(create(f, "web", "b", &err), -ENOENT);
 	assert_non_null(strstr(err.text, "gone"));
-	assert_int_equal(sf_engine_delete(f->engine, "web", "a", NULL, NULL), 0);
+	assert_int_equal(sf_engine_delete(f->engine, info(f, "web").id, "a", NULL, NULL), 0);
 	assert_int_equal(info(f, "web").id, 0);
 }
 
@@ -240,6 +244,44 @@ static void a_vm_known_by_name_is_the_one_that_gets_a_uuid(void **state)
 	assert_int_equal(info(f, "web").nsnapshots, 2);
 }
 
+static void a_uuid_that_comes_late_stays_with_its_vm(void **state)
+{
+	static const struct listed named[] = {{"web", ""}}, with_uuid[] = {{"web", UUID_A}};
+	struct fixture *f = *state;
+	struct sf_vm_info *vms;
+	size_t n;
+
+	start(f, named, 1);
+	assert_int_equal(create(f, "web", "a", NULL), 0);
+	start(f, NULL, 0);
+	f->hv.vms = with_uuid;
+	f->hv.nvms = 1;
+	for (int round = 0; round < 2; round++) { /* the second listing finds what the first has stored */
+		for (int i = 0; i < 110; i++) {
+			(void)poll(NULL, 0, 10); /* the engine asks again once a second */
+			sf_engine_refresh(f->engine);
+		}
+	}
+	assert_int_equal(sf_catalog_vms(sf_engine_catalog(f->engine), &vms, &n), 0);
+	assert_int_equal(n, 1);
+	assert_int_equal(vms[0].nsnapshots, 1);
+	assert_true(vms[0].present);
+	free(vms);
+}
+
+static void a_vm_may_be_called_like_a_file_of_ours(void **state)
+{
+	static const struct listed vms[] = {{"lost+found", ""}, {"id", ""}};
+	struct fixture *f = *state;
+
+	start(f, vms, 2);
+	assert_int_equal(create(f, "lost+found", "a", NULL), 0);
+	assert_int_equal(create(f, "id", "a", NULL), 0);
+	start(f, vms, 2);
+	assert_int_equal(info(f, "lost+found").nsnapshots, 1);
+	assert_int_equal(info(f, "id").nsnapshots, 1);
+}
+
 static void a_silent_toolstack_hides_nothing(void **state)
 {
 	static const struct listed vms[] = {{"web", UUID_A}};
@@ -266,6 +308,8 @@ int main(void)
 		CASE(a_new_vm_of_the_same_name_is_another),
 		CASE(a_vm_recreated_meanwhile_gets_its_own_name),
 		CASE(a_vm_known_by_name_is_the_one_that_gets_a_uuid),
+		CASE(a_uuid_that_comes_late_stays_with_its_vm),
+		CASE(a_vm_may_be_called_like_a_file_of_ours),
 		CASE(a_silent_toolstack_hides_nothing),
 	};
 

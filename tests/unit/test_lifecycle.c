@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The table in lifecycle.h and the one in lifecycle.c say the same: the comment is read and walked row by row. */
+/*
+ * The table in lifecycle.h and the one in lifecycle.c say the same: the comment is read and walked row by
+ * row.
+ */
 #include "core/lifecycle.h"
 
 #include <setjmp.h>
@@ -44,9 +47,11 @@ static bool check_line(char *line)
 	enum sf_event event;
 	const struct sf_step *step;
 
-	for (char *word = strtok_r(line, " *\t\n", &save); word && n < 16; word = strtok_r(NULL, " *\t\n", &save))
+	for (char *word = strtok_r(line, " *\t\n", &save); word && n < 16;
+	     word = strtok_r(NULL, " *\t\n", &save))
 		words[n++] = word;
-	if (n < 4 || !parse_life(words[0], &state) || !parse_event(words[1], &event) || !parse_life(words[2], &next))
+	if (n < 4 || !parse_life(words[0], &state) || !parse_event(words[1], &event) ||
+	    !parse_life(words[2], &next))
 		return false;
 	step = sf_lifecycle(state, event);
 	assert_non_null(step);
@@ -89,6 +94,7 @@ static void every_undo_resumes_first(void **state)
 	assert_int_equal(sf_lifecycle(SF_LIFE_CREATING, SF_EVENT_FOUND)->actions[0], SF_ACT_RESUME);
 	assert_int_equal(sf_lifecycle(SF_LIFE_PREPARED, SF_EVENT_FAILED)->actions[0], SF_ACT_RESUME);
 	assert_int_equal(sf_lifecycle(SF_LIFE_PREPARED, SF_EVENT_FOUND)->actions[0], SF_ACT_RESUME);
+	assert_int_equal(sf_lifecycle(SF_LIFE_STOPPING, SF_EVENT_FAILED)->actions[0], SF_ACT_RESUME);
 }
 
 static void what_cannot_happen_has_no_row(void **state)

@@ -5,12 +5,16 @@
 #include "base/durable.h"
 #include "base/err.h"
 #include "core/job.h"
+#include "lib/tmpdir.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -38,8 +42,8 @@ static void fill(char *piece, size_t number)
 		piece[i] = (char)(number * 31 + i);
 }
 
-static int save(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, int fd, const struct sf_save_hooks *hooks,
-                struct sf_job *job, struct sf_err *err)
+static int save(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, int fd,
+		const struct sf_save_hooks *hooks, struct sf_job *job, struct sf_err *err)
 {
 	const struct patterned *p = (struct patterned *)hv;
 	char piece[PIECE];
@@ -66,7 +70,7 @@ static const struct sf_hypervisor_ops patterned_ops = {
 struct fixture {
 	struct patterned hv;
 	struct sf_vm_desc vm;
-	char path[64];
+	char path[128];
 	int dir;
 	unsigned nrests;
 	int rest_rc;
@@ -89,8 +93,7 @@ static int setup(void **state)
 	f->hv.base.ops = &patterned_ops;
 	f->hv.npieces = 300;
 	(void)snprintf(f->vm.name, sizeof(f->vm.name), "web");
-	(void)snprintf(f->path, sizeof(f->path), "/tmp/snapfs-ram-XXXXXX");
-	assert_non_null(mkdtemp(f->path));
+	assert_non_null(test_tmpdir(f->path, sizeof(f->path), "ram"));
 	f->dir = open(f->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	*state = f;
 	return 0;
@@ -218,6 +221,40 @@ static void a_full_file_system_is_the_error_that_is_told(void **state)
 	assert_non_null(strstr(err.text, "memory.sav"));
 }
 
+static void *open_and_close(void *arg)
+{
+	const atomic_bool *stop = arg;
+	unsigned nlost = 0;
+
+	while (!atomic_load(stop)) {
+		int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+		nlost += close(fd) < 0;
+	}
+	return (void *)(uintptr_t)nlost;
+}
+
+/* A descriptor closed twice is another thread's the second time. */
+static void saves_close_no_one_elses_descriptors(void **state)
+{
+	struct fixture *f = *state;
+	atomic_bool stop = false;
+	pthread_t thread;
+	void *nlost;
+
+	f->hv.npieces = 1;
+	assert_int_equal(pthread_create(&thread, NULL, open_and_close, &stop), 0);
+	for (int i = 0; i < 300; i++) {
+		struct sf_record_memory memory = {0};
+
+		assert_int_equal(run(f, NULL, &memory, NULL), 0);
+		assert_int_equal(unlinkat(f->dir, "memory.sav", 0), 0);
+	}
+	atomic_store(&stop, true);
+	pthread_join(thread, &nlost);
+	assert_int_equal((uintptr_t)nlost, 0);
+}
+
 static void cancelling_ends_the_stream(void **state)
 {
 	struct fixture *f = *state;
@@ -240,6 +277,7 @@ int main(void)
 		CASE(a_failing_disk_stops_the_save),
 		CASE(a_backend_that_forgets_the_instant_is_caught),
 		CASE(a_full_file_system_is_the_error_that_is_told),
+		CASE(saves_close_no_one_elses_descriptors),
 		CASE(cancelling_ends_the_stream),
 	};
 

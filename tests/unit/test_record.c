@@ -17,13 +17,17 @@
 
 /* A ready record of schema 1 as it was first written: later versions must go on reading it. */
 static const char schema_1[] =
-	"{\"schema\": 1, \"uuid\": \"00112233445566778899aabbccddeeff\", \"name\": \"clean\", \"state\": \"ready\",\n"
+	"{\"schema\": 1, \"uuid\": \"00112233445566778899aabbccddeeff\", \"name\": \"clean\", \"state\": "
+	"\"ready\",\n"
 	" \"vm\": {\"name\": \"web\", \"uuid\": \"\"}, \"taken\": \"2026-11-22T16:39:00.123456789Z\",\n"
 	" \"edited\": \"2026-11-22T16:40:00.000000000Z\", \"consistency\": \"offline\", \"power\": \"off\",\n"
-	" \"held\": true, \"description\": \"d\\u00e9j\\u00e0 vu\", \"disks\": [{\"vdev\": \"vda\", \"file\": \"disk.img\",\n"
+	" \"held\": true, \"description\": \"d\\u00e9j\\u00e0 vu\", \"disks\": [{\"vdev\": \"vda\", "
+	"\"file\": \"disk.img\",\n"
 	" \"storage\": \"file\", \"method\": \"copy\", \"origin\": \"/data/web.img\",\n"
-	" \"token\": \"ffeeddccbbaa99887766554433221100\", \"size_bytes\": 1048576, \"allocated_bytes\": 4096}],\n"
-	" \"memory\": {\"file\": \"memory.sav\", \"size_bytes\": 7, \"xxh3_128\": \"0102030405060708090a0b0c0d0e0f10\"}}\n";
+	" \"token\": \"ffeeddccbbaa99887766554433221100\", \"size_bytes\": 1048576, \"allocated_bytes\": "
+	"4096}],\n"
+	" \"memory\": {\"file\": \"memory.sav\", \"size_bytes\": 7, \"xxh3_128\": "
+	"\"0102030405060708090a0b0c0d0e0f10\"}}\n";
 
 static void schema_1_is_read(void **state)
 {
@@ -79,7 +83,8 @@ static void refused(const char *piece, const char *instead, const char *why)
 	char text[8192];
 
 	assert_non_null(at);
-	(void)snprintf(text, sizeof(text), "%.*s%s%s", (int)(at - schema_1), schema_1, instead, at + strlen(piece));
+	(void)snprintf(text, sizeof(text), "%.*s%s%s", (int)(at - schema_1), schema_1, instead,
+		       at + strlen(piece));
 	assert_int_equal(sf_record_parse(text, strlen(text), &record, &err), -EINVAL);
 	if (!strstr(err.text, why))
 		fail_msg("'%s' does not say '%s'", err.text, why);
@@ -102,10 +107,12 @@ static void hostile_records_are_refused_by_member(void **state)
 	refused("\"vda\"", "\"../vda\"", "disk's name");
 	refused("1048576", "-1", "\"size_bytes\"");
 	refused("1048576", "1e30", "\"size_bytes\"");
-	refused("\"file\", \"method\"", "\"a storage with a long name\", \"method\"", "\"storage\" is longer");
+	refused("\"file\", \"method\"", "\"a storage with a long name\", \"method\"",
+		"\"storage\" is longer");
 	refused("{\"file\": \"memory.sav\"", "[], \"x\": {\"file\": \"memory.sav\"", "\"memory\"");
 	refused("\"held\": true", "\"held\": true, \"held\": false", "duplicate");
 	refused("}]", "}, {\"vdev\": \"vda\"}]", "missing");
+	refused("\"disks\": [", "\"disks\": [], \"were\": [", "not a list of 1 to");
 	refused("\"memory\": {", "\"memory\": {{", "not valid JSON");
 }
 
@@ -113,9 +120,10 @@ static void a_token_used_twice_is_refused(void **state)
 {
 	(void)state;
 	refused("}]",
-	        "}, {\"vdev\": \"vdb\", \"storage\": \"file\", \"method\": \"copy\", \"origin\": \"/b\", "
-	        "\"token\": \"ffeeddccbbaa99887766554433221100\", \"size_bytes\": 1, \"allocated_bytes\": 0}]",
-	        "twice");
+		"}, {\"vdev\": \"vdb\", \"storage\": \"file\", \"method\": \"copy\", \"origin\": \"/b\", "
+		"\"token\": \"ffeeddccbbaa99887766554433221100\", \"size_bytes\": 1, \"allocated_bytes\": "
+		"0}]",
+		"twice");
 }
 
 static void every_torn_prefix_is_refused(void **state)

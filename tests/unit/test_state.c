@@ -3,6 +3,7 @@
 
 #include "base/durable.h"
 #include "base/err.h"
+#include "lib/tmpdir.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,8 +21,8 @@
 #include <cmocka.h>
 
 struct fixture {
-	char dir[64];
-	char path[128];
+	char dir[128];
+	char path[160];
 };
 
 static int setup(void **state)
@@ -29,8 +30,7 @@ static int setup(void **state)
 	struct fixture *f = calloc(1, sizeof(*f));
 
 	assert_non_null(f);
-	(void)snprintf(f->dir, sizeof(f->dir), "/tmp/snapfs-state-XXXXXX");
-	assert_non_null(mkdtemp(f->dir));
+	assert_non_null(test_tmpdir(f->dir, sizeof(f->dir), "state"));
 	(void)snprintf(f->path, sizeof(f->path), "%s/state", f->dir);
 	*state = f;
 	return 0;
@@ -39,7 +39,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	struct fixture *f = *state;
-	char command[128];
+	char command[160];
 
 	(void)snprintf(command, sizeof(command), "rm -rf %s", f->dir);
 	assert_int_equal(system(command), 0);
@@ -161,7 +161,7 @@ static void a_fresh_file_system_is_fine(void **state)
 {
 	const struct fixture *f = *state;
 	struct sf_state *opened;
-	char path[160];
+	char path[200];
 
 	assert_int_equal(mkdir(f->path, 0700), 0);
 	(void)snprintf(path, sizeof(path), "%s/lost+found", f->path);
@@ -205,7 +205,7 @@ static void a_link_in_place_of_a_vm_is_not_followed(void **state)
 {
 	const struct fixture *f = *state;
 	struct sf_state *opened;
-	char path[160];
+	char path[200];
 
 	assert_int_equal(sf_state_open(f->path, &opened, NULL), 0);
 	(void)snprintf(path, sizeof(path), "%s/web", f->path);
