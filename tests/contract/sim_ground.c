@@ -23,8 +23,7 @@ struct sim_ground *sim_ground_new(void)
 	assert_non_null(ground);
 	ground->disks[0] = (struct sf_disk){"vda", "mem:1M"};
 	ground->disks[1] = (struct sf_disk){"vdb", "mem:1M"};
-	ground->vm = (struct sf_vm_config){
-		.name = CONTRACT_VM, .disks = ground->disks, .ndisks = SIM_DISKS};
+	ground->vm = (struct sf_vm_config){.name = CONTRACT_VM, .disks = ground->disks, .ndisks = SIM_DISKS};
 	ground->config = (struct sf_config){.vms = &ground->vm, .nvms = 1};
 	ground->env = (struct sf_backend_env){sf_id_new(), &ground->config, &ground->storages};
 	contract_ok(sf_mem_open(&ground->env, NULL, &mem, &err), &err);
@@ -61,8 +60,7 @@ static struct sf_volume *open_disk(struct sim_ground *ground, size_t index)
 	struct sf_volume *volume = NULL;
 	struct sf_err err;
 
-	contract_ok(sf_volume_open(&ground->storages, CONTRACT_VM, &ground->disks[index], &volume,
-				   &err),
+	contract_ok(sf_volume_open(&ground->storages, CONTRACT_VM, &ground->disks[index], &volume, &err),
 		    &err);
 	return volume;
 }

@@ -8,8 +8,7 @@
 #include "suite.h"
 
 #define SIM_DISKS 2
-#define SIM_CAPS                                                                                   \
-	(SF_HYPERVISOR_PAUSE | SF_HYPERVISOR_MEMORY | SF_HYPERVISOR_CONTROL | SF_HYPERVISOR_QUIESCE)
+#define SIM_CAPS  (SF_HYPERVISOR_PAUSE | SF_HYPERVISOR_MEMORY | SF_HYPERVISOR_CONTROL | SF_HYPERVISOR_QUIESCE)
 
 struct sim_ground {
 	struct sf_disk disks[SIM_DISKS];

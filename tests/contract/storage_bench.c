@@ -18,8 +18,8 @@
 static void open_volumes(struct bench *bench)
 {
 	for (size_t i = 0; i < CONTRACT_DISKS; i++)
-		contract_ok(sf_volume_open(&bench->ours, CONTRACT_VM, &bench->disks[i],
-					   &bench->volumes[i], &bench->err),
+		contract_ok(sf_volume_open(&bench->ours, CONTRACT_VM, &bench->disks[i], &bench->volumes[i],
+					   &bench->err),
 			    &bench->err);
 }
 
@@ -112,16 +112,14 @@ void bench_check_disk(struct bench *bench, size_t disk)
 	char *content = malloc(bench->size);
 
 	assert_non_null(content);
-	contract_ok(sf_volume_read(bench->volumes[disk], content, bench->size, 0, &bench->err),
-		    &bench->err);
+	contract_ok(sf_volume_read(bench->volumes[disk], content, bench->size, 0, &bench->err), &bench->err);
 	assert_memory_equal(content, bench->models[disk], bench->size);
 	free(content);
 }
 
 struct sf_object bench_object(struct bench *bench, size_t disk)
 {
-	struct sf_object object = {
-		.token = sf_id_new(), .vm = CONTRACT_VM, .snapshot = "of the contract"};
+	struct sf_object object = {.token = sf_id_new(), .vm = CONTRACT_VM, .snapshot = "of the contract"};
 
 	memcpy(object.origin, bench->volumes[disk]->origin, sizeof(object.origin));
 	memcpy(object.vdev, bench->disks[disk].vdev, sizeof(object.vdev));
@@ -142,8 +140,7 @@ const struct snap *bench_take(struct bench *bench, size_t disk)
 	contract_ok(sf_object_create(bench->volumes[disk], &snap->object, NULL, &st, &bench->err),
 		    &bench->err);
 	assert_int_equal(st.size_bytes, bench->size);
-	contract_ok(sf_object_settle(bench_storage(bench), &snap->object, &bench->err),
-		    &bench->err);
+	contract_ok(sf_object_settle(bench_storage(bench), &snap->object, &bench->err), &bench->err);
 	return snap;
 }
 
@@ -151,8 +148,7 @@ struct sf_image *bench_image(struct bench *bench, const struct sf_object *object
 {
 	struct sf_image *image = NULL;
 
-	contract_ok(sf_object_image(bench_storage(bench), object, &image, &bench->err),
-		    &bench->err);
+	contract_ok(sf_object_image(bench_storage(bench), object, &image, &bench->err), &bench->err);
 	assert_int_equal(image->size_bytes, bench->size);
 	return image;
 }
@@ -166,8 +162,7 @@ void bench_check_snap(struct bench *bench, const struct snap *snap)
 
 	assert_non_null(piece);
 	while (len > 0) {
-		contract_ok(sf_image_pread(image, piece, ODD_PIECE, off, &len, &bench->err),
-			    &bench->err);
+		contract_ok(sf_image_pread(image, piece, ODD_PIECE, off, &len, &bench->err), &bench->err);
 		assert_true(len <= bench->size - off);
 		assert_memory_equal(piece, snap->content + off, len);
 		off += len;
@@ -180,8 +175,7 @@ void bench_check_snap(struct bench *bench, const struct snap *snap)
 void bench_revert(struct bench *bench, size_t disk, const struct snap *snap)
 {
 	contract_ok(sf_volume_hold(bench->volumes[disk], &bench->err), &bench->err);
-	contract_ok(sf_volume_revert(bench->volumes[disk], &snap->object, NULL, &bench->err),
-		    &bench->err);
+	contract_ok(sf_volume_revert(bench->volumes[disk], &snap->object, NULL, &bench->err), &bench->err);
 	sf_volume_release(bench->volumes[disk]);
 	memcpy(bench->models[disk], snap->content, bench->size);
 }
@@ -205,8 +199,8 @@ size_t bench_listed(struct bench *bench, size_t disk, const struct sf_id *token)
 {
 	struct count count = {token, 0};
 
-	contract_ok(sf_object_list(bench_storage(bench), bench->volumes[disk]->origin, count_object,
-				   &count, &bench->err),
+	contract_ok(sf_object_list(bench_storage(bench), bench->volumes[disk]->origin, count_object, &count,
+				   &bench->err),
 		    &bench->err);
 	return count.n;
 }

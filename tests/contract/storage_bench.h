@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the cases of the storage suite work with: two live disks, a model of what they hold, and
- * snapshots of both. */
+/*
+ * What the cases of the storage suite work with: two live disks, a model of what they hold, and snapshots of
+ * both.
+ */
 #ifndef SF_TESTS_CONTRACT_STORAGE_BENCH_H
 #define SF_TESTS_CONTRACT_STORAGE_BENCH_H
 

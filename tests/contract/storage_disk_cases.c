@@ -43,12 +43,12 @@ static void reads_and_writes_stay_inside_the_disk(void **state)
 	struct sf_volume *volume = bench->volumes[0];
 	char buf[2] = "";
 
-	contract_failed(sf_volume_read(volume, buf, 2, bench->size - 1, &bench->err), &bench->err,
-			-EINVAL, "outside");
-	contract_failed(sf_volume_write(volume, buf, 2, bench->size - 1, &bench->err), &bench->err,
-			-EINVAL, "outside");
-	contract_failed(sf_volume_write(volume, buf, 2, UINT64_MAX, &bench->err), &bench->err,
-			-EINVAL, "outside");
+	contract_failed(sf_volume_read(volume, buf, 2, bench->size - 1, &bench->err), &bench->err, -EINVAL,
+			"outside");
+	contract_failed(sf_volume_write(volume, buf, 2, bench->size - 1, &bench->err), &bench->err, -EINVAL,
+			"outside");
+	contract_failed(sf_volume_write(volume, buf, 2, UINT64_MAX, &bench->err), &bench->err, -EINVAL,
+			"outside");
 	contract_ok(sf_volume_read(volume, buf, 1, bench->size - 1, &bench->err), &bench->err);
 }
 
@@ -91,15 +91,14 @@ static void cost_and_space_are_sane(void **state)
 	snap = bench_take(bench, 0);
 	contract_ok(sf_volume_space(bench->volumes[0], &space, &bench->err), &bench->err);
 	assert_true(space.total_bytes >= 4 * G);
-	contract_ok(
-		sf_volume_cost(bench->volumes[0], SF_FOR_CREATE, NULL, &pool, &need, &bench->err),
-		&bench->err);
+	contract_ok(sf_volume_cost(bench->volumes[0], SF_FOR_CREATE, NULL, &pool, &need, &bench->err),
+		    &bench->err);
 	assert_string_equal(pool.pool, space.pool);
 	assert_true(need <= 2 * bench->size);
 	need = UINT64_MAX;
-	contract_ok(sf_volume_cost(bench->volumes[0], SF_FOR_REVERT, &snap->object, &pool, &need,
-				   &bench->err),
-		    &bench->err);
+	contract_ok(
+		sf_volume_cost(bench->volumes[0], SF_FOR_REVERT, &snap->object, &pool, &need, &bench->err),
+		&bench->err);
 	assert_string_equal(pool.pool, space.pool);
 	assert_true(need <= 2 * bench->size);
 }
@@ -160,8 +159,8 @@ static void who_wants_a_held_disk_waits_or_is_noticed(void **state)
 	if (fd < 0)
 		assert_int_equal(fd, -EAGAIN);
 	else
-		contract_failed(sf_volume_hold_check(bench->volumes[0], &bench->err), &bench->err,
-				-EBUSY, bench->volumes[0]->origin);
+		contract_failed(sf_volume_hold_check(bench->volumes[0], &bench->err), &bench->err, -EBUSY,
+				bench->volumes[0]->origin);
 	sf_volume_release(bench->volumes[0]);
 	if (fd >= 0)
 		close(fd);

@@ -17,8 +17,8 @@
 
 #define G CONTRACT_GRANULE
 
-static void check_read(struct bench *bench, struct sf_image *image, const struct snap *snap,
-		       uint64_t off, size_t len, size_t expected)
+static void check_read(struct bench *bench, struct sf_image *image, const struct snap *snap, uint64_t off,
+		       size_t len, size_t expected)
 {
 	char *buf = malloc(len);
 	size_t got = SIZE_MAX;
@@ -93,8 +93,7 @@ static void holes_are_where_nothing_was_written(void **state)
 	no_seek(bench, image, bench->size, false);
 	contract_ok(sf_image_data_bytes(image, &bytes, &bench->err), &bench->err);
 	assert_int_equal(bytes, 3 * G);
-	contract_ok(sf_object_stat(bench_storage(bench), &snap->object, &st, &bench->err),
-		    &bench->err);
+	contract_ok(sf_object_stat(bench_storage(bench), &snap->object, &st, &bench->err), &bench->err);
 	assert_true(st.allocated_bytes >= 3 * G && st.allocated_bytes < bench->size);
 	sf_image_close(image);
 }
@@ -149,8 +148,7 @@ static void *read_and_compare(void *arg)
 			size_t len = 0;
 			int rc = sf_image_pread(reader->image, buf, G, off, &len, NULL);
 
-			reader->nwrong +=
-				rc < 0 || memcmp(buf, reader->snap->content + off, len) != 0;
+			reader->nwrong += rc < 0 || memcmp(buf, reader->snap->content + off, len) != 0;
 		}
 		reader->nrounds++;
 	}
@@ -167,8 +165,7 @@ static void create_and_remove(struct bench *bench, unsigned rounds)
 		bench_write(bench, 0, (i % 16) * G, 4 * G, 100 + i);
 		contract_ok(sf_object_create(bench->volumes[0], &object, NULL, &st, &bench->err),
 			    &bench->err);
-		contract_ok(sf_object_remove(bench_storage(bench), &object, &bench->err),
-			    &bench->err);
+		contract_ok(sf_object_remove(bench_storage(bench), &object, &bench->err), &bench->err);
 	}
 }
 
@@ -183,10 +180,9 @@ static void readers_go_on_while_others_come_and_go(void **state)
 	bench_write(bench, 0, 0, 16 * G, 1);
 	snap = bench_take(bench, 0);
 	for (size_t i = 0; i < NREADERS; i++) {
-		readers[i] = (struct reader){
-			bench_image(bench, &snap->object), snap, bench->size, &stop, 0, 0};
-		assert_int_equal(pthread_create(&threads[i], NULL, read_and_compare, &readers[i]),
-				 0);
+		readers[i] =
+			(struct reader){bench_image(bench, &snap->object), snap, bench->size, &stop, 0, 0};
+		assert_int_equal(pthread_create(&threads[i], NULL, read_and_compare, &readers[i]), 0);
 	}
 	create_and_remove(bench, 25);
 	atomic_store(&stop, true);

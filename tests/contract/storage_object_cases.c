@@ -40,13 +40,10 @@ static void creating_the_same_token_again_changes_nothing(void **state)
 	bench_write(bench, 0, 0, 2 * G, 1);
 	snap = bench_take(bench, 0);
 	bench_write(bench, 0, 0, 2 * G, 2);
-	contract_ok(sf_object_create(bench->volumes[0], &snap->object, NULL, &st, &bench->err),
-		    &bench->err);
+	contract_ok(sf_object_create(bench->volumes[0], &snap->object, NULL, &st, &bench->err), &bench->err);
 	assert_int_equal(st.size_bytes, bench->size);
-	contract_ok(sf_object_settle(bench_storage(bench), &snap->object, &bench->err),
-		    &bench->err);
-	contract_ok(sf_object_settle(bench_storage(bench), &snap->object, &bench->err),
-		    &bench->err);
+	contract_ok(sf_object_settle(bench_storage(bench), &snap->object, &bench->err), &bench->err);
+	contract_ok(sf_object_settle(bench_storage(bench), &snap->object, &bench->err), &bench->err);
 	bench_check_snap(bench, snap);
 	assert_int_equal(bench_listed(bench, 0, &snap->object.token), 1);
 }
@@ -92,8 +89,7 @@ static void snapshots_outlive_the_process_that_took_them(void **state)
 	snap = bench_take(bench, 0);
 	bench_write(bench, 0, 0, 4 * G, 2);
 	bench_reopen(bench);
-	contract_ok(sf_object_stat(bench_storage(bench), &snap->object, &st, &bench->err),
-		    &bench->err);
+	contract_ok(sf_object_stat(bench_storage(bench), &snap->object, &st, &bench->err), &bench->err);
 	assert_int_equal(st.size_bytes, bench->size);
 	assert_true(st.allocated_bytes >= 3 * G);
 	assert_int_equal(bench_listed(bench, 0, &snap->object.token), 1);
@@ -119,11 +115,10 @@ static void the_list_has_all_of_ours_and_nothing_else(void **state)
 	assert_int_equal(bench_list_length(bench, 0), 3);
 	for (size_t i = 0; i < 3; i++)
 		assert_int_equal(bench_listed(bench, 0, &snaps[i]->object.token), 1);
-	contract_ok(sf_object_remove(bench_storage(bench), &snaps[1]->object, &bench->err),
-		    &bench->err);
+	contract_ok(sf_object_remove(bench_storage(bench), &snaps[1]->object, &bench->err), &bench->err);
 	assert_int_equal(bench_list_length(bench, 0), 2);
-	contract_failed(sf_object_list(bench_storage(bench), bench->volumes[0]->origin,
-				       stop_listing, &ncalls, &bench->err),
+	contract_failed(sf_object_list(bench_storage(bench), bench->volumes[0]->origin, stop_listing, &ncalls,
+				       &bench->err),
 			&bench->err, -ECANCELED, "enough at ");
 	assert_int_equal(ncalls, 1);
 }
@@ -140,8 +135,7 @@ static void what_another_state_directory_owns_is_not_touched(void **state)
 	struct sf_image *image = NULL;
 
 	bench_write(bench, 0, 0, G, 1);
-	contract_ok(sf_volume_open(&bench->foreign, CONTRACT_VM, &bench->disks[0], &volume,
-				   &bench->err),
+	contract_ok(sf_volume_open(&bench->foreign, CONTRACT_VM, &bench->disks[0], &volume, &bench->err),
 		    &bench->err);
 	contract_ok(sf_object_create(volume, &object, NULL, &st, &bench->err), &bench->err);
 	contract_ok(sf_object_settle(foreign, &object, &bench->err), &bench->err);
@@ -167,12 +161,11 @@ static void a_cancelled_create_leaves_nothing_behind(void **state)
 
 	bench_write(bench, 0, 0, 8 * G, 1);
 	sf_job_cancel(&job);
-	contract_failed(sf_object_create(bench->volumes[0], &object, &job, &st, &bench->err),
-			&bench->err, -EINTR, "cancelled");
+	contract_failed(sf_object_create(bench->volumes[0], &object, &job, &st, &bench->err), &bench->err,
+			-EINTR, "cancelled");
 	assert_int_equal(sf_object_stat(bench_storage(bench), &object, &st, &bench->err), -ENOENT);
 	assert_int_equal(bench_list_length(bench, 0), 0);
-	contract_ok(sf_object_create(bench->volumes[0], &object, NULL, &st, &bench->err),
-		    &bench->err);
+	contract_ok(sf_object_create(bench->volumes[0], &object, NULL, &st, &bench->err), &bench->err);
 	assert_int_equal(bench_list_length(bench, 0), 1);
 }
 
@@ -192,8 +185,8 @@ static void disks_are_snapshotted_one_by_one(void **state)
 	bench_revert(bench, 0, first);
 	bench_check_disk(bench, 0);
 	bench_check_disk(bench, 1);
-	contract_failed(sf_volume_revert(bench->volumes[0], &second->object, NULL, &bench->err),
-			&bench->err, -EINVAL, "is no snapshot of");
+	contract_failed(sf_volume_revert(bench->volumes[0], &second->object, NULL, &bench->err), &bench->err,
+			-EINVAL, "is no snapshot of");
 }
 
 /* --- Revert --- */
@@ -251,8 +244,7 @@ static void a_disk_outlives_the_snapshot_it_was_reverted_to(void **state)
 	snap = bench_take(bench, 0);
 	bench_write(bench, 0, 0, 8 * G, 2);
 	bench_revert(bench, 0, snap);
-	contract_ok(sf_object_remove(bench_storage(bench), &snap->object, &bench->err),
-		    &bench->err);
+	contract_ok(sf_object_remove(bench_storage(bench), &snap->object, &bench->err), &bench->err);
 	bench_check_disk(bench, 0);
 	after = bench_take(bench, 0);
 	bench_write(bench, 0, 2 * G, 3 * G, 3);
@@ -280,8 +272,8 @@ static void a_cancelled_revert_changes_nothing(void **state)
 	snap = bench_take(bench, 0);
 	bench_write(bench, 0, 4 * G, 8 * G, 2);
 	sf_job_cancel(&job);
-	contract_failed(sf_volume_revert(bench->volumes[0], &snap->object, &job, &bench->err),
-			&bench->err, -EINTR, "cancelled");
+	contract_failed(sf_volume_revert(bench->volumes[0], &snap->object, &job, &bench->err), &bench->err,
+			-EINTR, "cancelled");
 	bench_check_disk(bench, 0);
 	bench_check_snap(bench, snap);
 	assert_int_equal(bench_list_length(bench, 0), 1);

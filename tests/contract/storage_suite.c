@@ -16,8 +16,7 @@ int contract_storage_run(const struct contract_storage *driver)
 		.subjects = subjects,
 		.nsubjects = sizeof(subjects) / sizeof(subjects[0]),
 		.abilities = abilities,
-		.able = (driver->holes ? NEEDS_HOLES : 0U) |
-			(driver->open_writer ? NEEDS_WRITERS : 0U),
+		.able = (driver->holes ? NEEDS_HOLES : 0U) | (driver->open_writer ? NEEDS_WRITERS : 0U),
 		.setup = bench_setup,
 		.teardown = bench_teardown,
 		.driver = driver,

@@ -25,9 +25,8 @@ void contract_ok(int rc, const struct sf_err *err)
 void contract_failed(int rc, const struct sf_err *err, int expected, const char *text)
 {
 	if (rc != expected || !strstr(err->text, text))
-		print_error("# %s: '%s', expected %s with '%s'\n",
-			    rc < 0 ? sf_errno_name(rc) : "success", err->text,
-			    sf_errno_name(expected), text);
+		print_error("# %s: '%s', expected %s with '%s'\n", rc < 0 ? sf_errno_name(rc) : "success",
+			    err->text, sf_errno_name(expected), text);
 	assert_int_equal(rc, expected);
 	assert_int_equal(err->code, expected);
 	assert_non_null(strstr(err->text, text));
@@ -57,9 +56,9 @@ int contract_run(const struct contract_run *run)
 			if (cases[k].needs & ~run->able)
 				say_left_out(run, &cases[k]);
 			else
-				tests[n++] = (struct CMUnitTest){cases[k].name, cases[k].run,
-								 run->setup, run->teardown,
-								 (void *)(uintptr_t)run->driver};
+				tests[n++] =
+					(struct CMUnitTest){cases[k].name, cases[k].run, run->setup,
+							    run->teardown, (void *)(uintptr_t)run->driver};
 		}
 	}
 	return _cmocka_run_group_tests(run->name, tests, n, NULL, NULL);

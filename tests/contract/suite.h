@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The contract suites: what every storage and every hypervisor must do, whoever implements it. A
- * backend joins with a driver: one small program that says how to make the ground it stands on and
- * calls the runner from main().
+ * The contract suites: what every storage and every hypervisor must do, whoever implements it. A backend
+ * joins with a driver: one small program that says how to make the ground it stands on and calls the runner
+ * from main().
  */
 #ifndef SF_TESTS_CONTRACT_SUITE_H
 #define SF_TESTS_CONTRACT_SUITE_H
@@ -21,8 +21,7 @@ struct sf_err;
 #define CONTRACT_DISKS 2
 /* The VM that all disks belong to. */
 #define CONTRACT_VM "contract"
-/* What is written and left unwritten comes in multiples of this, so holes can be told at this
- * fineness. */
+/* What is written and left unwritten comes in multiples of this, so holes can be told at this fineness. */
 #define CONTRACT_GRANULE (64 * 1024)
 /* The least size of a disk. */
 #define CONTRACT_DISK_BYTES (4 * 1024 * 1024)
@@ -36,15 +35,20 @@ struct contract_refusal {
 
 struct contract_storage {
 	const char *name;
-	/* New ground with two blank disks of one size, and its teardown; called for each case.
-	 * Asserts on failure. */
+	/*
+	 * New ground with two blank disks of one size, and its teardown; called for each case. Asserts on
+	 * failure.
+	 */
 	void *(*setup)(struct sf_disk disks[CONTRACT_DISKS]);
 	void (*teardown)(void *ground);
-	/* Opens the storage for a state directory of that id; several are open at once. Asserts on
-	 * failure. */
+	/*
+	 * Opens the storage for a state directory of that id; several are open at once. Asserts on failure.
+	 */
 	struct sf_storage *(*open)(void *ground, const struct sf_id *state_id);
-	/* Optional: opens a disk for writing as a stranger to the storage does, without waiting.
-	 * Returns a descriptor or -errno. */
+	/*
+	 * Optional: opens a disk for writing as a stranger to the storage does, without waiting. Returns a
+	 * descriptor or -errno.
+	 */
 	int (*open_writer)(void *ground, const struct sf_disk *disk);
 	bool holes; /* what was never written is a hole in images */
 	const struct contract_refusal *refusals;
@@ -58,8 +62,10 @@ int contract_storage_run(const struct contract_storage *driver);
 
 struct contract_hypervisor {
 	const char *name;
-	/* A new hypervisor whose list holds one VM called CONTRACT_VM; called for each case.
-	 * Asserts on failure. */
+	/*
+	 * A new hypervisor whose list holds one VM called CONTRACT_VM; called for each case. Asserts on
+	 * failure.
+	 */
 	void *(*setup)(struct sf_hypervisor **ret);
 	/* Also closes the hypervisor. */
 	void (*teardown)(void *ground, struct sf_hypervisor *hv);
@@ -72,8 +78,10 @@ struct contract_hypervisor {
 	uint64_t (*progress)(void *ground);
 	/* Returns when a running guest would have made progress. */
 	void (*let_run)(void *ground);
-	/* Called at rest: keep the VM's disks, and bring back what was kept, as the storage does
-	 * around save and restore. */
+	/*
+	 * Called at rest: keep the VM's disks, and bring back what was kept, as the storage does around save
+	 * and restore.
+	 */
 	void (*keep_disks)(void *ground);
 	void (*return_disks)(void *ground);
 };
@@ -82,16 +90,17 @@ int contract_hypervisor_run(const struct contract_hypervisor *driver);
 
 /* --- For both and for drivers --- */
 
-/* One case, and the abilities without which it says nothing about a backend: bits, as the suite
- * numbers them. */
+/*
+ * One case, and the abilities without which it says nothing about a backend: bits, as the suite numbers them.
+ */
 struct contract_case {
 	const char *name;
 	void (*run)(void **state);
 	unsigned needs;
 };
-#define CONTRACT_CASE(function, needs)                                                             \
-	{                                                                                          \
-#function, function, needs                                                         \
+#define CONTRACT_CASE(function, needs)                                                                       \
+	{                                                                                                    \
+#function, function, needs                                                                   \
 	}
 
 /* Gives a table of cases and its length. */

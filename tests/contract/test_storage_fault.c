@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* `fault` with a plan that only counts, around `mem`: it must change nothing that anyone can see.
- */
+/* `fault` with a plan that only counts, around `mem`: it must change nothing that anyone can see. */
 #include "backends/fault.h"
 #include "backends/storage/mem.h"
 #include "base/err.h"

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Runs in a new directory below SNAPFS_TEST_DIR, TMPDIR or /tmp: whichever file system that is on
- * is what is tested. */
+/*
+ * Runs in a new directory below SNAPFS_TEST_DIR, TMPDIR or /tmp: whichever file system that is on is what is
+ * tested.
+ */
 #include "backends/storage/file.h"
 #include "base/err.h"
 #include "core/backend.h"

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the cases of the hypervisor suite work with: one hypervisor, its one VM, and a file for its
- * RAM. */
+/* What the cases of the hypervisor suite work with: one hypervisor, its one VM, and a file for its RAM. */
 #ifndef SF_TESTS_CONTRACT_VM_BENCH_H
 #define SF_TESTS_CONTRACT_VM_BENCH_H
 

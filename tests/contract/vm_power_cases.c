@@ -35,14 +35,14 @@ static void a_vm_that_is_not_there_is_unknown(void **state)
 	struct sf_vm_desc other = {.name = "nobody"};
 	enum sf_power power;
 
-	contract_failed(sf_hypervisor_power(bench->hv, &other, &power, &bench->err), &bench->err,
-			-ENOENT, "nobody");
+	contract_failed(sf_hypervisor_power(bench->hv, &other, &power, &bench->err), &bench->err, -ENOENT,
+			"nobody");
 	if (sf_hypervisor_can(bench->hv, SF_HYPERVISOR_PAUSE))
-		contract_failed(sf_hypervisor_pause(bench->hv, &other, &bench->err), &bench->err,
-				-ENOENT, "nobody");
+		contract_failed(sf_hypervisor_pause(bench->hv, &other, &bench->err), &bench->err, -ENOENT,
+				"nobody");
 	if (sf_hypervisor_can(bench->hv, SF_HYPERVISOR_CONTROL))
-		contract_failed(sf_hypervisor_stop(bench->hv, &other, &bench->err), &bench->err,
-				-ENOENT, "nobody");
+		contract_failed(sf_hypervisor_stop(bench->hv, &other, &bench->err), &bench->err, -ENOENT,
+				"nobody");
 }
 
 static int never_called(void *arg, struct sf_err *err)
@@ -62,23 +62,20 @@ static void what_it_cannot_do_is_not_supported(void **state)
 	if (!sf_hypervisor_can(hv, SF_HYPERVISOR_PAUSE)) {
 		vm_check_power(bench, SF_POWER_UNKNOWN);
 		contract_failed(sf_hypervisor_pause(hv, vm, err), err, -EOPNOTSUPP, "cannot pause");
-		contract_failed(sf_hypervisor_resume(hv, vm, err), err, -EOPNOTSUPP,
-				"cannot resume");
+		contract_failed(sf_hypervisor_resume(hv, vm, err), err, -EOPNOTSUPP, "cannot resume");
 	}
 	if (!sf_hypervisor_can(hv, SF_HYPERVISOR_MEMORY)) {
-		contract_failed(sf_hypervisor_save(hv, vm, fileno(bench->ram), &hooks, NULL, err),
-				err, -EOPNOTSUPP, "cannot save the RAM");
-		contract_failed(sf_hypervisor_restore(hv, vm, fileno(bench->ram), err), err,
-				-EOPNOTSUPP, "cannot restore the RAM");
+		contract_failed(sf_hypervisor_save(hv, vm, fileno(bench->ram), &hooks, NULL, err), err,
+				-EOPNOTSUPP, "cannot save the RAM");
+		contract_failed(sf_hypervisor_restore(hv, vm, fileno(bench->ram), err), err, -EOPNOTSUPP,
+				"cannot restore the RAM");
 	}
 	if (!sf_hypervisor_can(hv, SF_HYPERVISOR_CONTROL)) {
 		contract_failed(sf_hypervisor_stop(hv, vm, err), err, -EOPNOTSUPP, "cannot stop");
-		contract_failed(sf_hypervisor_start(hv, vm, false, err), err, -EOPNOTSUPP,
-				"cannot start");
+		contract_failed(sf_hypervisor_start(hv, vm, false, err), err, -EOPNOTSUPP, "cannot start");
 	}
 	if (!sf_hypervisor_can(hv, SF_HYPERVISOR_QUIESCE)) {
-		contract_failed(sf_hypervisor_quiesce(hv, vm, err), err, -EOPNOTSUPP,
-				"cannot quiesce");
+		contract_failed(sf_hypervisor_quiesce(hv, vm, err), err, -EOPNOTSUPP, "cannot quiesce");
 		contract_failed(sf_hypervisor_thaw(hv, vm, err), err, -EOPNOTSUPP, "cannot thaw");
 	}
 }
@@ -115,8 +112,8 @@ static void a_quiesced_guest_does_nothing_until_it_is_thawed(void **state)
 	vm_pause(bench);
 	contract_failed(sf_hypervisor_thaw(bench->hv, bench->vm, &bench->err), &bench->err, -EAGAIN,
 			"at rest");
-	contract_failed(sf_hypervisor_quiesce(bench->hv, bench->vm, &bench->err), &bench->err,
-			-EAGAIN, "at rest");
+	contract_failed(sf_hypervisor_quiesce(bench->hv, bench->vm, &bench->err), &bench->err, -EAGAIN,
+			"at rest");
 	vm_resume(bench);
 	vm_check_rests(bench);
 	contract_ok(sf_hypervisor_thaw(bench->hv, bench->vm, &bench->err), &bench->err);
@@ -148,14 +145,13 @@ static void a_vm_that_is_off_has_nobody_to_talk_to(void **state)
 	struct vm_bench *bench = *state;
 
 	vm_stop(bench);
-	contract_failed(sf_hypervisor_pause(bench->hv, bench->vm, &bench->err), &bench->err,
-			-EINVAL, "off");
+	contract_failed(sf_hypervisor_pause(bench->hv, bench->vm, &bench->err), &bench->err, -EINVAL, "off");
 	vm_resume(bench);
 	vm_check_power(bench, SF_POWER_OFF);
 	if (!sf_hypervisor_can(bench->hv, SF_HYPERVISOR_QUIESCE))
 		return;
-	contract_failed(sf_hypervisor_quiesce(bench->hv, bench->vm, &bench->err), &bench->err,
-			-EINVAL, "off");
+	contract_failed(sf_hypervisor_quiesce(bench->hv, bench->vm, &bench->err), &bench->err, -EINVAL,
+			"off");
 	contract_ok(sf_hypervisor_thaw(bench->hv, bench->vm, &bench->err), &bench->err);
 }
 
@@ -175,8 +171,8 @@ static void only_a_vm_that_is_off_can_be_started(void **state)
 {
 	struct vm_bench *bench = *state;
 
-	contract_failed(sf_hypervisor_start(bench->hv, bench->vm, false, &bench->err), &bench->err,
-			-EINVAL, "not off");
+	contract_failed(sf_hypervisor_start(bench->hv, bench->vm, false, &bench->err), &bench->err, -EINVAL,
+			"not off");
 	vm_check_power(bench, SF_POWER_RUNNING);
 	vm_check_runs(bench);
 }
@@ -203,11 +199,9 @@ size_t vm_power_cases(const struct contract_case **ret)
 		CONTRACT_CASE(stop_pulls_the_plug, SF_HYPERVISOR_CONTROL),
 		CONTRACT_CASE(a_vm_that_is_off_has_nobody_to_talk_to,
 			      SF_HYPERVISOR_CONTROL | SF_HYPERVISOR_PAUSE),
-		CONTRACT_CASE(a_vm_can_be_started_at_rest,
-			      SF_HYPERVISOR_CONTROL | SF_HYPERVISOR_PAUSE),
+		CONTRACT_CASE(a_vm_can_be_started_at_rest, SF_HYPERVISOR_CONTROL | SF_HYPERVISOR_PAUSE),
 		CONTRACT_CASE(only_a_vm_that_is_off_can_be_started, SF_HYPERVISOR_CONTROL),
-		CONTRACT_CASE(starting_ends_a_freeze,
-			      SF_HYPERVISOR_QUIESCE | SF_HYPERVISOR_CONTROL),
+		CONTRACT_CASE(starting_ends_a_freeze, SF_HYPERVISOR_QUIESCE | SF_HYPERVISOR_CONTROL),
 	};
 
 	*ret = cases;

@@ -48,8 +48,7 @@ static int save(struct saving *saving, struct sf_job *job)
 	const struct sf_save_hooks hooks = {on_paused, on_at_rest, saving};
 	struct vm_bench *bench = saving->bench;
 
-	return sf_hypervisor_save(bench->hv, bench->vm, fileno(bench->ram), &hooks, job,
-				  &bench->err);
+	return sf_hypervisor_save(bench->hv, bench->vm, fileno(bench->ram), &hooks, job, &bench->err);
 }
 
 static off_t ram_bytes(const struct vm_bench *bench)
@@ -168,9 +167,8 @@ static void a_guest_is_not_restored_over_another(void **state)
 	vm_check_runs(bench);
 	now = bench->driver->progress(bench->ground);
 	assert_int_equal(lseek(fileno(bench->ram), 0, SEEK_SET), 0);
-	contract_failed(
-		sf_hypervisor_restore(bench->hv, bench->vm, fileno(bench->ram), &bench->err),
-		&bench->err, -EINVAL, "not off");
+	contract_failed(sf_hypervisor_restore(bench->hv, bench->vm, fileno(bench->ram), &bench->err),
+			&bench->err, -EINVAL, "not off");
 	vm_check_power(bench, SF_POWER_RUNNING);
 	assert_true(bench->driver->progress(bench->ground) >= now);
 	vm_check_runs(bench);
@@ -185,9 +183,8 @@ static void what_is_no_ram_is_not_restored(void **state)
 	vm_stop(bench);
 	assert_int_equal(ftruncate(fileno(bench->ram), saving.stream_bytes / 2), 0);
 	assert_int_equal(lseek(fileno(bench->ram), 0, SEEK_SET), 0);
-	contract_failed(
-		sf_hypervisor_restore(bench->hv, bench->vm, fileno(bench->ram), &bench->err),
-		&bench->err, -EINVAL, "RAM");
+	contract_failed(sf_hypervisor_restore(bench->hv, bench->vm, fileno(bench->ram), &bench->err),
+			&bench->err, -EINVAL, "RAM");
 	vm_check_power(bench, SF_POWER_OFF);
 	vm_start(bench, false);
 	vm_check_runs(bench);
@@ -240,8 +237,7 @@ static void a_watchdog_may_look_and_resume_during_a_save(void **state)
 	int rc;
 
 	assert_int_equal(pthread_create(&thread, NULL, watch, &watchdog), 0);
-	rc = sf_hypervisor_save(bench->hv, bench->vm, fileno(bench->ram), &hooks, NULL,
-				&bench->err);
+	rc = sf_hypervisor_save(bench->hv, bench->vm, fileno(bench->ram), &hooks, NULL, &bench->err);
 	let_resume(&watchdog, NULL); /* a backend need not call paused */
 	pthread_join(thread, NULL);
 	if (rc < 0)
@@ -257,22 +253,17 @@ size_t vm_ram_cases(const struct contract_case **ret)
 	static const struct contract_case cases[] = {
 		CONTRACT_CASE(a_saved_guest_goes_on_where_it_was,
 			      SF_HYPERVISOR_MEMORY | SF_HYPERVISOR_PAUSE | SF_HYPERVISOR_CONTROL),
-		CONTRACT_CASE(a_failing_hook_fails_the_save,
-			      SF_HYPERVISOR_MEMORY | SF_HYPERVISOR_PAUSE),
+		CONTRACT_CASE(a_failing_hook_fails_the_save, SF_HYPERVISOR_MEMORY | SF_HYPERVISOR_PAUSE),
 		CONTRACT_CASE(a_cancelled_save_ends_and_the_guest_goes_on,
 			      SF_HYPERVISOR_MEMORY | SF_HYPERVISOR_PAUSE),
-		CONTRACT_CASE(a_full_stream_fails_the_save,
-			      SF_HYPERVISOR_MEMORY | SF_HYPERVISOR_PAUSE),
-		CONTRACT_CASE(a_paused_guest_can_be_saved,
-			      SF_HYPERVISOR_MEMORY | SF_HYPERVISOR_PAUSE),
+		CONTRACT_CASE(a_full_stream_fails_the_save, SF_HYPERVISOR_MEMORY | SF_HYPERVISOR_PAUSE),
+		CONTRACT_CASE(a_paused_guest_can_be_saved, SF_HYPERVISOR_MEMORY | SF_HYPERVISOR_PAUSE),
 		CONTRACT_CASE(a_watchdog_may_look_and_resume_during_a_save,
 			      SF_HYPERVISOR_MEMORY | SF_HYPERVISOR_PAUSE),
-		CONTRACT_CASE(a_vm_that_is_off_has_no_ram,
-			      SF_HYPERVISOR_MEMORY | SF_HYPERVISOR_CONTROL),
+		CONTRACT_CASE(a_vm_that_is_off_has_no_ram, SF_HYPERVISOR_MEMORY | SF_HYPERVISOR_CONTROL),
 		CONTRACT_CASE(a_guest_is_not_restored_over_another,
 			      SF_HYPERVISOR_MEMORY | SF_HYPERVISOR_PAUSE),
-		CONTRACT_CASE(what_is_no_ram_is_not_restored,
-			      SF_HYPERVISOR_MEMORY | SF_HYPERVISOR_CONTROL),
+		CONTRACT_CASE(what_is_no_ram_is_not_restored, SF_HYPERVISOR_MEMORY | SF_HYPERVISOR_CONTROL),
 	};
 
 	*ret = cases;

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* For the tests of the simulator: where a process works until its power is cut, and a look at what is left. */
+/*
+ * For the tests of the simulator: where a process works until its power is cut, and a look at what is left.
+ */
 #ifndef TESTS_FAULTS_CRASHBENCH_H
 #define TESTS_FAULTS_CRASHBENCH_H
 
@@ -27,7 +29,10 @@ int bench_teardown(void **state);
 
 typedef void bench_fn(int dir);
 
-/* before runs unarmed in an empty directory; work runs armed, in a process of its own, until point k or its end. */
+/*
+ * before runs unarmed in an empty directory; work runs armed, in a process of its own, until point k or its
+ * end.
+ */
 void bench_cut(bench_fn *before, bench_fn *work, uint64_t k, enum crashsim_mode mode, uint64_t seed);
 
 /* --- In that process; what fails ends it. --- */

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The log of changes to directories, and the graveyard where unlinked files wait for the change to be durable. */
+/*
+ * The log of changes to directories, and the graveyard where unlinked files wait for the change to be
+ * durable.
+ */
 #include "crashfile.h"
 #include "crashlog.h"
 #include "crashnode.h"

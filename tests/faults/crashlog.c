@@ -45,9 +45,10 @@ static bool is_product_file(int dir, int fd, const char *name)
 }
 
 /*
- * A lease that the process still holds would keep its own undoing waiting. Pipes stay open, so that threads at
- * their ends see nothing. Others may see a file gone; the next change or point keeps them waiting until the
- * process has ended. Not by fstat() and close(), in which a thread sanitizer would see the race that this is.
+ * A lease that the process still holds would keep its own undoing waiting. Pipes stay open, so that threads
+ * at their ends see nothing. Others may see a file gone; the next change or point keeps them waiting until
+ * the process has ended. Not by fstat() and close(), in which a thread sanitizer would see the race that this
+ * is.
  */
 static void close_files(void)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What a power cut would lose: the changes that are not durable yet, each with what undoes it. Used by crashsim.c
- * alone, under its mutex. It keeps O_PATH descriptors only, so that leases and "who has it open" checks see
- * nothing of it.
+ * What a power cut would lose: the changes that are not durable yet, each with what undoes it. Used by
+ * crashsim.c alone, under its mutex. It keeps O_PATH descriptors only, so that leases and "who has it open"
+ * checks see nothing of it.
  */
 #ifndef TESTS_FAULTS_CRASHLOG_H
 #define TESTS_FAULTS_CRASHLOG_H
@@ -31,7 +31,10 @@ _Noreturn void crashlog_die(const char *what, const char *name);
 
 void crashlog_init(int graveyard);
 
-/* --- Changes to a file. before_… is given what is about to change; after keeps or (done = false) forgets it. --- */
+/*
+ * --- Changes to a file. before_… is given what is about to change; after keeps or (done = false) forgets it.
+ * ---
+ */
 struct file_change;
 
 /* Bytes [off, off + len), by writing, copying or cloning. */
@@ -41,7 +44,9 @@ struct file_change *crashlog_before_truncate(int fd, int dir, const char *name, 
 struct file_change *crashlog_before_mode(int fd);
 struct file_change *crashlog_before_xattr(int fd, const char *name);
 void crashlog_after(struct file_change *change, bool done);
-/* The file is durable: its data, and its attributes too unless data_only. Of a directory: its names as well. */
+/*
+ * The file is durable: its data, and its attributes too unless data_only. Of a directory: its names as well.
+ */
 void crashlog_synced(int fd, bool data_only);
 
 /* --- Changes to directories; path may have several components. --- */

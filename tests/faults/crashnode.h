@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Files and directories that the log knows, by inode. Each is pinned by an O_PATH descriptor, so its inode number
- * is not reused and it can be opened again under whatever name it has, or none.
+ * Files and directories that the log knows, by inode. Each is pinned by an O_PATH descriptor, so its inode
+ * number is not reused and it can be opened again under whatever name it has, or none.
  */
 #ifndef TESTS_FAULTS_CRASHNODE_H
 #define TESTS_FAULTS_CRASHNODE_H
@@ -24,7 +24,9 @@ struct crashnode {
 /* path, absolute and without symbolic links, is kept. */
 void crashnode_own_disk(const char *path);
 
-/* The node of an open file or of dir/name (a symbolic link is not followed). Never NULL; lives until the end. */
+/*
+ * The node of an open file or of dir/name (a symbolic link is not followed). Never NULL; lives until the end.
+ */
 struct crashnode *crashnode_of_fd(int fd);
 struct crashnode *crashnode_of_name(int dir, const char *name);
 /* The directory that path's last component is in; *ret_name points into path. */

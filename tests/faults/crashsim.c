@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The points: every wrapped call. The order is always: point, note what it is about to change, real call, keep the note. */
+/*
+ * The points: every wrapped call. The order is always: point, note what it is about to change, real call,
+ * keep the note.
+ */
 #include "crashsim.h"
 
 #include "crashlog.h"

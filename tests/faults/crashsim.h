@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A power cut under unmodified code. The program is linked with -Wl,--wrap for every libc call that changes files
- * (the list is in meson.build); once armed, each such call on a regular file or a directory is one *point*, and at
- * the chosen point the process stops: what was not made durable is kept, dropped or torn, then it ends.
+ * A power cut under unmodified code. The program is linked with -Wl,--wrap for every libc call that changes
+ * files (the list is in meson.build); once armed, each such call on a regular file or a directory is one
+ * *point*, and at the chosen point the process stops: what was not made durable is kept, dropped or torn,
+ * then it ends.
  *
  * What may be lost: data and attributes of a file since its last fsync (fdatasync: data only), and directory
  * changes since the last fsync of that directory, in order, as a journalling file system loses them: when one
- * directory is synced, all earlier changes on the same disk are durable with it. Any thread may reach a point; one
- * mutex orders all changes.
+ * directory is synced, all earlier changes on the same disk are durable with it. Any thread may reach a
+ * point; one mutex orders all changes.
  */
 #ifndef TESTS_FAULTS_CRASHSIM_H
 #define TESTS_FAULTS_CRASHSIM_H
@@ -37,14 +38,14 @@ struct crashsim_report {
 };
 
 /*
- * What is below path lies on a disk of its own: what is synced elsewhere says nothing about it. path: absolute,
- * without symbolic links, kept. Before crashsim_arm().
+ * What is below path lies on a disk of its own: what is synced elsewhere says nothing about it. path:
+ * absolute, without symbolic links, kept. Before crashsim_arm().
  */
 void crashsim_own_disk(const char *path);
 
 /*
- * From here on the k-th point (from 1) ends the process. graveyard: an empty directory on the same file system as
- * everything that is going to change, for files that are unlinked; stays open. Once per process.
+ * From here on the k-th point (from 1) ends the process. graveyard: an empty directory on the same file
+ * system as everything that is going to change, for files that are unlinked; stays open. Once per process.
  */
 void crashsim_arm(uint64_t k, enum crashsim_mode mode, uint64_t seed, int graveyard,
 		  struct crashsim_report *report);

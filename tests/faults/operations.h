@@ -10,7 +10,10 @@ struct sf_err;
 struct operation {
 	const char *name;
 	unsigned ndisks;
-	/* Brings the stage about and notes the facts; not armed. NULL: the operation is the first start itself. */
+	/*
+	 * Brings the stage about and notes the facts; not armed. NULL: the operation is the first start
+	 * itself.
+	 */
 	void (*prepare)(struct house *house);
 	/* The call under test, and all that follows from it. */
 	int (*run)(struct house *house, struct sf_err *err);

@@ -6,14 +6,17 @@
 #include "stage.h"
 
 /*
- * Starts an engine (recovery), complains about what it finds wrong, starts another one, which may change nothing,
- * and lets the guest go on.
+ * Starts an engine (recovery), complains about what it finds wrong, starts another one, which may change
+ * nothing, and lets the guest go on.
  */
 void oracle_check(struct stage *stage);
 
 /* --- listing.c --- */
 
-/* What is below a directory of the stage, sorted: a path a line, with details its mode, size and hash. Allocated. */
+/*
+ * What is below a directory of the stage, sorted: a path a line, with details its mode, size and hash.
+ * Allocated.
+ */
 char *listing_files(const struct stage *stage, const char *name, bool details);
 /* Files, objects, live disks and guest, in every detail. Allocated. */
 char *listing_all(struct house *house);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The crash sweep: every operation on every storage, stopped at every point in every mode, then recovered and
- * judged; at every point once more with the recovery itself stopped. One TAP case for each operation and storage.
+ * judged; at every point once more with the recovery itself stopped. One TAP case for each operation and
+ * storage.
  */
 #include "operations.h"
 #include "oracle.h"

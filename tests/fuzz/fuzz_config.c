@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The configuration file, and the command line's --vm: what is accepted stays within the documented
- * bounds. */
+/*
+ * The configuration file, and the command line's --vm: what is accepted stays within the documented bounds.
+ */
 #include "core/config.h"
 
 #include "core/hypervisor.h"

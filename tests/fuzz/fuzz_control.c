@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Writes into control files: what is accepted keeps the rules for names and disks; a refusal is one
- * printable line. */
+/*
+ * Writes into control files: what is accepted keeps the rules for names and disks; a refusal is one printable
+ * line.
+ */
 #include "face/control.h"
 
 #include "base/err.h"

@@ -90,9 +90,8 @@ static inline const char *in(char path[static 2048], const char *dir, const char
 	return path;
 }
 
-static inline const char *kept_file(const struct fixture *f, char path[static 2048],
-				    const char *prefix, const struct sf_object *object,
-				    const char *suffix)
+static inline const char *kept_file(const struct fixture *f, char path[static 2048], const char *prefix,
+				    const struct sf_object *object, const char *suffix)
 {
 	char token[SF_ID_TEXT];
 
@@ -113,8 +112,7 @@ static inline struct sf_volume *open_volume(struct fixture *f, const char *path)
 
 static inline struct sf_object object_of(const struct sf_volume *volume)
 {
-	struct sf_object object = {
-		.token = sf_id_new(), .vdev = "vda", .vm = "web", .snapshot = "clean"};
+	struct sf_object object = {.token = sf_id_new(), .vdev = "vda", .vm = "web", .snapshot = "clean"};
 
 	memcpy(object.origin, volume->origin, sizeof(object.origin));
 	return object;

@@ -72,13 +72,11 @@ static int volume_stat(struct sf_volume *volume, struct sf_volume_stat *ret, str
 	const struct liar *liar = of(volume->storage);
 
 	(void)err;
-	*ret = (struct sf_volume_stat){liar->st.size_bytes, liar->st.allocated_bytes, true,
-				       liar->st.method};
+	*ret = (struct sf_volume_stat){liar->st.size_bytes, liar->st.allocated_bytes, true, liar->st.method};
 	return answer(volume->storage);
 }
 
-static int volume_read(struct sf_volume *volume, void *buf, size_t len, uint64_t off,
-		       struct sf_err *err)
+static int volume_read(struct sf_volume *volume, void *buf, size_t len, uint64_t off, struct sf_err *err)
 {
 	(void)off;
 	(void)err;
@@ -117,8 +115,8 @@ static int create(struct sf_volume *volume, const struct sf_object *object, stru
 	return answer(volume->storage);
 }
 
-static int stat_object(struct sf_storage *storage, const struct sf_object *object,
-		       struct sf_object_stat *ret, struct sf_err *err)
+static int stat_object(struct sf_storage *storage, const struct sf_object *object, struct sf_object_stat *ret,
+		       struct sf_err *err)
 {
 	(void)object;
 	(void)err;
@@ -126,8 +124,7 @@ static int stat_object(struct sf_storage *storage, const struct sf_object *objec
 	return answer(storage);
 }
 
-static int remove_object(struct sf_storage *storage, const struct sf_object *object,
-			 struct sf_err *err)
+static int remove_object(struct sf_storage *storage, const struct sf_object *object, struct sf_err *err)
 {
 	(void)object;
 	(void)err;
@@ -146,8 +143,8 @@ static int list(struct sf_storage *storage, const char *origin, sf_object_fn *fn
 	return answer(storage);
 }
 
-static int image_open(struct sf_storage *storage, const struct sf_object *object,
-		      struct sf_image **ret, struct sf_err *err)
+static int image_open(struct sf_storage *storage, const struct sf_object *object, struct sf_image **ret,
+		      struct sf_err *err)
 {
 	(void)object;
 	(void)err;

@@ -63,13 +63,12 @@ static void an_empty_file_leaves_the_defaults(void **state)
 
 static void every_key_is_read(void **state)
 {
-	struct sf_config config =
-		parsed("\xef\xbb\xbf[snapfs] ; defaults\n"
-		       "state = /srv/snap\nhypervisor=none\n"
-		       "memory: no\nquiesce = yes\npause-deadline = 10\nmax-snapshots = 7\n"
-		       "[vm web]\r\n  disks = /a.img , mem:64M ; the second is a toy\r\n"
-		       "  memory = yes\r\n  disks = /c.img\r\n"
-		       "[ vm  größe 2 ]\n");
+	struct sf_config config = parsed("\xef\xbb\xbf[snapfs] ; defaults\n"
+					 "state = /srv/snap\nhypervisor=none\n"
+					 "memory: no\nquiesce = yes\npause-deadline = 10\nmax-snapshots = 7\n"
+					 "[vm web]\r\n  disks = /a.img , mem:64M ; the second is a toy\r\n"
+					 "  memory = yes\r\n  disks = /c.img\r\n"
+					 "[ vm  größe 2 ]\n");
 	const struct sf_vm_config *web = &config.vms[0];
 
 	(void)state;
@@ -92,8 +91,7 @@ static void every_key_is_read(void **state)
 
 static void the_policy_of_an_unnamed_vm_is_the_default(void **state)
 {
-	struct sf_config config =
-		parsed("[snapfs]\nmax-snapshots = 9\n[vm web]\nmax-snapshots = 3\n");
+	struct sf_config config = parsed("[snapfs]\nmax-snapshots = 9\n[vm web]\nmax-snapshots = 3\n");
 
 	(void)state;
 	assert_int_equal(sf_config_policy(&config, "web")->max_snapshots, 3);
@@ -142,8 +140,7 @@ static void broken_lines_are_refused(void **state)
 static void doubles_are_refused(void **state)
 {
 	(void)state;
-	refused("[snapfs]\nmemory = yes\n[vm a]\n[snapfs]\nmemory = no\n",
-		"f:5: 'memory' is there twice");
+	refused("[snapfs]\nmemory = yes\n[vm a]\n[snapfs]\nmemory = no\n", "f:5: 'memory' is there twice");
 	refused("[vm a]\n[vm b]\n[vm a]\n", "f:3: section [vm a] is there twice");
 	refused("[vm a]\ndisks = /x,/x\n", "disk '/x' is there twice");
 }
@@ -162,8 +159,7 @@ static void too_many_disks_are_refused(void **state)
 
 	(void)state;
 	for (int i = 0; i < SF_VM_DISKS_MAX + 1; i++)
-		(void)snprintf(text + strlen(text), sizeof(text) - strlen(text), "disks = /%d\n",
-			       i);
+		(void)snprintf(text + strlen(text), sizeof(text) - strlen(text), "disks = /%d\n", i);
 	refused_bytes(text, strlen(text), -E2BIG, "more than 64 disks");
 }
 

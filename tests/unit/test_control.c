@@ -73,9 +73,8 @@ static void nothing_but_blanks_does_nothing(void **state)
 		struct sf_revert_request request;
 		bool given = true;
 
-		assert_int_equal(
-			sf_control_parse_revert(texts[i], strlen(texts[i]), &request, &given, NULL),
-			0);
+		assert_int_equal(sf_control_parse_revert(texts[i], strlen(texts[i]), &request, &given, NULL),
+				 0);
 		assert_false(given);
 	}
 }
@@ -99,8 +98,7 @@ static void junk_is_quoted_harmlessly_and_cut(void **state)
 
 	(void)state;
 	memset(junk, '\x1b', sizeof(junk));
-	assert_int_equal(sf_control_parse_revert(junk, sizeof(junk), &request, &given, &err),
-			 -EINVAL);
+	assert_int_equal(sf_control_parse_revert(junk, sizeof(junk), &request, &given, &err), -EINVAL);
 	assert_null(strchr(err.text, '\x1b'));
 	says(&err, "????...'");
 	assert_true(strlen(err.text) < 100);
@@ -116,8 +114,7 @@ static void more_than_64_kib_is_refused(void **state)
 	assert_non_null(text);
 	memset(text, ' ', SF_CONTROL_BYTES_MAX + 1);
 	revert_refused(text, SF_CONTROL_BYTES_MAX + 1, "control write of more than 65536 bytes");
-	assert_int_equal(sf_control_parse_create(text, SF_CONTROL_BYTES_MAX, &create, &given, NULL),
-			 0);
+	assert_int_equal(sf_control_parse_create(text, SF_CONTROL_BYTES_MAX, &create, &given, NULL), 0);
 	assert_false(given);
 	free(text);
 }
@@ -136,9 +133,8 @@ static void create_refused(const char *text, int rc, const char *why)
 
 static void every_key_is_taken(void **state)
 {
-	static const char text[] =
-		"{\"name\": \"größe 1\", \"memory\": true, \"quiesce\": false,"
-		" \"disks\": [\"vda\", \"vdc\"], \"description\": \"two\\nlines\"}\n";
+	static const char text[] = "{\"name\": \"größe 1\", \"memory\": true, \"quiesce\": false,"
+				   " \"disks\": [\"vda\", \"vdc\"], \"description\": \"two\\nlines\"}\n";
 	struct sf_control_create create;
 	bool given = false;
 
@@ -248,8 +244,7 @@ static void hold_refuses_the_rest(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
-		assert_int_equal(sf_control_parse_hold(values[i], strlen(values[i]), &held, &err),
-				 -EINVAL);
+		assert_int_equal(sf_control_parse_hold(values[i], strlen(values[i]), &held, &err), -EINVAL);
 		says(&err, "is not one of 1, yes, 0, no");
 	}
 	assert_int_equal(sf_control_parse_hold("yes\0", 4, &held, &err), -EINVAL);
@@ -268,11 +263,9 @@ static void an_outcome_is_one_line_of_json(void **state)
 	char *bad = sf_control_outcome("web", "", -ENOSPC, &err);
 
 	(void)state;
-	assert_string_equal(
-		good, "{\"ok\":true,\"vm\":\"web\",\"name\":\"größe\",\"path\":\"web/größe\"}\n");
-	assert_string_equal(
-		bad,
-		"{\"ok\":false,\"errno\":\"ENOSPC\",\"error\":\"pool \\\"p\\\" is full\\n?\"}\n");
+	assert_string_equal(good, "{\"ok\":true,\"vm\":\"web\",\"name\":\"größe\",\"path\":\"web/größe\"}\n");
+	assert_string_equal(bad,
+			    "{\"ok\":false,\"errno\":\"ENOSPC\",\"error\":\"pool \\\"p\\\" is full\\n?\"}\n");
 	free(good);
 	free(bad);
 }

@@ -91,8 +91,7 @@ static void plans_with_mistakes_are_refused_by_part(void **state)
 		{"storage.create@1=delay:", "'delay:' is no action"},
 		{"storage.create@1=delay:60001", "'delay:60001' is no action"},
 		{"storage.create@1=die-late", "an errno, delay:1 to delay:60000, die or die-after"},
-		{"storage.volume_close@1=EIO",
-		 "storage.volume_close cannot fail, so not with EIO either"},
+		{"storage.volume_close@1=EIO", "storage.volume_close cannot fail, so not with EIO either"},
 		{"hypervisor.save@1=EIO,hypervisor.close@*=EIO", "hypervisor.close cannot fail"},
 	};
 
@@ -162,8 +161,7 @@ static void a_delayed_call_is_made_later(void **state)
 
 static struct sf_object new_object(const struct fixture *f)
 {
-	struct sf_object object = {
-		.token = sf_id_new(), .vdev = "vda", .vm = "vm", .snapshot = "s"};
+	struct sf_object object = {.token = sf_id_new(), .vdev = "vda", .vm = "vm", .snapshot = "s"};
 
 	memcpy(object.origin, f->volume->origin, sizeof(object.origin));
 	return object;
@@ -240,17 +238,15 @@ static void one_plan_serves_storage_and_hypervisor(void **state)
 	ok(sf_fault_hypervisor(f->plan, sim, &hv, &f->err), &f->err);
 	sf_fault_plan_observe(f->plan, observe, f);
 	assert_int_equal(sf_hypervisor_pause(hv, &desc, &f->err), -EAGAIN);
-	assert_string_equal(
-		f->err.text,
-		"hypervisor.pause: Resource temporarily unavailable, as the fault plan has it");
+	assert_string_equal(f->err.text,
+			    "hypervisor.pause: Resource temporarily unavailable, as the fault plan has it");
 	assert_int_equal(sf_hypervisor_power(hv, &desc, &power, &f->err), -ETIMEDOUT);
 	ok(sf_hypervisor_power(hv, &desc, &power, &f->err), &f->err);
 	assert_int_equal(power, SF_POWER_RUNNING);
 	ok(sf_hypervisor_pause(hv, &desc, &f->err), &f->err);
 	sf_hypervisor_close(hv);
-	assert_string_equal(f->seen,
-			    "hypervisor.pause hypervisor.power hypervisor.power hypervisor.pause "
-			    "hypervisor.close ");
+	assert_string_equal(f->seen, "hypervisor.pause hypervisor.power hypervisor.power hypervisor.pause "
+				     "hypervisor.close ");
 	close_fixture(f);
 }
 

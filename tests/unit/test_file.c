@@ -40,8 +40,7 @@ static void what_is_no_image_is_refused(void **state)
 	struct fixture *f = *state;
 	char path[2048];
 
-	refused(f, in(path, f->dir, "missing.img"), -ENOENT,
-		"missing.img: No such file or directory");
+	refused(f, in(path, f->dir, "missing.img"), -ENOENT, "missing.img: No such file or directory");
 	refused(f, f->dir, -EINVAL, "is a directory");
 	assert_int_equal(mkfifo(in(path, f->dir, "fifo"), 0600), 0);
 	refused(f, path, -EINVAL, "fifo is not a regular file");
@@ -88,8 +87,7 @@ static void probing_leaves_nothing_behind(void **state)
 	assert_false(there(f->ours));
 }
 
-/* xfs and btrfs share blocks, so there a snapshot must: told by with-fs, which knows what it
- * mounted. */
+/* xfs and btrfs share blocks, so there a snapshot must: told by with-fs, which knows what it mounted. */
 static void it_is_instant_where_it_must_be(void **state)
 {
 	struct fixture *f = *state;
@@ -145,8 +143,7 @@ static void a_writer_makes_the_claim_fail(void **state)
 	struct sf_err err = {0};
 
 	f->other = open(f->image, O_RDWR);
-	failed(sf_volume_hold(f->volume, &err), -EBUSY, &err,
-	       "web.img is open for writing by someone else");
+	failed(sf_volume_hold(f->volume, &err), -EBUSY, &err, "web.img is open for writing by someone else");
 	close(f->other);
 	f->other = open(f->image, O_RDONLY);
 	assert_int_equal(sf_volume_hold(f->volume, NULL), 0);
@@ -170,8 +167,7 @@ static void a_writer_in_another_process_makes_the_claim_fail(void **state)
 	}
 	assert_int_equal(read(ready[0], &c, 1), 1);
 	assert_int_equal(c, 'y');
-	failed(sf_volume_hold(f->volume, &err), -EBUSY, &err,
-	       "is open for writing by someone else");
+	failed(sf_volume_hold(f->volume, &err), -EBUSY, &err, "is open for writing by someone else");
 	close(done[1]);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	close(done[0]);
@@ -193,8 +189,7 @@ static void a_writer_that_comes_later_is_noticed(void **state)
 	assert_int_equal(sf_volume_hold(f->volume, NULL), 0);
 }
 
-/* A broken lease raises SIGIO unless told otherwise, and that ends a process which does not expect
- * it. */
+/* A broken lease raises SIGIO unless told otherwise, and that ends a process which does not expect it. */
 static void a_writer_that_comes_later_kills_nobody(void **state)
 {
 	struct fixture *f = *state;

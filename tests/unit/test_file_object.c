@@ -113,8 +113,7 @@ static void a_copy_gives_up_for_a_writer(void **state)
 	assert_int_equal(sf_volume_hold(f->volume, NULL), 0);
 	assert_int_equal(open(f->image, O_WRONLY | O_NONBLOCK), -1);
 	assert_int_equal(errno, EWOULDBLOCK);
-	failed(sf_object_create(f->volume, &object, NULL, &st, &err), -EBUSY, &err,
-	       "wants to write");
+	failed(sf_object_create(f->volume, &object, NULL, &st, &err), -EBUSY, &err, "wants to write");
 	assert_false(there(f->ours));
 }
 
@@ -126,13 +125,11 @@ static void an_image_that_went_away_leaves_no_directories(void **state)
 	struct sf_err err = {0};
 
 	assert_int_equal(unlink(f->image), 0);
-	failed(sf_object_create(f->volume, &object, NULL, &st, &err), -ENOENT, &err,
-	       "web.img: No such file");
+	failed(sf_object_create(f->volume, &object, NULL, &st, &err), -ENOENT, &err, "web.img: No such file");
 	assert_false(there(f->ours));
 }
 
-/* A memory file is on a file system of its own, so neither reflink nor copy_file_range works from
- * it. */
+/* A memory file is on a file system of its own, so neither reflink nor copy_file_range works from it. */
 static void a_copy_by_hand_is_sparse_and_equal_and_never_made_unasked(void **state)
 {
 	struct fixture *f = *state;
@@ -175,10 +172,8 @@ static void a_snapshot_without_content_is_stale(void **state)
 
 	kept_file(f, path, "", &object, ".img");
 	assert_int_equal(chmod(path, 0600) + truncate(path, 0), 0);
-	failed(sf_object_stat(f->storage, &object, &st, &err), -ESTALE, &err,
-	       "has lost its content");
-	failed(sf_volume_revert(f->volume, &object, NULL, &err), -ESTALE, &err,
-	       "has lost its content");
+	failed(sf_object_stat(f->storage, &object, &st, &err), -ESTALE, &err, "has lost its content");
+	failed(sf_volume_revert(f->volume, &object, NULL, &err), -ESTALE, &err, "has lost its content");
 	assert_int_equal(byte_at(f->image, DATA_OFF), 'a');
 	assert_int_equal(sf_object_remove(f->storage, &object, NULL), 0);
 }
@@ -212,8 +207,7 @@ static void a_full_file_system_is_left_as_it_was(void **state)
 	struct sf_err err = {0};
 
 	if (mount("tmpfs", f->dir, "tmpfs", 0, "size=6m,mode=0700") < 0) {
-		print_message("# skipped: no small file system can be mounted: %s\n",
-			      strerror(errno));
+		print_message("# skipped: no small file system can be mounted: %s\n", strerror(errno));
 		return;
 	}
 	f->mounted = true;
@@ -222,8 +216,7 @@ static void a_full_file_system_is_left_as_it_was(void **state)
 	put(f->image, 'b', 4 * MIB, 2 * MIB);
 	assert_int_equal(sf_object_remove(f->storage, &object, NULL), 0);
 	object = object_of(f->volume);
-	failed(sf_object_create(f->volume, &object, NULL, &st, &err), -ENOSPC, &err,
-	       "No space left");
+	failed(sf_object_create(f->volume, &object, NULL, &st, &err), -ENOSPC, &err, "No space left");
 	assert_false(there(f->ours));
 }
 

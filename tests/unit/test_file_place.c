@@ -31,8 +31,7 @@ static void listing_names_each_token_once(void **state)
 					     "0123456789abcdef0123456789abcde.img",
 					     "0123456789ABCDEF0123456789ABCDEF.img"};
 	struct fixture *f = *state;
-	struct sf_object whole = taken(f), half = object_of(f->volume),
-			 moved = object_of(f->volume);
+	struct sf_object whole = taken(f), half = object_of(f->volume), moved = object_of(f->volume);
 	struct listed *listed = calloc(1, sizeof(*listed));
 	char path[2048];
 
@@ -64,8 +63,7 @@ static void listing_stops_when_told(void **state)
 	(void)taken(f);
 	(void)taken(f);
 	listed->rc = -ECANCELED;
-	failed(sf_object_list(f->storage, f->volume->origin, note, listed, &err), -ECANCELED, &err,
-	       "enough");
+	failed(sf_object_list(f->storage, f->volume->origin, note, listed, &err), -ECANCELED, &err, "enough");
 	assert_int_equal(listed->n, 1);
 	free(listed);
 }
@@ -213,8 +211,7 @@ static void two_images_in_one_directory_do_not_collide(void **state)
 	for (int i = 0; i < 2; i++) {
 		put(in(path, f->dir, i ? "a.img" : "b.img"), 'a', 1, 0);
 		workers[i].volume = open_volume(f, path);
-		assert_int_equal(pthread_create(&threads[i], NULL, make_and_remove, &workers[i]),
-				 0);
+		assert_int_equal(pthread_create(&threads[i], NULL, make_and_remove, &workers[i]), 0);
 	}
 	for (int i = 0; i < 2; i++) {
 		pthread_join(threads[i], NULL);

@@ -83,9 +83,8 @@ static void revert_keeps_extended_attributes(void **state)
 
 /* linux/posix_acl_xattr.h, little-endian: version 2, then tag, permissions and id of each entry. */
 static const unsigned char acl[] = {
-	2, 0,    0,    0,   1,   0,   7,  0, 255, 255, 255, 255, 2,   0,   7,
-	0, 0x67, 0x12, 0,   0,   4,   0,  5, 0,   255, 255, 255, 255, 16,  0,
-	7, 0,    255,  255, 255, 255, 32, 0, 0,   0,   255, 255, 255, 255,
+	2, 0, 0,   0,   1,   0,   7,  0, 255, 255, 255, 255, 2,   0,   7,  0, 0x67, 0x12, 0,   0,   4,   0,
+	5, 0, 255, 255, 255, 255, 16, 0, 7,   0,   255, 255, 255, 255, 32, 0, 0,    0,    255, 255, 255, 255,
 };
 
 static void revert_keeps_an_acl(void **state)
@@ -99,8 +98,7 @@ static void revert_keeps_an_acl(void **state)
 		return;
 	}
 	assert_int_equal(sf_volume_revert(f->volume, &object, NULL, NULL), 0);
-	assert_int_equal(getxattr(f->image, "system.posix_acl_access", value, sizeof(value)),
-			 sizeof(acl));
+	assert_int_equal(getxattr(f->image, "system.posix_acl_access", value, sizeof(value)), sizeof(acl));
 	assert_memory_equal(value, acl, sizeof(acl));
 	assert_int_equal(stat_of(f->image).st_mode, S_IFREG | 0770);
 }
@@ -224,8 +222,7 @@ static void a_waiting_writer_stops_a_revert(void **state)
 	assert_int_equal(sf_volume_hold(f->volume, NULL), 0);
 	assert_int_equal(open(f->image, O_WRONLY | O_NONBLOCK), -1);
 	assert_int_equal(errno, EWOULDBLOCK);
-	failed(sf_volume_revert(f->volume, &object, NULL, &err), -EBUSY, &err,
-	       "someone else wants to write");
+	failed(sf_volume_revert(f->volume, &object, NULL, &err), -EBUSY, &err, "someone else wants to write");
 	untouched(f, &object, before);
 }
 
@@ -241,8 +238,7 @@ static void a_replaced_image_stops_a_revert(void **state)
 	assert_int_equal(rename(f->image, in(path, f->dir, "moved")), 0);
 	put(f->image, 'b', DATA_LEN, DATA_OFF);
 	before = stat_of(f->image).st_ino;
-	failed(sf_volume_revert(f->volume, &object, NULL, &err), -EBUSY, &err,
-	       "someone else replaced it");
+	failed(sf_volume_revert(f->volume, &object, NULL, &err), -EBUSY, &err, "someone else replaced it");
 	untouched(f, &object, before);
 }
 
@@ -254,8 +250,7 @@ static void a_revert_without_room_changes_nothing(void **state)
 	ino_t before;
 
 	if (mount("tmpfs", f->dir, "tmpfs", 0, "size=6m,mode=0700") < 0) {
-		print_message("# skipped: no small file system can be mounted: %s\n",
-			      strerror(errno));
+		print_message("# skipped: no small file system can be mounted: %s\n", strerror(errno));
 		return;
 	}
 	f->mounted = true;

@@ -64,8 +64,7 @@ static int answer(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, struct 
 	return of(hv)->rc;
 }
 
-static int call_hook(int (*hook)(void *, struct sf_err *), void *arg, unsigned times,
-		     struct sf_err *err)
+static int call_hook(int (*hook)(void *, struct sf_err *), void *arg, unsigned times, struct sf_err *err)
 {
 	int rc = 0;
 
@@ -92,15 +91,13 @@ static int save(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, int fd,
 	return rc < 0 && !liar->hides_failures ? rc : liar->rc;
 }
 
-static int restore(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, int fd,
-		   struct sf_err *err)
+static int restore(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, int fd, struct sf_err *err)
 {
 	(void)fd;
 	return answer(hv, vm, err);
 }
 
-static int start(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, bool paused,
-		 struct sf_err *err)
+static int start(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, bool paused, struct sf_err *err)
 {
 	(void)paused;
 	return answer(hv, vm, err);
@@ -159,8 +156,7 @@ static void fails(int rc, const struct sf_err *err, int expected, const char *te
 	assert_non_null(strstr(err->text, text));
 }
 
-static struct sf_vm_desc *add_vm(struct liar *liar, const char *name, const char *uuid,
-				 size_t ndisks)
+static struct sf_vm_desc *add_vm(struct liar *liar, const char *name, const char *uuid, size_t ndisks)
 {
 	struct sf_vm_desc *vm = &liar->vms[liar->nvms++];
 
@@ -367,8 +363,7 @@ static void an_impossible_power_state_is_refused(void **state)
 	fails(sf_hypervisor_power(&liar->base, &vm, &got, &err), &err, -EPROTO,
 	      "hypervisor backend liar: power of web gave power state 9");
 	liar->power = SF_POWER_UNKNOWN;
-	fails(sf_hypervisor_power(&liar->base, &vm, &got, &err), &err, -EPROTO,
-	      "gave no power state");
+	fails(sf_hypervisor_power(&liar->base, &vm, &got, &err), &err, -EPROTO, "gave no power state");
 	assert_int_equal(got, SF_POWER_OFF);
 	liar->ops.caps = 0;
 	assert_int_equal(sf_hypervisor_power(&liar->base, &vm, &got, &err), 0);
@@ -387,19 +382,14 @@ static void what_is_not_supported_is_never_called(void **state)
 	assert_int_equal(liar->ncalls, 2);
 	fails(sf_hypervisor_stop(&liar->base, &vm, &err), &err, -EOPNOTSUPP,
 	      "hypervisor liar cannot stop VM 'web'");
-	fails(sf_hypervisor_start(&liar->base, &vm, true, &err), &err, -EOPNOTSUPP,
-	      "cannot start VM 'web'");
+	fails(sf_hypervisor_start(&liar->base, &vm, true, &err), &err, -EOPNOTSUPP, "cannot start VM 'web'");
 	fails(sf_hypervisor_restore(&liar->base, &vm, 0, &err), &err, -EOPNOTSUPP,
 	      "cannot restore the RAM of");
-	fails(sf_hypervisor_quiesce(&liar->base, &vm, &err), &err, -EOPNOTSUPP,
-	      "cannot quiesce VM 'web'");
-	fails(sf_hypervisor_thaw(&liar->base, &vm, &err), &err, -EOPNOTSUPP,
-	      "cannot thaw VM 'web'");
+	fails(sf_hypervisor_quiesce(&liar->base, &vm, &err), &err, -EOPNOTSUPP, "cannot quiesce VM 'web'");
+	fails(sf_hypervisor_thaw(&liar->base, &vm, &err), &err, -EOPNOTSUPP, "cannot thaw VM 'web'");
 	liar->ops.caps = SF_HYPERVISOR_CONTROL;
-	fails(sf_hypervisor_pause(&liar->base, &vm, &err), &err, -EOPNOTSUPP,
-	      "cannot pause VM 'web'");
-	fails(sf_hypervisor_resume(&liar->base, &vm, &err), &err, -EOPNOTSUPP,
-	      "cannot resume VM 'web'");
+	fails(sf_hypervisor_pause(&liar->base, &vm, &err), &err, -EOPNOTSUPP, "cannot pause VM 'web'");
+	fails(sf_hypervisor_resume(&liar->base, &vm, &err), &err, -EOPNOTSUPP, "cannot resume VM 'web'");
 	assert_int_equal(liar->ncalls, 2);
 }
 
@@ -411,8 +401,8 @@ static void vms_with_bad_names_never_reach_the_backend(void **state)
 
 	fails(sf_hypervisor_stop(&liar->base, &vm, &err), &err, -EINVAL,
 	      "stop VM 'a/b': the name contains '/'");
-	fails(sf_hypervisor_restore(&liar->base, &(struct sf_vm_desc){.name = "web"}, -1, &err),
-	      &err, -EINVAL, "nothing to read from");
+	fails(sf_hypervisor_restore(&liar->base, &(struct sf_vm_desc){.name = "web"}, -1, &err), &err,
+	      -EINVAL, "nothing to read from");
 	assert_int_equal(liar->ncalls, 0);
 }
 
@@ -441,8 +431,7 @@ static int try_save(struct liar *liar, struct told *told, struct sf_err *err)
 {
 	const struct sf_save_hooks hooks = {on_paused, on_at_rest, told};
 
-	return sf_hypervisor_save(&liar->base, &(struct sf_vm_desc){.name = "web"}, 1, &hooks, NULL,
-				  err);
+	return sf_hypervisor_save(&liar->base, &(struct sf_vm_desc){.name = "web"}, 1, &hooks, NULL, err);
 }
 
 static void a_save_tells_once_when_the_guest_rests(void **state)
@@ -479,8 +468,7 @@ static void a_save_that_tells_twice_is_no_save(void **state)
 	struct sf_err err;
 
 	liar->nat_rest = 2;
-	fails(try_save(liar, &told, &err), &err, -EPROTO,
-	      "save of web called its at_rest hook twice");
+	fails(try_save(liar, &told, &err), &err, -EPROTO, "save of web called its at_rest hook twice");
 	assert_int_equal(told.nat_rest, 1);
 	liar->nat_rest = 1;
 	liar->npaused = 2;
@@ -513,8 +501,7 @@ static void a_save_goes_somewhere_and_tells_somebody(void **state)
 	const struct sf_save_hooks hooks = {NULL, on_at_rest, &told};
 	struct sf_err err;
 
-	fails(sf_hypervisor_save(&liar->base, &vm, 1, &deaf, NULL, &err), &err, -EINVAL,
-	      "nobody to tell");
+	fails(sf_hypervisor_save(&liar->base, &vm, 1, &deaf, NULL, &err), &err, -EINVAL, "nobody to tell");
 	fails(sf_hypervisor_save(&liar->base, &vm, -1, &hooks, NULL, &err), &err, -EINVAL,
 	      "nowhere to write to");
 	assert_int_equal(sf_hypervisor_save(&liar->base, &vm, 1, &hooks, NULL, &err), 0);

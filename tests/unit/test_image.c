@@ -27,8 +27,7 @@ struct fake {
 	int fails;
 };
 
-static int fake_pread(struct sf_image *base, void *buf, size_t len, uint64_t off,
-		      struct sf_err *err)
+static int fake_pread(struct sf_image *base, void *buf, size_t len, uint64_t off, struct sf_err *err)
 {
 	struct fake *fake = (struct fake *)base;
 
@@ -39,8 +38,7 @@ static int fake_pread(struct sf_image *base, void *buf, size_t len, uint64_t off
 	return 0;
 }
 
-static int fake_extent(struct sf_image *base, uint64_t off, struct sf_extent *ret,
-		       struct sf_err *err)
+static int fake_extent(struct sf_image *base, uint64_t off, struct sf_extent *ret, struct sf_err *err)
 {
 	struct fake *fake = (struct fake *)base;
 
@@ -114,8 +112,7 @@ static void seek_joins_extents_of_one_kind(void **state)
 {
 	static const struct {
 		uint64_t from, data, hole;
-	} want[] = {
-		{0, 100, 0}, {100, 100, 200}, {150, 150, 200}, {200, 500, 200}, {500, 500, 600}};
+	} want[] = {{0, 100, 0}, {100, 100, 200}, {150, 150, 200}, {200, 500, 200}, {500, 500, 600}};
 	struct fake fake = fake_of(table, 5, 600);
 	uint64_t off;
 
@@ -260,8 +257,7 @@ static void check_read(struct sf_image *image, unsigned char *buf, size_t off, s
 static void every_alignment_reads_the_same(void **state)
 {
 	static const size_t offs[] = {
-		0,          1,          4096,     DATA_OFF - 1, DATA_OFF, DATA_OFF + 512,
-		1020 * KIB, 1024 * KIB, FILE_SIZE};
+		0, 1, 4096, DATA_OFF - 1, DATA_OFF, DATA_OFF + 512, 1020 * KIB, 1024 * KIB, FILE_SIZE};
 	static const size_t lens[] = {1, 512, 4096, 4097, 128 * KIB, 2048 * KIB};
 	struct sf_image *image = open_sparse(*state);
 	unsigned char *buf = aligned_alloc(SF_IMAGE_ALIGN, 2048 * KIB + SF_IMAGE_ALIGN);

@@ -97,8 +97,7 @@ static int teardown(void **state)
 
 static struct sf_object object_of(const struct sf_volume *volume)
 {
-	struct sf_object object = {
-		.token = sf_id_new(), .vdev = "vda", .vm = "vm", .snapshot = "s"};
+	struct sf_object object = {.token = sf_id_new(), .vdev = "vda", .vm = "vm", .snapshot = "s"};
 
 	memcpy(object.origin, volume->origin, sizeof(object.origin));
 	return object;
@@ -162,8 +161,8 @@ static void nonsense_sizes_are_refused(void **state)
 	static const char *const forms[] = {
 		"mem:",    "mem:K",  "mem:-4K", "mem: 4K",    "mem:4k",
 		"mem:4KB", "mem:4T", "mem:0",   "mem:0x1000", "mem:99999999999999999999"};
-	static const char *const sizes[] = {"mem:3K", "mem:5000", "mem:1025G",
-					    "mem:18014398509481984K", "mem:18446744073709551615G"};
+	static const char *const sizes[] = {"mem:3K", "mem:5000", "mem:1025G", "mem:18014398509481984K",
+					    "mem:18446744073709551615G"};
 	struct fixture *f = *state;
 	struct sf_volume *volume = NULL;
 
@@ -193,8 +192,7 @@ static void a_world_holds_at_least_a_chunk(void **state)
 	struct fixture *f = *state;
 	struct sf_mem_world *world = NULL;
 
-	fails(f, sf_mem_world_new(C - 1, &world, &f->err), -EINVAL,
-	      "65535 bytes are not between one chunk");
+	fails(f, sf_mem_world_new(C - 1, &world, &f->err), -EINVAL, "65535 bytes are not between one chunk");
 	fails(f, sf_mem_world_new(1ULL << 50, &world, &f->err), -EINVAL,
 	      "1125899906842624 bytes are not between");
 	assert_null(world);
@@ -209,8 +207,7 @@ static void a_full_world_says_so_and_keeps_what_it_has(void **state)
 
 	ok(write_chunks(f, 100, ROOM), &f->err);
 	assert_int_equal(free_chunks(f), 0);
-	fails(f, write_chunks(f, 0, 1), -ENOSPC,
-	      "write mem:vm/vda: mem: all 524288 bytes are in use");
+	fails(f, write_chunks(f, 0, 1), -ENOSPC, "write mem:vm/vda: mem: all 524288 bytes are in use");
 	ok(write_chunks(f, 103, 2), &f->err);
 	ok(sf_volume_read(f->volume, &byte, 1, (100 + ROOM) * C - 1, &f->err), &f->err);
 	assert_int_equal(byte, 'x');
@@ -279,8 +276,7 @@ static void all_space_comes_back(void **state)
 		}
 		ok(sf_volume_revert(f->volume, &objects[0], NULL, &f->err), &f->err);
 		for (size_t i = 0; i < 8; i++)
-			ok(sf_object_remove(f->set.list[0], &objects[(i * 3) % 8], &f->err),
-			   &f->err);
+			ok(sf_object_remove(f->set.list[0], &objects[(i * 3) % 8], &f->err), &f->err);
 	}
 	assert_int_equal(free_chunks(f), 4096 - 2);
 	assert_int_equal(f->world->nodes.used, nodes);
@@ -329,8 +325,7 @@ static void too_many_disks_are_refused_by_number(void **state)
 		ok(open_disk(f, vdev, "mem:4K", &volume), &f->err);
 		sf_volume_close(volume);
 	}
-	fails(f, open_disk(f, "vdb", "mem:4K", &volume), -ENOSPC,
-	      "mem:vm/vdb: mem holds at most 256 disks");
+	fails(f, open_disk(f, "vdb", "mem:4K", &volume), -ENOSPC, "mem:vm/vdb: mem holds at most 256 disks");
 	ok(open_disk(f, "sd1", "mem:4K", &volume), &f->err);
 	sf_volume_close(volume);
 }
@@ -372,10 +367,8 @@ static void a_removed_snapshot_is_stale_to_its_readers(void **state)
 	ok(sf_object_image(f->set.list[0], &object, &image, &f->err), &f->err);
 	ok(sf_object_remove(f->set.list[0], &object, &f->err), &f->err);
 	(void)take(f); /* in the same place */
-	fails(f, sf_image_pread(image, &byte, 1, 0, &len, &f->err), -ESTALE,
-	      "was removed while it was read");
-	fails(f, sf_image_seek(image, 0, true, &off, &f->err), -ESTALE,
-	      "was removed while it was read");
+	fails(f, sf_image_pread(image, &byte, 1, 0, &len, &f->err), -ESTALE, "was removed while it was read");
+	fails(f, sf_image_seek(image, 0, true, &off, &f->err), -ESTALE, "was removed while it was read");
 	sf_image_close(image);
 }
 
@@ -399,8 +392,7 @@ static void what_a_dead_process_did_is_there(void **state)
 
 	assert_true(pid >= 0);
 	if (pid == 0) {
-		if (write_chunks(f, 0, 2) < 0 ||
-		    sf_object_create(f->volume, &object, NULL, &st, NULL) < 0 ||
+		if (write_chunks(f, 0, 2) < 0 || sf_object_create(f->volume, &object, NULL, &st, NULL) < 0 ||
 		    write_chunks(f, 1, 2) < 0)
 			_exit(1);
 		(void)kill(getpid(), SIGKILL);
@@ -452,14 +444,12 @@ static void work(struct fixture *f, int progress)
 		    sf_object_create(f->volume, &object, NULL, &st, NULL) < 0 ||
 		    write_chunks(f, i * 53 % 8000, 2) < 0 ||
 		    (i % 3 == 0 && sf_volume_revert(f->volume, &object, NULL, NULL) < 0) ||
-		    sf_object_remove(f->set.list[0], &object, NULL) < 0 ||
-		    write(progress, "", 1) != 1)
+		    sf_object_remove(f->set.list[0], &object, NULL) < 0 || write(progress, "", 1) != 1)
 			_exit(1);
 	}
 }
 
-static int remove_listed(void *arg, const struct sf_id *token, const char *where,
-			 struct sf_err *err)
+static int remove_listed(void *arg, const struct sf_id *token, const char *where, struct sf_err *err)
 {
 	struct fixture *f = arg;
 	struct sf_object object = object_of(f->volume);
@@ -496,8 +486,7 @@ static void a_process_may_be_killed_at_any_instant(void **state)
 		assert_true(WIFSIGNALED(status));
 		close(ends[0]);
 		ok(sf_volume_stat(f->volume, &st, &f->err), &f->err);
-		ok(sf_object_list(f->set.list[0], f->volume->origin, remove_listed, f, &f->err),
-		   &f->err);
+		ok(sf_object_list(f->set.list[0], f->volume->origin, remove_listed, f, &f->err), &f->err);
 		assert_int_equal(free_chunks(f), 4096 - st.allocated_bytes / C);
 	}
 }

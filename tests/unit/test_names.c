@@ -22,7 +22,8 @@ static void refused(const char *name, int rc, const char *why)
 
 static void ordinary_names_pass(void **state)
 {
-	static const char *const names[] = {"a", "before-upgrade", "2026-11-22 16:39", "größe", "日本", "a..b", "x\xf0\x9f\x90\xa7"};
+	static const char *const names[] = {"a",    "before-upgrade", "2026-11-22 16:39", "größe",
+					    "日本", "a..b",           "x\xf0\x9f\x90\xa7"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
@@ -63,8 +64,15 @@ static void control_characters_are_refused(void **state)
 
 static void broken_utf8_is_refused(void **state)
 {
-	static const char *const names[] = {"\xff", "a\x80", "\xc3", "\xc0\xaf", "\xe0\x80\xaf", "\xed\xa0\x80",
-	                                    "\xf4\x90\x80\x80", "\xf8\x88\x80\x80\x80", "\xe2\x82"};
+	static const char *const names[] = {"\xff",
+					    "a\x80",
+					    "\xc3",
+					    "\xc0\xaf",
+					    "\xe0\x80\xaf",
+					    "\xed\xa0\x80",
+					    "\xf4\x90\x80\x80",
+					    "\xf8\x88\x80\x80\x80",
+					    "\xe2\x82"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)

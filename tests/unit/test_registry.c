@@ -60,8 +60,7 @@ static void a_hypervisor_that_is_not_there_is_refused_with_those_that_are(void *
 
 	(void)state;
 	assert_int_equal(sf_registry_open_hypervisor("xen", &env, &hv, &err), -EINVAL);
-	assert_string_equal(err.text,
-			    "hypervisor 'xen' is not in this build; there are: auto, none, sim");
+	assert_string_equal(err.text, "hypervisor 'xen' is not in this build; there are: auto, none, sim");
 	assert_int_equal(sf_registry_open_hypervisor("", &env, &hv, &err), -EINVAL);
 	assert_null(hv);
 }

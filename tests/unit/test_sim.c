@@ -197,8 +197,8 @@ static void guests_outlive_the_process(void **state)
 }
 
 /* The same disks behind a plan, for guests that hit its faults. */
-static struct sf_hypervisor *open_faulty(struct fixture *f, const char *text,
-					 struct sf_storages *set, struct sf_fault_plan **plan)
+static struct sf_hypervisor *open_faulty(struct fixture *f, const char *text, struct sf_storages *set,
+					 struct sf_fault_plan **plan)
 {
 	struct sf_backend_env env = {f->env.state_id, &f->config, set};
 	struct sf_storage *mem = NULL, *fault = NULL;
@@ -214,9 +214,9 @@ static struct sf_hypervisor *open_faulty(struct fixture *f, const char *text,
 
 static void a_tick_cut_short_by_death_is_finished(void **state)
 {
-	static const char *const deaths[] = {
-		"storage.volume_write@1=die", "storage.volume_write@1=die-after",
-		"storage.volume_write@2=die", "storage.volume_write@2=die-after"};
+	static const char *const deaths[] = {"storage.volume_write@1=die", "storage.volume_write@1=die-after",
+					     "storage.volume_write@2=die",
+					     "storage.volume_write@2=die-after"};
 	struct fixture *f = *state;
 
 	for (uint64_t i = 0; i < sizeof(deaths) / sizeof(deaths[0]); i++) {

@@ -31,8 +31,7 @@ static void a_torn_image_is_noticed(void **state)
 
 static void a_damaged_byte_is_noticed_wherever_it_is(void **state)
 {
-	static const off_t places[] = {
-		0, 8, 16, 24, 4095, 4096, 4096 + 64, 5 * 4096 + 2048, SF_SIM_RAM - 1};
+	static const off_t places[] = {0, 8, 16, 24, 4095, 4096, 4096 + 64, 5 * 4096 + 2048, SF_SIM_RAM - 1};
 	struct fixture *f = *state;
 	uint64_t tick;
 
@@ -62,10 +61,8 @@ static void an_image_of_two_instants_is_noticed(void **state)
 	ok(sf_hypervisor_resume(f->hv, &web, &f->err), &f->err);
 	sf_sim_tick(f->hv, 1);
 	save(f, 1);
-	assert_int_equal(pread(fileno(f->ram[1]), piece, sizeof(piece), 40 * 4096),
-			 (ssize_t)sizeof(piece));
-	assert_int_equal(pwrite(fileno(f->ram[0]), piece, sizeof(piece), 40 * 4096),
-			 (ssize_t)sizeof(piece));
+	assert_int_equal(pread(fileno(f->ram[1]), piece, sizeof(piece), 40 * 4096), (ssize_t)sizeof(piece));
+	assert_int_equal(pwrite(fileno(f->ram[0]), piece, sizeof(piece), 40 * 4096), (ssize_t)sizeof(piece));
 	not_ram(f, "page 40 of the RAM is not of tick 2");
 	assert_int_equal(pwrite(fileno(f->ram[0]), "elf", 3, 0), 3);
 	not_ram(f, "this is not the RAM of a sim guest");
@@ -143,8 +140,8 @@ static void a_save_can_be_cancelled_under_way(void **state)
 	struct meddler meddler = {.f = f};
 	const struct sf_save_hooks hooks = {meddle, count_rest, &meddler};
 
-	fails(f, sf_hypervisor_save(f->hv, &web, fileno(f->ram[0]), &hooks, &meddler.job, &f->err),
-	      -EINTR, "save the RAM of sim guest 'web': cancelled");
+	fails(f, sf_hypervisor_save(f->hv, &web, fileno(f->ram[0]), &hooks, &meddler.job, &f->err), -EINTR,
+	      "save the RAM of sim guest 'web': cancelled");
 	assert_int_equal(meddler.nat_rest, 0);
 	assert_int_equal(meddler.job.total_bytes, SF_SIM_RAM);
 	check(f, SF_POWER_PAUSED, false, 0);

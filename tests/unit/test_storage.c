@@ -102,8 +102,7 @@ static void disks_with_bad_names_never_reach_a_backend(void **state)
 
 	fails(f, sf_volume_open(&f->set, "../vm", &disk, &volume, &f->err), -EINVAL,
 	      "VM '../vm': the name starts");
-	fails(f, sf_volume_open(&f->set, "vm", &bad_vdev, &volume, &f->err), -EINVAL,
-	      "a disk's name");
+	fails(f, sf_volume_open(&f->set, "vm", &bad_vdev, &volume, &f->err), -EINVAL, "a disk's name");
 	fails(f, sf_volume_open(&f->set, "vm", &no_spec, &volume, &f->err), -EINVAL,
 	      "disk vda of VM 'vm' has no specification");
 	assert_int_equal(f->liar->ncalls, 0);
@@ -122,8 +121,7 @@ static void a_volume_without_origin_is_refused_and_closed(void **state)
 	memset(f->liar->volume.origin, 'x', sizeof(f->liar->volume.origin));
 	fails(f, sf_volume_open(&f->set, "vm", &disk, &volume, &f->err), -EPROTO, "gave no origin");
 	f->liar->opened = NULL;
-	fails(f, sf_volume_open(&f->set, "vm", &disk, &volume, &f->err), -EPROTO,
-	      "returned no volume");
+	fails(f, sf_volume_open(&f->set, "vm", &disk, &volume, &f->err), -EPROTO, "returned no volume");
 	assert_null(volume);
 }
 
@@ -147,8 +145,7 @@ static void impossible_sizes_are_refused(void **state)
 	f->liar->st.size_bytes = 0;
 	fails(f, sf_object_stat(&f->liar->base, &f->object, &st, &f->err), -EPROTO,
 	      "storage backend liar: stat of lie:origin gave a size of 0");
-	fails(f, sf_object_create(f->volume, &f->object, NULL, &st, &f->err), -EPROTO,
-	      "gave a size of 0");
+	fails(f, sf_object_create(f->volume, &f->object, NULL, &st, &f->err), -EPROTO, "gave a size of 0");
 	fails(f, sf_volume_stat(f->volume, &vst, &f->err), -EPROTO, "gave a size of 0");
 	f->liar->st = (struct sf_object_stat){4096, 1024 * 1024 + 1, "lies"};
 	fails(f, sf_object_stat(&f->liar->base, &f->object, &st, &f->err), -EPROTO,
@@ -156,8 +153,7 @@ static void impossible_sizes_are_refused(void **state)
 	f->liar->st = (struct sf_object_stat){1024 * 1024, 1024 * 1024 + 1, "lies"};
 	fails(f, sf_volume_stat(f->volume, &vst, &f->err), -EPROTO, "gave 1048577 allocated bytes");
 	f->liar->st = (struct sf_object_stat){4096, 0, NULL};
-	fails(f, sf_object_stat(&f->liar->base, &f->object, &st, &f->err), -EPROTO,
-	      "gave no method");
+	fails(f, sf_object_stat(&f->liar->base, &f->object, &st, &f->err), -EPROTO, "gave no method");
 	f->liar->st.method = "sixteen letters.";
 	fails(f, sf_object_stat(&f->liar->base, &f->object, &st, &f->err), -EPROTO,
 	      "gave no method of at most 15 bytes");
@@ -203,11 +199,10 @@ static void a_cost_is_of_a_create_or_of_a_revert_to_something(void **state)
 
 	fails(f, sf_volume_cost(f->volume, SF_FOR_REVERT, NULL, &pool, &need, &f->err), -EINVAL,
 	      "only a revert needs a snapshot");
-	fails(f, sf_volume_cost(f->volume, SF_FOR_CREATE, &f->object, &pool, &need, &f->err),
-	      -EINVAL, "only a revert needs a snapshot");
+	fails(f, sf_volume_cost(f->volume, SF_FOR_CREATE, &f->object, &pool, &need, &f->err), -EINVAL,
+	      "only a revert needs a snapshot");
 	assert_int_equal(f->liar->ncalls, 0);
-	assert_int_equal(
-		sf_volume_cost(f->volume, SF_FOR_REVERT, &f->object, &pool, &need, &f->err), 0);
+	assert_int_equal(sf_volume_cost(f->volume, SF_FOR_REVERT, &f->object, &pool, &need, &f->err), 0);
 }
 
 static void an_object_needs_token_and_origin(void **state)
@@ -221,8 +216,7 @@ static void an_object_needs_token_and_origin(void **state)
 	fails(f, sf_object_stat(storage, &f->object, &st, &f->err), -EINVAL, "has no origin");
 	memset(&f->object.token, 0, sizeof(f->object.token));
 	fails(f, sf_object_stat(storage, &f->object, &st, &f->err), -EINVAL, "has no token");
-	fails(f, sf_object_create(f->volume, &f->object, NULL, &st, &f->err), -EINVAL,
-	      "has no token");
+	fails(f, sf_object_create(f->volume, &f->object, NULL, &st, &f->err), -EINVAL, "has no token");
 	fails(f, sf_object_settle(storage, &f->object, &f->err), -EINVAL, "has no token");
 	fails(f, sf_object_remove(storage, &f->object, &f->err), -EINVAL, "has no token");
 	fails(f, sf_object_image(storage, &f->object, &image, &f->err), -EINVAL, "has no token");
@@ -238,8 +232,7 @@ static void a_volume_takes_only_its_own_objects(void **state)
 	memcpy(f->object.origin, "lie:other", 10);
 	fails(f, sf_volume_revert(f->volume, &f->object, NULL, &f->err), -EINVAL,
 	      "a snapshot of lie:other is no snapshot of lie:origin");
-	fails(f, sf_object_create(f->volume, &f->object, NULL, &st, &f->err), -EINVAL,
-	      "is no snapshot of");
+	fails(f, sf_object_create(f->volume, &f->object, NULL, &st, &f->err), -EINVAL, "is no snapshot of");
 	assert_int_equal(f->liar->ncalls, 0);
 }
 
@@ -254,12 +247,10 @@ static void labels_are_checked_before_they_become_tags(void **state)
 	      "snapshot of lie:origin: the name contains a control character");
 	object = f->object;
 	object.vm[0] = '\0';
-	fails(f, sf_object_create(f->volume, &object, NULL, &st, &f->err), -EINVAL,
-	      "the name is empty");
+	fails(f, sf_object_create(f->volume, &object, NULL, &st, &f->err), -EINVAL, "the name is empty");
 	object = f->object;
 	memcpy(object.vdev, "a/b", 4);
-	fails(f, sf_object_create(f->volume, &object, NULL, &st, &f->err), -EINVAL,
-	      "a disk's name");
+	fails(f, sf_object_create(f->volume, &object, NULL, &st, &f->err), -EINVAL, "a disk's name");
 	assert_int_equal(f->liar->ncalls, 0);
 }
 
@@ -274,8 +265,7 @@ static void ranges_outside_the_volume_are_refused(void **state)
 	      "lie:origin: 8 bytes at 4089 lie outside its 4096 bytes");
 	fails(f, sf_volume_write(f->volume, buf, 8, UINT64_MAX - 3, &f->err), -EINVAL,
 	      "outside its 4096 bytes");
-	fails(f, sf_volume_write(f->volume, buf, 0, 4097, &f->err), -EINVAL,
-	      "outside its 4096 bytes");
+	fails(f, sf_volume_write(f->volume, buf, 0, 4097, &f->err), -EINVAL, "outside its 4096 bytes");
 }
 
 static void an_empty_range_is_no_call(void **state)
@@ -338,8 +328,7 @@ static int count_object(void *arg, const struct sf_id *token, const char *where,
 	return 0;
 }
 
-static int refuse_object(void *arg, const struct sf_id *token, const char *where,
-			 struct sf_err *err)
+static int refuse_object(void *arg, const struct sf_id *token, const char *where, struct sf_err *err)
 {
 	(void)arg;
 	(void)token;
@@ -351,8 +340,7 @@ static void the_list_names_objects_properly_or_fails(void **state)
 	struct fixture *f = *state;
 	unsigned n = 0;
 
-	assert_int_equal(sf_object_list(&f->liar->base, "lie:origin", count_object, &n, &f->err),
-			 0);
+	assert_int_equal(sf_object_list(&f->liar->base, "lie:origin", count_object, &n, &f->err), 0);
 	assert_int_equal(n, 1);
 	f->liar->where = "";
 	fails(f, sf_object_list(&f->liar->base, "lie:origin", count_object, &n, &f->err), -EPROTO,
@@ -361,8 +349,7 @@ static void the_list_names_objects_properly_or_fails(void **state)
 	memset(&f->liar->listed, 0, sizeof(f->liar->listed));
 	fails(f, sf_object_list(&f->liar->base, "lie:origin", count_object, &n, &f->err), -EPROTO,
 	      "without token or place");
-	fails(f, sf_object_list(&f->liar->base, "", count_object, &n, &f->err), -EINVAL,
-	      "no origin");
+	fails(f, sf_object_list(&f->liar->base, "", count_object, &n, &f->err), -EINVAL, "no origin");
 	assert_int_equal(n, 1);
 }
 
@@ -370,11 +357,11 @@ static void a_refusal_by_the_lister_is_the_result(void **state)
 {
 	struct fixture *f = *state;
 
-	fails(f, sf_object_list(&f->liar->base, "lie:origin", refuse_object, NULL, &f->err),
-	      -ECANCELED, "enough: somewhere");
+	fails(f, sf_object_list(&f->liar->base, "lie:origin", refuse_object, NULL, &f->err), -ECANCELED,
+	      "enough: somewhere");
 	f->liar->ignores_fn = true;
-	fails(f, sf_object_list(&f->liar->base, "lie:origin", refuse_object, NULL, &f->err),
-	      -ECANCELED, "enough: somewhere");
+	fails(f, sf_object_list(&f->liar->base, "lie:origin", refuse_object, NULL, &f->err), -ECANCELED,
+	      "enough: somewhere");
 }
 
 static void an_image_must_be_one(void **state)
@@ -387,8 +374,7 @@ static void an_image_must_be_one(void **state)
 	      "image_open of lie:origin gave a size of 0");
 	assert_int_equal(f->liar->nclosed, 1);
 	f->liar->image_opened = NULL;
-	fails(f, sf_object_image(&f->liar->base, &f->object, &image, &f->err), -EPROTO,
-	      "returned no image");
+	fails(f, sf_object_image(&f->liar->base, &f->object, &image, &f->err), -EPROTO, "returned no image");
 	assert_null(image);
 }
 

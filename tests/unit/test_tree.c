@@ -25,8 +25,7 @@ struct fixture {
 	struct sf_id uuid;
 };
 
-static void fill_disk(struct sf_record_disk *disk, const char *vdev, uint64_t size,
-		      uint64_t allocated)
+static void fill_disk(struct sf_record_disk *disk, const char *vdev, uint64_t size, uint64_t allocated)
 {
 	disk->object.token = sf_id_new();
 	(void)snprintf(disk->object.vdev, sizeof(disk->object.vdev), "%s", vdev);
@@ -221,15 +220,13 @@ static void dots_work_for_those_who_know_numbers_only(void **state)
 	assert_true(stat_of(f, "web/..").st_ino == 1);
 	assert_true(stat_of(f, "..").st_ino == 1);
 	assert_true(stat_of(f, ".snapfs/..").st_ino == 1);
-	assert_true(stat_of(f, "web/clean/disk.img/.").st_ino ==
-		    stat_of(f, "web/clean/disk.img").st_ino);
+	assert_true(stat_of(f, "web/clean/disk.img/.").st_ino == stat_of(f, "web/clean/disk.img").st_ino);
 }
 
 static void sizes_and_blocks_are_true(void **state)
 {
 	const struct fixture *f = *state;
-	struct stat disk = stat_of(f, "web/clean/disk.img"),
-		    hole = stat_of(f, "web/clean/disk-vdb.img");
+	struct stat disk = stat_of(f, "web/clean/disk.img"), hole = stat_of(f, "web/clean/disk-vdb.img");
 	struct stat ram = stat_of(f, "web/clean/memory.sav");
 
 	assert_int_equal(disk.st_size, 1 << 20);
@@ -317,8 +314,7 @@ static void lists(const struct fixture *f, const char *path, const char *names)
 		assert_int_equal(sf_tree_node(&f->tree, entries[i].ino, &node), 0);
 		assert_int_equal(entries[i].is_dir, sf_node_is_dir(&node));
 		sf_node_fini(&node);
-		(void)snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s ",
-			       entries[i].name);
+		(void)snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s ", entries[i].name);
 	}
 	assert_string_equal(text, names);
 	free(entries);
