@@ -39,6 +39,7 @@ int sf_resume_forgotten(struct sf_vm_op *op, struct sf_err *err)
 			      err->text);
 		return rc;
 	}
+	sf_leases_settle(engine->leases, &op->desc);
 	sf_health_clear(engine->health, "guest", op->name);
 	sf_log(SF_LOG_INFO, "VM '%s': its guest may have been left at rest; it is not now", op->name);
 	return 0;

@@ -174,6 +174,16 @@ void sf_leases_free(struct sf_leases *leases)
 	free(leases);
 }
 
+/* Under the lock. */
+static struct sf_lease *find_orphan(struct sf_leases *leases, const struct sf_vm_desc *vm)
+{
+	struct sf_lease *lease = leases->first;
+
+	while (lease && (!lease->orphaned || strcmp(lease->vm.name, vm->name) != 0))
+		lease = lease->next;
+	return lease;
+}
+
 /*
  * Not while the watchdog still tries to resume the same guest: it would do so in the middle of the new pause.
  */
@@ -181,9 +191,8 @@ static bool link_lease(struct sf_leases *leases, struct sf_lease *lease)
 {
 	auto_unlock pthread_mutex_t *held = sf_lock(&leases->lock);
 
-	for (const struct sf_lease *other = leases->first; other; other = other->next)
-		if (other->orphaned && strcmp(other->vm.name, lease->vm.name) == 0)
-			return false;
+	if (find_orphan(leases, &lease->vm))
+		return false;
 	lease->next = leases->first;
 	leases->first = lease;
 	return true;
@@ -283,6 +292,21 @@ int sf_lease_drop(struct sf_lease *lease, struct sf_err *err)
 	unlink_lease(leases, lease);
 	free_lease(lease);
 	return rc;
+}
+
+void sf_leases_settle(struct sf_leases *leases, const struct sf_vm_desc *vm)
+{
+	auto_unlock pthread_mutex_t *held = sf_lock(&leases->lock);
+	struct sf_lease *lease;
+
+	while ((lease = find_orphan(leases, vm))) {
+		if (lease->in_use) {
+			pthread_cond_wait(&leases->changed, &leases->lock);
+			continue;
+		}
+		unlink_lease(leases, lease);
+		free_lease(lease);
+	}
 }
 
 struct sf_lease_stats sf_leases_stats(struct sf_leases *leases)

@@ -50,6 +50,9 @@ int sf_lease_end(struct sf_lease *lease, struct sf_err *err);
 /* Ends the lease of a guest that has been stopped: there is nobody to resume. -ETIMEDOUT as above. */
 int sf_lease_drop(struct sf_lease *lease, struct sf_err *err);
 
+/* The guest has been resumed by other means: what the watchdog still meant to do for it is done. */
+void sf_leases_settle(struct sf_leases *leases, const struct sf_vm_desc *vm);
+
 struct sf_lease_stats sf_leases_stats(struct sf_leases *leases);
 
 #endif

@@ -45,7 +45,7 @@ static void safety_name(struct sf_vm_op *op, char name[static SF_NAME_MAX + 1])
 /* The state being left, taken so that the guest does not run again between it and the stop. */
 static int take_safety(struct sf_reverting *r, struct sf_budget *budget, struct sf_err *err)
 {
-	char name[SF_NAME_MAX + 1], description[SF_NAME_MAX + 64];
+	char name[SF_NAME_MAX + 1], description[SF_NAME_MAX + 80];
 	struct sf_create_request request = {.description = description};
 	struct sf_take_options options = {.request = &request,
 					  .name = name,
@@ -57,7 +57,9 @@ static int take_safety(struct sf_reverting *r, struct sf_budget *budget, struct 
 	if (!r->plan.has_safety)
 		return 0;
 	safety_name(r->op, name);
-	(void)snprintf(description, sizeof(description), "the state that the revert to '%s' left",
+	(void)snprintf(description, sizeof(description),
+		       r->found ? "found running on half-reverted disks when the revert to '%s' went on"
+				: "the state that the revert to '%s' left",
 		       r->target->record.name);
 	rc = sf_take(r->op, &options, &r->lease, err);
 	return rc < 0 ? sf_wrap(err, rc, "snapshot of the state being left") : 0;
@@ -362,6 +364,28 @@ static int revert(struct sf_reverting *r, const struct sf_revert_request *reques
 	return rc < 0 ? recover(r, rc, err) : 0;
 }
 
+/*
+ * A host that came up again may have booted the guest before us, on disks of which some may be replaced. The
+ * revert goes on, but what the guest has done since is kept first, as with any revert.
+ */
+static int keep_what_runs(struct sf_reverting *r, struct sf_err *err)
+{
+	const struct sf_plan plan = r->plan;
+	int rc;
+
+	r->plan.has_safety = true;
+	r->plan.safety = sf_id_new();
+	rc = take_safety(r, NULL, err);
+	r->plan = plan;
+	if (rc == 0)
+		rc = stop(r, err);
+	if (rc < 0 && r->lease) {
+		(void)sf_lease_end(r->lease, NULL); /* the watchdog goes on if it must */
+		r->lease = NULL;
+	}
+	return rc;
+}
+
 /* The volumes as they must be for the swap: nobody runs on them, and nobody else has them. */
 static int claim_volumes(struct sf_reverting *r, struct sf_err *err)
 {
@@ -369,8 +393,10 @@ static int claim_volumes(struct sf_reverting *r, struct sf_err *err)
 	int rc = sf_hypervisor_power(r->op->engine->hv, &r->op->desc, &now, err);
 
 	if (rc == 0 && sf_power_alive(now))
-		rc = sf_fail(err, -EBUSY,
-			     "the guest was started while its revert was half done; switch it off");
+		rc = r->op->engine->starting
+			     ? keep_what_runs(r, err)
+			     : sf_fail(err, -EBUSY,
+				       "the guest was started while its revert was half done; switch it off");
 	if (rc == 0)
 		rc = sf_revert_match(r, err);
 	if (rc == 0 && !sf_power_alive(r->plan.guest))

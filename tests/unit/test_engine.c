@@ -263,6 +263,29 @@ static void a_guest_started_beside_a_half_done_revert_is_left_alone(void **state
 	assert_int_equal(fixture_disk_tick(f, "web", "b", 1), 4);
 }
 
+static void a_guest_that_a_start_finds_running_is_kept_before_its_revert_goes_on(void **state)
+{
+	struct fixture *f = *state;
+	struct sf_revert_request request = {.discard = true};
+	struct sf_vm_desc vm = {.name = "db"};
+	struct sf_err err = {0};
+
+	fixture_tick(f, 4);
+	fixture_create(f, "db", "a");
+	fixture_tick(f, 4);
+	fixture_reopen(f, "storage.revert@1=EUCLEAN");
+	assert_int_equal(sf_engine_revert(f->engine, fixture_vm(f, "db"), "a", &request, NULL, &err),
+			 -EUCLEAN);
+	assert_int_equal(sf_hypervisor_start(f->guests, &vm, false, NULL), 0);
+	fixture_tick(f, 3);
+	assert_int_equal(fixture_guest(f, "db").tick, 11);
+	fixture_reopen(f, "");
+	assert_int_equal(fixture_guest(f, "db").tick, 4);
+	assert_int_equal(fixture_guest(f, "db").power, SF_POWER_RUNNING);
+	assert_int_equal(fixture_count(f, "db"), 2);
+	assert_int_equal(fixture_disk_tick(f, "db", "a", 0), 4);
+}
+
 static void a_pause_that_comes_after_its_deadline_is_ended(void **state)
 {
 	struct fixture *f = *state;
@@ -421,7 +444,7 @@ static void a_deleted_snapshot_is_kept_for_its_reader(void **state)
 	sf_engine_image_close(f->engine, snapshot->id, disk);
 	sf_engine_image_close(f->engine, snapshot->id, memory);
 	sf_snapshot_unref(snapshot);
-	fixture_reopen(f, ""); /* waits for the reaper */
+	fixture_reopen(f, ""); /* waits for the keeper */
 	assert_int_equal(fixture_objects(f, "mem:web/vda"), 1);
 	assert_int_equal(fixture_count(f, "web"), 1);
 }
@@ -606,6 +629,7 @@ int main(void)
 		CASE(a_revert_that_fails_half_way_goes_back),
 		CASE(a_revert_without_a_way_back_is_finished_later),
 		CASE(a_guest_started_beside_a_half_done_revert_is_left_alone),
+		CASE(a_guest_that_a_start_finds_running_is_kept_before_its_revert_goes_on),
 		CASE(a_pause_that_comes_after_its_deadline_is_ended),
 		CASE(a_guest_that_could_not_be_resumed_is_not_forgotten),
 		CASE(a_crash_is_settled_once_the_toolstack_answers),

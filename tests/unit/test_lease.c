@@ -151,6 +151,22 @@ static void a_failing_resume_is_tried_until_it_works(void **state)
 	await_resumes(f, 3);
 }
 
+static void a_guest_not_resumed_yet_is_not_paused_again(void **state)
+{
+	struct fixture *f = *state;
+	struct sf_lease *lease;
+	struct sf_err err = {0};
+
+	f->hv.failures_left = 1000;
+	assert_int_equal(sf_lease_begin(f->leases, &f->vm, 60000, &lease, NULL), 0);
+	assert_int_equal(sf_lease_end(lease, NULL), -EIO);
+	assert_int_equal(sf_lease_begin(f->leases, &f->vm, 60000, &lease, &err), -EBUSY);
+	assert_non_null(strstr(err.text, "could not be resumed"));
+	sf_leases_settle(f->leases, &f->vm); /* somebody else did it */
+	assert_int_equal(sf_lease_begin(f->leases, &f->vm, 60000, &lease, NULL), 0);
+	assert_int_equal(sf_lease_drop(lease, NULL), 0);
+}
+
 static void a_stopped_guest_is_not_resumed(void **state)
 {
 	struct fixture *f = *state;
@@ -183,6 +199,7 @@ int main(void)
 		CASE(the_watchdog_resumes_at_the_deadline),
 		CASE(a_lease_that_is_not_armed_does_not_run_out),
 		CASE(a_failing_resume_is_tried_until_it_works),
+		CASE(a_guest_not_resumed_yet_is_not_paused_again),
 		CASE(a_stopped_guest_is_not_resumed),
 		CASE(leases_left_over_at_the_end_are_resumed),
 	};
