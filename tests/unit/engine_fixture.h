@@ -148,6 +148,20 @@ static inline void fixture_create(struct fixture *f, const char *vm, const char 
 	assert_string_equal(made, name);
 }
 
+static inline void fixture_says(const char *text, const char *part)
+{
+	if (!strstr(text, part))
+		fail_msg("'%s' does not say '%s'", text, part);
+}
+
+static inline int fixture_try(struct fixture *f, const char *vm, const struct sf_create_request *request,
+			      struct sf_err *err)
+{
+	char made[SF_NAME_MAX + 1];
+
+	return sf_engine_create(f->engine, fixture_vm(f, vm), request, NULL, made, err);
+}
+
 /* With a reference; NULL when it is not there. */
 static inline struct sf_snapshot *fixture_find(struct fixture *f, const char *vm, const char *name)
 {

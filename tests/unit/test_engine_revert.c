@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Rolling back, on mem disks and sim guests, and what becomes of a revert that fails half-way. */
+#include "engine_fixture.h"
+
+static void revert_brings_back_disks_and_ram_and_keeps_every_snapshot(void **state)
+{
+	struct fixture *f = *state;
+	struct sf_revert_request request = {.power_given = false};
+
+	fixture_tick(f, 4);
+	fixture_create(f, "web", "a");
+	fixture_tick(f, 4);
+	fixture_create(f, "web", "b");
+	fixture_tick(f, 4);
+	assert_int_equal(sf_engine_revert(f->engine, fixture_vm(f, "web"), "a", &request, NULL, NULL), 0);
+	assert_int_equal(fixture_guest(f, "web").tick, 4);
+	assert_int_equal(fixture_guest(f, "web").power, SF_POWER_RUNNING);
+	fixture_tick(f, 2);
+	assert_int_equal(fixture_guest(f, "web").tick, 6);
+	assert_false(fixture_guest(f, "web").crashed);
+	assert_int_equal(fixture_count(f, "web"), 3); /* a, b, pre-revert */
+	assert_int_equal(fixture_disk_tick(f, "web", "a", 0), 4);
+	assert_int_equal(fixture_disk_tick(f, "web", "b", 0), 8);
+}
+
+static void revert_ends_in_the_power_state_asked_for(void **state)
+{
+	struct fixture *f = *state;
+	static const enum sf_power wanted[] = {SF_POWER_PAUSED, SF_POWER_OFF, SF_POWER_RUNNING};
+
+	fixture_tick(f, 4);
+	fixture_create(f, "web", "a");
+	for (size_t i = 0; i < 3; i++) {
+		struct sf_revert_request request = {.power_given = true, .power = wanted[i], .discard = true};
+
+		assert_int_equal(sf_engine_revert(f->engine, fixture_vm(f, "web"), "a", &request, NULL, NULL),
+				 0);
+		assert_int_equal(fixture_guest(f, "web").power, wanted[i]);
+		assert_int_equal(fixture_count(f, "web"), 1);
+	}
+}
+
+static void a_revert_that_fails_half_way_goes_back(void **state)
+{
+	struct fixture *f = *state;
+	static const char *const faults[] = {"storage.revert@2=EIO", "hypervisor.restore@1=EIO",
+					     "storage.revert@1=EIO", "hypervisor.stop@1=EIO"};
+	struct sf_revert_request request = {.power_given = false};
+	uint64_t tick;
+
+	fixture_tick(f, 4);
+	fixture_create(f, "web", "a");
+	fixture_tick(f, 4);
+	tick = fixture_guest(f, "web").tick;
+	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
+		struct sf_err err = {0};
+
+		fixture_reopen(f, faults[i]);
+		assert_int_equal(sf_engine_revert(f->engine, fixture_vm(f, "web"), "a", &request, NULL, &err),
+				 -EIO);
+		fixture_says(err.text, "fault");
+		if (fixture_guest(f, "web").tick != tick || fixture_guest(f, "web").power != SF_POWER_RUNNING)
+			fail_msg("%s: the guest is not as it was: %s", faults[i], err.text);
+		assert_int_equal(fixture_count(f, "web"), 1);
+		fixture_tick(f, 1);
+		assert_false(fixture_guest(f, "web").crashed);
+		tick++;
+	}
+}
+
+static void a_revert_without_a_way_back_is_finished_later(void **state)
+{
+	struct fixture *f = *state;
+	struct sf_revert_request request = {.discard = true};
+	struct sf_err err = {0};
+	char *health;
+
+	fixture_tick(f, 4);
+	fixture_create(f, "web", "a");
+	fixture_tick(f, 4);
+	fixture_reopen(f, "storage.revert@2=EIO");
+	assert_int_equal(sf_engine_revert(f->engine, fixture_vm(f, "web"), "a", &request, NULL, &err), -EIO);
+	fixture_says(err.text, "half done");
+	health = sf_engine_health_json(f->engine);
+	fixture_says(health, "\"kind\": \"revert\"");
+	free(health);
+	fixture_create(f, "web", "b"); /* any operation finishes the revert first */
+	assert_int_equal(fixture_disk_tick(f, "web", "b", 0), 4);
+	assert_int_equal(fixture_disk_tick(f, "web", "b", 1), 4);
+	assert_int_equal(fixture_guest(f, "web").power, SF_POWER_RUNNING);
+	health = sf_engine_health_json(f->engine);
+	fixture_says(health, "\"ok\": true");
+	free(health);
+}
+
+static void a_guest_started_beside_a_half_done_revert_is_left_alone(void **state)
+{
+	struct fixture *f = *state;
+	struct sf_revert_request request = {.discard = true};
+	struct sf_create_request again = {.name = "b"};
+	struct sf_vm_desc vm = {.name = "web"};
+	struct sf_err err = {0};
+
+	fixture_tick(f, 4);
+	fixture_create(f, "web", "a");
+	fixture_create(f, "web", "other");
+	fixture_tick(f, 4);
+	fixture_reopen(f, "storage.revert@2=EIO");
+	assert_int_equal(sf_engine_revert(f->engine, fixture_vm(f, "web"), "a", &request, NULL, &err), -EIO);
+	assert_int_equal(sf_hypervisor_start(f->guests, &vm, false, NULL), 0);
+	assert_int_equal(sf_engine_delete(f->engine, fixture_vm(f, "web"), "other", NULL, NULL), 0);
+	assert_int_equal(sf_engine_delete(f->engine, fixture_vm(f, "web"), "a", NULL, &err), -EBUSY);
+	fixture_says(err.text, "a revert that is not finished needs it");
+	assert_int_equal(fixture_try(f, "web", &again, &err), -EBUSY);
+	fixture_says(err.text, "started while its revert was half done");
+	assert_int_equal(fixture_guest(f, "web").power, SF_POWER_RUNNING);
+	assert_int_equal(sf_hypervisor_stop(f->guests, &vm, NULL), 0);
+	assert_int_equal(fixture_try(f, "web", &again, NULL), 0); /* now it may be finished */
+	assert_int_equal(fixture_disk_tick(f, "web", "b", 0), 4);
+	assert_int_equal(fixture_disk_tick(f, "web", "b", 1), 4);
+}
+
+static void a_guest_that_a_start_finds_running_is_kept_before_its_revert_goes_on(void **state)
+{
+	struct fixture *f = *state;
+	struct sf_revert_request request = {.discard = true};
+	struct sf_vm_desc vm = {.name = "db"};
+	struct sf_err err = {0};
+
+	fixture_tick(f, 4);
+	fixture_create(f, "db", "a");
+	fixture_tick(f, 4);
+	fixture_reopen(f, "storage.revert@1=EUCLEAN");
+	assert_int_equal(sf_engine_revert(f->engine, fixture_vm(f, "db"), "a", &request, NULL, &err),
+			 -EUCLEAN);
+	assert_int_equal(sf_hypervisor_start(f->guests, &vm, false, NULL), 0);
+	fixture_tick(f, 3);
+	assert_int_equal(fixture_guest(f, "db").tick, 11);
+	fixture_reopen(f, "");
+	assert_int_equal(fixture_guest(f, "db").tick, 4);
+	assert_int_equal(fixture_guest(f, "db").power, SF_POWER_RUNNING);
+	assert_int_equal(fixture_count(f, "db"), 2);
+	assert_int_equal(fixture_disk_tick(f, "db", "a", 0), 4);
+}
+
+static void damaged_ram_is_noticed_before_anything_changes(void **state)
+{
+	struct fixture *f = *state;
+	struct sf_revert_request request = {.power_given = false};
+	struct sf_err err = {0};
+	char path[200];
+	int fd;
+
+	fixture_create(f, "web", "a");
+	fixture_tick(f, 4);
+	(void)snprintf(path, sizeof(path), "%s/web/a/memory.sav", f->state_dir);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	assert_int_equal(pwrite(fd, "x", 1, 100000), 1);
+	close(fd);
+	assert_int_equal(sf_engine_revert(f->engine, fixture_vm(f, "web"), "a", &request, NULL, &err), -EIO);
+	fixture_says(err.text, "hash differs");
+	assert_int_equal(fixture_guest(f, "web").tick, 4);
+	assert_int_equal(fixture_count(f, "web"), 1);
+	request = (struct sf_revert_request){.power_given = true, .power = SF_POWER_OFF};
+	assert_int_equal(sf_engine_revert(f->engine, fixture_vm(f, "web"), "a", &request, NULL, &err),
+			 0); /* needs no RAM */
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CASE(revert_brings_back_disks_and_ram_and_keeps_every_snapshot),
+		CASE(revert_ends_in_the_power_state_asked_for),
+		CASE(a_revert_that_fails_half_way_goes_back),
+		CASE(a_revert_without_a_way_back_is_finished_later),
+		CASE(a_guest_started_beside_a_half_done_revert_is_left_alone),
+		CASE(a_guest_that_a_start_finds_running_is_kept_before_its_revert_goes_on),
+		CASE(damaged_ram_is_noticed_before_anything_changes),
+	};
+
+	return cmocka_run_group_tests_name("engine-revert", tests, NULL, NULL);
+}
