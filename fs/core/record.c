@@ -22,11 +22,6 @@ const char *sf_record_state_name(enum sf_record_state state)
 	return state_names[state];
 }
 
-const char *sf_consistency_name(enum sf_consistency consistency)
-{
-	return consistency_names[consistency];
-}
-
 void sf_record_fini(struct sf_record *record)
 {
 	free(record->disks);

@@ -74,6 +74,5 @@ char *sf_record_format(const struct sf_record *record, size_t *ret_len);
 int sf_record_parse(const char *text, size_t len, struct sf_record *ret, struct sf_err *err);
 
 const char *sf_record_state_name(enum sf_record_state state);
-const char *sf_consistency_name(enum sf_consistency consistency);
 
 #endif
