@@ -12,6 +12,7 @@
 #include "core/backend.h"
 #include "core/config.h"
 #include "core/engine.h"
+#include "core/rescan.h"
 #include "core/state.h"
 
 #include "face/session.h"
@@ -35,7 +36,8 @@ struct setup {
 	struct sf_options options;
 	struct sf_mount_options mount;
 	struct sf_config config;
-	char *mountpoint; /* absolute */
+	struct sf_id rescan_id; /* when options.rescan_id is given */
+	char *mountpoint;       /* absolute */
 };
 
 /* What was opened, in this order. */
@@ -90,6 +92,9 @@ static int apply_options(struct setup *setup, struct sf_err *err)
 			      err);
 	for (size_t i = 0; i < options->nvms && rc == 0; i++)
 		rc = sf_config_add_vm(config, options->vms[i], err);
+	config->rescan = options->rescan;
+	if (rc == 0 && options->rescan_id && sf_id_parse(options->rescan_id, &setup->rescan_id) < 0)
+		rc = sf_fail(err, -EINVAL, "--rescan=ID: '%s' is not 32 hex digits", options->rescan_id);
 	return rc;
 }
 
@@ -132,27 +137,81 @@ static int wrap_storages(struct house *house, struct sf_err *err)
 static int open_backends(struct house *house, const struct setup *setup, struct sf_err *err)
 {
 	struct sf_backend_env env = {.state_id = sf_state_id(house->state), .config = &setup->config};
-	const char *plan = setup->options.fault;
-	int rc = plan ? sf_fault_plan_new(plan, &house->plan, err) : 0;
+	int rc = sf_registry_open_storages(&env, &house->storages, err);
 
-	if (rc == 0)
-		rc = sf_registry_open_storages(&env, &house->storages, err);
-	if (rc == 0 && plan)
+	if (rc == 0 && house->plan)
 		rc = wrap_storages(house, err);
 	env.storages = &house->storages;
 	if (rc == 0)
 		rc = sf_registry_open_hypervisor(setup->config.hypervisor, &env, &house->hypervisor, err);
-	if (rc == 0 && plan)
+	if (rc == 0 && house->plan)
 		rc = sf_fault_hypervisor(house->plan, house->hypervisor, &house->hypervisor, err);
+	return rc;
+}
+
+static void close_backends(struct house *house)
+{
+	sf_hypervisor_close(house->hypervisor);
+	house->hypervisor = NULL;
+	sf_storages_close(&house->storages);
+}
+
+static int adopt(struct house *house, const struct sf_id *id, struct sf_err *err)
+{
+	struct sf_id own = sf_state_id(house->state);
+	char text[SF_ID_TEXT];
+	int rc = sf_state_adopt(house->state, id, err);
+
+	if (rc < 0)
+		return sf_wrap(err, rc, "--rescan");
+	sf_id_format(id, text);
+	if (!sf_id_equal(&own, id))
+		sf_log(SF_LOG_INFO, "the state directory takes over the identity %s", text);
+	return 0;
+}
+
+/* A new state directory takes the place of the one whose volumes there are; backends work for one identity. */
+static int find_lost_identity(struct house *house, const struct setup *setup, struct sf_err *err)
+{
+	struct sf_id id;
+	bool blank = false, found = false;
+	int rc = sf_state_is_blank(house->state, &blank, err);
+
+	if (rc == 0 && blank)
+		rc = sf_rescan_identity(&house->storages, house->hypervisor, &id, &found, err);
+	if (rc < 0)
+		return sf_wrap(err, rc, "--rescan");
+	if (!found)
+		return 0;
+	rc = adopt(house, &id, err);
+	if (rc < 0)
+		return rc;
+	close_backends(house);
+	return open_backends(house, setup, err);
+}
+
+static int open_state(struct house *house, const struct setup *setup, struct sf_err *err)
+{
+	int rc = sf_state_open(setup->config.state_dir, &house->state, err);
+
+	if (rc == 0 && setup->options.rescan_id)
+		rc = adopt(house, &setup->rescan_id, err);
 	return rc;
 }
 
 static int house_open(struct house *house, const struct setup *setup, struct sf_err *err)
 {
 	const char *source = setup->options.source ? setup->options.source : "snapfs";
-	int rc = sf_state_open(setup->config.state_dir, &house->state, err);
+	const char *plan = setup->options.fault;
+	int rc = open_state(house, setup, err);
 
-	if (rc < 0 || (rc = open_backends(house, setup, err)) < 0)
+	if (rc == 0 && plan)
+		rc = sf_fault_plan_new(plan, &house->plan, err);
+	if (rc == 0)
+		rc = open_backends(house, setup, err);
+	if (rc == 0 && setup->options.rescan && !setup->options.rescan_id)
+		rc = find_lost_identity(house, setup, err);
+	if (rc < 0)
 		return rc;
 	rc = sf_engine_open(&house->engine, house->state, &setup->config, &house->storages, house->hypervisor,
 			    err);
@@ -166,8 +225,7 @@ static void house_close(struct house *house)
 {
 	sf_session_close(house->session);
 	sf_engine_close(house->engine);
-	sf_hypervisor_close(house->hypervisor);
-	sf_storages_close(&house->storages);
+	close_backends(house);
 	sf_fault_plan_free(house->plan);
 	sf_state_close(house->state);
 }

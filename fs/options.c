@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OPT_CONFIG = 256, OPT_STATE, OPT_HYPERVISOR, OPT_VM, OPT_FAULT };
+enum { OPT_CONFIG = 256, OPT_STATE, OPT_HYPERVISOR, OPT_VM, OPT_RESCAN, OPT_FAULT };
 
 static const struct option long_options[] = {
 	{"foreground", no_argument, NULL, 'f'},
@@ -16,6 +16,7 @@ static const struct option long_options[] = {
 	{"state", required_argument, NULL, OPT_STATE},
 	{"hypervisor", required_argument, NULL, OPT_HYPERVISOR},
 	{"vm", required_argument, NULL, OPT_VM},
+	{"rescan", optional_argument, NULL, OPT_RESCAN},
 	{"fault", required_argument, NULL, OPT_FAULT},
 	{"help", no_argument, NULL, 'h'},
 	{"version", no_argument, NULL, 'V'},
@@ -40,6 +41,10 @@ void sf_options_help(FILE *out)
 		    "repeated.\n"
 		    "                         DISK is the path of an image, or mem:SIZE for a toy in "
 		    "memory\n"
+		    "      --rescan[=ID]      after the state directory was lost: rebuild records from what "
+		    "volumes\n"
+		    "                         say of themselves; ID: the lost one's, where there are "
+		    "several\n"
 		    "      --fault PLAN       for testing: fail, delay or die at named backend calls,\n"
 		    "                         such as storage.create@1=EIO or "
 		    "storage.create@*=delay:3000\n"
@@ -93,6 +98,10 @@ static int take_option(struct sf_options *options, int opt, const char *arg)
 		break;
 	case OPT_VM:
 		options->vms[options->nvms++] = arg;
+		break;
+	case OPT_RESCAN:
+		options->rescan = true;
+		options->rescan_id = arg;
 		break;
 	case OPT_FAULT:
 		options->fault = arg;

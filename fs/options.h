@@ -19,6 +19,8 @@ struct sf_options {
 	const char *state;
 	const char *hypervisor;
 	const char *fault;
+	bool rescan;
+	const char *rescan_id; /* NULL: to be found out */
 	const char **vms;
 	size_t nvms;
 	const char **mount_options; /* the argument of each -o */

@@ -207,6 +207,46 @@ static int fault_list(struct sf_storage *storage, const char *origin, sf_object_
 		      : sf_fault_after(&call, fault->inner->ops->list(fault->inner, origin, fn, arg, err));
 }
 
+static int fault_relabel(struct sf_storage *storage, const struct sf_object *object, struct sf_err *err)
+{
+	struct sf_fault_call call = {.name = "storage.relabel"};
+	struct fault_storage *fault = to_fault(storage);
+	int rc = sf_fault_before(fault->plan, &call, err);
+
+	return rc < 0 ? rc : sf_fault_after(&call, fault->inner->ops->relabel(fault->inner, object, err));
+}
+
+static int fault_strangers(struct sf_volume *volume, sf_stranger_fn *fn, void *arg, struct sf_err *err)
+{
+	struct sf_fault_call call = {.name = "storage.strangers"};
+	int rc = sf_fault_before(plan_of(volume), &call, err);
+
+	return rc < 0 ? rc : sf_fault_after(&call, ops_of(volume)->strangers(inner_of(volume), fn, arg, err));
+}
+
+static int fault_map(struct sf_storage *storage, const struct sf_object *object, struct sf_extents *ret,
+		     struct sf_err *err)
+{
+	struct sf_fault_call call = {.name = "storage.map"};
+	struct fault_storage *fault = to_fault(storage);
+	int rc = sf_fault_before(fault->plan, &call, err);
+
+	return rc < 0 ? rc : sf_fault_after(&call, fault->inner->ops->map(fault->inner, object, ret, err));
+}
+
+static int fault_watch(struct sf_storage *storage, int wake_fd, unsigned wait_ms, sf_usage_fn *fn, void *arg,
+		       struct sf_err *err)
+{
+	struct sf_fault_call call = {.name = "storage.watch"};
+	struct fault_storage *fault = to_fault(storage);
+	int rc = sf_fault_before(fault->plan, &call, err);
+
+	if (rc < 0)
+		return rc;
+	rc = fault->inner->ops->watch(fault->inner, wake_fd, wait_ms, fn, arg, err);
+	return sf_fault_after(&call, rc);
+}
+
 static int fault_image_open(struct sf_storage *storage, const struct sf_object *object, struct sf_image **ret,
 			    struct sf_err *err)
 {
@@ -265,6 +305,10 @@ static const struct sf_storage_ops fault_ops = {
 	.stat = fault_stat,
 	.remove = fault_remove,
 	.list = fault_list,
+	.relabel = fault_relabel,
+	.strangers = fault_strangers,
+	.map = fault_map,
+	.watch = fault_watch,
 	.image_open = fault_image_open,
 	.revert = fault_revert,
 	.space = fault_space,
@@ -287,6 +331,14 @@ int sf_fault_storage(struct sf_fault_plan *plan, struct sf_storage *inner, struc
 	}
 	if (!inner->ops->settle)
 		fault->ops.settle = NULL;
+	if (!inner->ops->relabel)
+		fault->ops.relabel = NULL;
+	if (!inner->ops->strangers)
+		fault->ops.strangers = NULL;
+	if (!inner->ops->map)
+		fault->ops.map = NULL;
+	if (!inner->ops->watch)
+		fault->ops.watch = NULL;
 	fault->base.ops = &fault->ops;
 	fault->plan = plan;
 	fault->inner = inner;

@@ -229,7 +229,7 @@ int sf_file_list(struct sf_storage *storage, const char *origin, sf_object_fn *f
 		if (!token_of(dirfd(dir), entry->d_name, &token))
 			continue;
 		sf_file_where(storage, origin, entry->d_name, where);
-		rc = fn(arg, &token, where, err);
+		rc = fn(arg, &(struct sf_object){.token = token}, where, err);
 		if (rc < 0)
 			return rc;
 	}

@@ -252,6 +252,30 @@ static struct sf_mem_object_slot *free_slot(struct sf_mem_world *world)
 	return world->nobjects < SF_MEM_OBJECTS_MAX ? &world->objects[world->nobjects++] : NULL;
 }
 
+static void set_labels(struct sf_mem_labels *labels, const struct sf_object *object)
+{
+	labels->uuid = object->uuid;
+	labels->index = object->index;
+	labels->ndisks = object->ndisks;
+	labels->taken_ns = object->taken_ns;
+	memcpy(labels->vdev, object->vdev, sizeof(labels->vdev));
+	memcpy(labels->vm, object->vm, sizeof(labels->vm));
+	memcpy(labels->vm_uuid, object->vm_uuid, sizeof(labels->vm_uuid));
+	memcpy(labels->snapshot, object->snapshot, sizeof(labels->snapshot));
+}
+
+static void get_labels(const struct sf_mem_labels *labels, struct sf_object *object)
+{
+	object->uuid = labels->uuid;
+	object->index = labels->index;
+	object->ndisks = labels->ndisks;
+	object->taken_ns = labels->taken_ns;
+	memcpy(object->vdev, labels->vdev, sizeof(object->vdev));
+	memcpy(object->vm, labels->vm, sizeof(object->vm));
+	memcpy(object->vm_uuid, labels->vm_uuid, sizeof(object->vm_uuid));
+	memcpy(object->snapshot, labels->snapshot, sizeof(object->snapshot));
+}
+
 static void fill_stat(const struct sf_mem_object_slot *slot, struct sf_object_stat *ret)
 {
 	*ret = (struct sf_object_stat){
@@ -280,6 +304,7 @@ static int mem_create(struct sf_volume *base, const struct sf_object *object, st
 		slot->state_id = storage->state_id;
 		slot->token = object->token;
 		memcpy(slot->origin, volume->slot->origin, sizeof(slot->origin));
+		set_labels(&slot->labels, object);
 		slot->size_bytes = volume->slot->size_bytes;
 		sf_mem_tree_share(world, &volume->slot->tree, &slot->tree);
 		slot->used = true;
@@ -316,38 +341,88 @@ static int mem_remove(struct sf_storage *base, const struct sf_object *object, s
 	return 0;
 }
 
-static int collect_tokens(const struct mem_storage *storage, const char *origin, struct sf_id **ret,
-			  size_t *ret_n, struct sf_err *err)
+/* What is told of one object once the lock is dropped. */
+struct told {
+	struct sf_id token;
+	struct sf_id state_id;
+	struct sf_mem_labels labels;
+};
+
+/* The origin's objects, ours or all others. */
+static int collect(const struct mem_storage *storage, const char *origin, bool ours, struct told **ret,
+		   size_t *ret_n, struct sf_err *err)
 {
-	struct sf_mem_world *world = storage->world;
-	auto_unlock pthread_mutex_t *held = sf_mem_lock(world);
-	struct sf_id *tokens = calloc(world->nobjects + 1, sizeof(*tokens));
+	const struct sf_mem_world *world = storage->world;
+	auto_unlock pthread_mutex_t *held = sf_mem_lock(storage->world);
+	struct told *list = calloc(world->nobjects + 1, sizeof(*list));
 	size_t n = 0;
 
-	if (!tokens)
+	if (!list)
 		return sf_fail(err, -ENOMEM, "list snapshots of %s: out of memory", origin);
-	for (uint32_t i = 0; i < world->nobjects; i++)
-		if (is_ours(storage, &world->objects[i], origin))
-			tokens[n++] = world->objects[i].token;
-	*ret = tokens;
+	for (uint32_t i = 0; i < world->nobjects; i++) {
+		const struct sf_mem_object_slot *slot = &world->objects[i];
+
+		if (slot->used && strcmp(slot->origin, origin) == 0 && is_ours(storage, slot, origin) == ours)
+			list[n++] = (struct told){slot->token, slot->state_id, slot->labels};
+	}
+	*ret = list;
 	*ret_n = n;
 	return 0;
+}
+
+#define WHERE (SF_MEM_ORIGIN + SF_ID_TEXT)
+
+static void fill_where(const char *origin, const struct sf_id *token, char where[static WHERE])
+{
+	char text[SF_ID_TEXT];
+
+	sf_id_format(token, text);
+	(void)snprintf(where, WHERE, "%s@%s", origin, text); /* a stored origin is short */
 }
 
 static int mem_list(struct sf_storage *base, const char *origin, sf_object_fn *fn, void *arg,
 		    struct sf_err *err)
 {
-	auto_free struct sf_id *tokens = NULL;
-	char where[SF_MEM_ORIGIN + SF_ID_TEXT], token[SF_ID_TEXT];
+	auto_free struct told *list = NULL;
+	char where[WHERE];
 	size_t n = 0;
-	int rc = collect_tokens(to_storage(base), origin, &tokens, &n, err);
+	int rc = collect(to_storage(base), origin, true, &list, &n, err);
 
 	for (size_t i = 0; i < n && rc == 0; i++) {
-		sf_id_format(&tokens[i], token);
-		(void)snprintf(where, sizeof(where), "%s@%s", origin, token); /* a stored origin is short */
-		rc = fn(arg, &tokens[i], where, err);
+		struct sf_object object = {.token = list[i].token};
+
+		(void)snprintf(object.origin, sizeof(object.origin), "%s", origin);
+		get_labels(&list[i].labels, &object);
+		fill_where(origin, &list[i].token, where);
+		rc = fn(arg, &object, where, err);
 	}
 	return rc;
+}
+
+static int mem_strangers(struct sf_volume *base, sf_stranger_fn *fn, void *arg, struct sf_err *err)
+{
+	auto_free struct told *list = NULL;
+	char where[WHERE];
+	size_t n = 0;
+	int rc = collect(to_storage(base->storage), base->origin, false, &list, &n, err);
+
+	for (size_t i = 0; i < n && rc == 0; i++) {
+		fill_where(base->origin, &list[i].token, where);
+		rc = fn(arg, where, &list[i].state_id, err);
+	}
+	return rc;
+}
+
+static int mem_relabel(struct sf_storage *base, const struct sf_object *object, struct sf_err *err)
+{
+	const struct mem_storage *storage = to_storage(base);
+	auto_unlock pthread_mutex_t *held = sf_mem_lock(storage->world);
+	struct sf_mem_object_slot *slot = find_object(storage, object);
+
+	if (!slot)
+		return no_object(object, err);
+	set_labels(&slot->labels, object);
+	return 0;
 }
 
 static int mem_revert(struct sf_volume *base, const struct sf_object *object, struct sf_job *job,
@@ -399,6 +474,8 @@ static const struct sf_storage_ops mem_ops = {
 	.stat = mem_stat,
 	.remove = mem_remove,
 	.list = mem_list,
+	.relabel = mem_relabel,
+	.strangers = mem_strangers,
 	.image_open = mem_image_open,
 	.revert = mem_revert,
 	.space = mem_space,

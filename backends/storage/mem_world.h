@@ -40,12 +40,24 @@ struct sf_mem_volume_slot {
 	struct sf_mem_tree tree;
 };
 
+/* What struct sf_object says of it beside token and origin. */
+struct sf_mem_labels {
+	struct sf_id uuid;
+	unsigned index, ndisks;
+	uint64_t taken_ns;
+	char vdev[SF_VDEV_MAX + 1];
+	char vm[SF_NAME_MAX + 1];
+	char vm_uuid[SF_VM_UUID];
+	char snapshot[SF_NAME_MAX + 1];
+};
+
 struct sf_mem_object_slot {
 	atomic_bool used;
 	_Atomic uint64_t generation; /* goes up when the object goes */
 	struct sf_id state_id;
 	struct sf_id token;
 	char origin[SF_MEM_ORIGIN];
+	struct sf_mem_labels labels;
 	uint64_t size_bytes;
 	struct sf_mem_tree tree;
 };

@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,7 +30,27 @@ static const char *const key_names[NKEYS] = {
 	"state", "hypervisor", "disks", "memory", "quiesce", "pause-deadline", "max-snapshots",
 };
 
-enum section { SECTION_NONE, SECTION_SNAPFS, SECTION_VM };
+/* What follows a rule of its own in [lvm]: a number within bounds, kept in another unit than it is written in. */
+static const struct lvm_key {
+	const char *name;
+	size_t offset; /* of a uint64_t in struct sf_lvm_config */
+	uint64_t least, most, fallback;
+	uint64_t unit;
+} lvm_keys[] = {
+	{"deadline", offsetof(struct sf_lvm_config, deadline_ms), 1, 3600, 60, 1000},
+	{"idle", offsetof(struct sf_lvm_config, idle_ms), 0, 3600, 30, 1000},
+	{"cow-size", offsetof(struct sf_lvm_config, cow_percent), 1, 100, 10, 1},
+	{"cow-minimum", offsetof(struct sf_lvm_config, cow_minimum_bytes), 1, 1048576, 64, 1024 * 1024},
+	{"cow-extend-at", offsetof(struct sf_lvm_config, cow_extend_at), 10, 99, 70, 1},
+	{"cow-extend-by", offsetof(struct sf_lvm_config, cow_extend_by), 1, 100, 20, 1},
+	{"cow-ceiling", offsetof(struct sf_lvm_config, cow_ceiling), 1, 200, 100, 1},
+	{"vg-reserve", offsetof(struct sf_lvm_config, vg_reserve), 0, 90, 2, 1},
+	{"pool-warn", offsetof(struct sf_lvm_config, pool_warn), 1, 99, 80, 1},
+	{"pool-stop", offsetof(struct sf_lvm_config, pool_stop), 1, 100, 95, 1},
+};
+#define NLVM_KEYS (sizeof(lvm_keys) / sizeof(lvm_keys[0]))
+
+enum section { SECTION_NONE, SECTION_SNAPFS, SECTION_VM, SECTION_LVM };
 
 struct parse {
 	struct sf_config *config;
@@ -38,10 +59,15 @@ struct parse {
 	int line;
 	enum section section;
 	struct sf_vm_config *vm; /* of SECTION_VM */
-	unsigned global_seen, vm_seen;
+	unsigned global_seen, vm_seen, lvm_seen;
 	int rc;
 	struct sf_err *err;
 };
+
+static void set_lvm(struct sf_lvm_config *lvm, const struct lvm_key *key, uint64_t value)
+{
+	*(uint64_t *)(void *)((char *)lvm + key->offset) = value * key->unit;
+}
 
 void sf_config_init(struct sf_config *config)
 {
@@ -50,6 +76,8 @@ void sf_config_init(struct sf_config *config)
 	(void)snprintf(config->hypervisor, sizeof(config->hypervisor), "auto");
 	config->policy =
 		(struct sf_policy){.memory = true, .pause_deadline_ms = 60 * 1000, .max_snapshots = 512};
+	for (size_t i = 0; i < NLVM_KEYS; i++)
+		set_lvm(&config->lvm, &lvm_keys[i], lvm_keys[i].fallback);
 }
 
 void sf_config_fini(struct sf_config *config)
@@ -220,9 +248,10 @@ static int parse_bool(const char *value, bool *ret, struct sf_err *err)
 static int parse_number(const char *value, uint64_t least, uint64_t most, uint64_t *ret, struct sf_err *err)
 {
 	size_t len = strspn(value, "0123456789");
-	uint64_t n = len > 0 && len < 10 && !value[len] ? strtoul(value, NULL, 10) : 0;
+	bool number = len > 0 && len < 10 && !value[len];
+	uint64_t n = number ? strtoul(value, NULL, 10) : 0;
 
-	if (n < least || n > most)
+	if (!number || n < least || n > most)
 		return sf_fail(err, -EINVAL, "'%s' is not a number from %llu to %llu", value,
 			       (unsigned long long)least, (unsigned long long)most);
 	*ret = n;
@@ -290,6 +319,26 @@ static enum key find_key(enum section section, const char *name)
 	return NKEYS;
 }
 
+static int use_lvm_line(struct parse *parse, const char *name, const char *value)
+{
+	uint64_t number;
+	size_t i = 0;
+	int rc;
+
+	while (i < NLVM_KEYS && strcmp(lvm_keys[i].name, name) != 0)
+		i++;
+	if (i == NLVM_KEYS)
+		return sf_fail(parse->err, -EINVAL, "unknown key '%s'", name);
+	if (parse->lvm_seen & 1U << i)
+		return sf_fail(parse->err, -EINVAL, "'%s' is there twice", name);
+	parse->lvm_seen |= 1U << i;
+	rc = parse_number(value, lvm_keys[i].least, lvm_keys[i].most, &number, parse->err);
+	if (rc < 0)
+		return sf_wrap(parse->err, rc, "%s", name);
+	set_lvm(&parse->config->lvm, &lvm_keys[i], number);
+	return 0;
+}
+
 static int use_line(struct parse *parse, const char *name, const char *value)
 {
 	unsigned *seen = parse->section == SECTION_VM ? &parse->vm_seen : &parse->global_seen;
@@ -298,6 +347,8 @@ static int use_line(struct parse *parse, const char *name, const char *value)
 
 	if (parse->section == SECTION_NONE)
 		return sf_fail(parse->err, -EINVAL, "'%s' stands before the first section", name);
+	if (parse->section == SECTION_LVM)
+		return use_lvm_line(parse, name, value);
 	if (key == NKEYS)
 		return sf_fail(parse->err, -EINVAL, "unknown key '%s'", name);
 	/* Long lists of disks are spread over several lines, since a line is short. */
@@ -329,8 +380,8 @@ static int open_section(struct parse *parse, char *line)
 		return sf_fail(parse->err, -EINVAL, "not a section: %s", line);
 	*end = '\0';
 	name = strip(line + 1);
-	if (strcmp(name, "snapfs") == 0) {
-		parse->section = SECTION_SNAPFS;
+	if (strcmp(name, "snapfs") == 0 || strcmp(name, "lvm") == 0) {
+		parse->section = *name == 'l' ? SECTION_LVM : SECTION_SNAPFS;
 		return 0;
 	}
 	if (strncmp(name, "vm", 2) != 0 || !name[2] || !strchr(BLANKS, name[2]))

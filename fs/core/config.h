@@ -11,7 +11,17 @@
  *   max-snapshots = 512
  *
  * The four policy keys stand in [snapfs] as defaults (for VMs named later in the file and for VMs that only the
- * hypervisor knows) and in [vm NAME] for one VM. Unknown sections, keys and values are refused by name and line.
+ * hypervisor knows) and in [vm NAME] for one VM. How LVM is used stands in a section of its own, here with its
+ * defaults; see struct sf_lvm_config.
+ *
+ *   [lvm]
+ *   deadline = 60                 cow-extend-by = 20
+ *   idle = 30                     cow-ceiling = 100
+ *   cow-size = 10                 vg-reserve = 2
+ *   cow-minimum = 64              pool-warn = 80
+ *   cow-extend-at = 70            pool-stop = 95
+ *
+ * Unknown sections, keys and values are refused by name and line, and so is a key that is there twice.
  */
 #ifndef SF_CORE_CONFIG_H
 #define SF_CORE_CONFIG_H
@@ -37,6 +47,20 @@ struct sf_policy {
 	uint64_t max_snapshots;     /* of one VM; default 512, 1 to 10000 */
 };
 
+/* How LVM is used; section [lvm]. Percentages are whole numbers. */
+struct sf_lvm_config {
+	uint64_t deadline_ms; /* deadline: longest wait for one command; default 60 s, 1 s to 1 h */
+	uint64_t idle_ms;     /* idle: a thin snapshot nobody reads is deactivated; default 30 s, 0 to 1 h */
+	uint64_t cow_percent; /* cow-size: of the origin, for a new COW store; default 10, 1 to 100 */
+	uint64_t cow_minimum_bytes; /* cow-minimum: in MiB; default 64, 1 to 1048576 */
+	uint64_t cow_extend_at;     /* cow-extend-at: percent full; default 70, 10 to 99 */
+	uint64_t cow_extend_by;     /* cow-extend-by: percent of its size; default 20, 1 to 100 */
+	uint64_t cow_ceiling;       /* cow-ceiling: percent of the origin, at most; default 100, 1 to 200 */
+	uint64_t vg_reserve; /* vg-reserve: percent of the VG never given to COW stores; default 2, 0 to 90 */
+	uint64_t pool_warn;  /* pool-warn: percent full, data or metadata; default 80, 1 to 99 */
+	uint64_t pool_stop;  /* pool-stop: no new snapshots above; default 95, 1 to 100 */
+};
+
 struct sf_vm_config {
 	char name[SF_NAME_MAX + 1];
 	struct sf_policy policy;
@@ -48,6 +72,8 @@ struct sf_config {
 	char state_dir[SF_ORIGIN_MAX];
 	char hypervisor[16];
 	struct sf_policy policy;
+	struct sf_lvm_config lvm;
+	bool rescan; /* of the command line alone: records are rebuilt from the labels of volumes */
 	struct sf_vm_config *vms;
 	size_t nvms;
 };

@@ -164,11 +164,10 @@ static int fill_record(struct taking *t, struct sf_err *err)
 		object->token = sf_id_new();
 		(void)snprintf(object->origin, sizeof(object->origin), "%s", t->volumes.list[i]->origin);
 		(void)snprintf(object->vdev, sizeof(object->vdev), "%s", t->disks[i]->vdev);
-		(void)snprintf(object->vm, sizeof(object->vm), "%s", record->vm_name);
-		(void)snprintf(object->snapshot, sizeof(object->snapshot), "%s", record->name);
 		(void)snprintf(record->disks[i].storage, sizeof(record->disks[i].storage), "%s",
 			       t->volumes.list[i]->storage->ops->name);
 	}
+	sf_record_label(record);
 	return 0;
 }
 
@@ -226,6 +225,7 @@ static int check_still_at_rest(struct taking *t, struct sf_err *err)
 static int take_disks(struct taking *t, struct sf_err *err)
 {
 	t->record.taken_ns = t->record.edited_ns = sf_clock_real_ns();
+	sf_record_label(&t->record);
 	for (size_t i = 0; i < t->volumes.n; i++) {
 		struct sf_record_disk *disk = &t->record.disks[i];
 		int rc = sf_object_create(t->volumes.list[i], &disk->object, t->op->job, &disk->stat, err);

@@ -24,6 +24,20 @@ static int write_record(struct sf_vm_op *op, const struct sf_record *record, str
 
 /* --- rename --- */
 
+/* Labels are for people and for rebuilding lost records: an old one is no failure. */
+void sf_relabel_disks(struct sf_vm_op *op, const struct sf_record *record)
+{
+	for (size_t i = 0; i < record->ndisks; i++) {
+		const struct sf_record_disk *disk = &record->disks[i];
+		struct sf_storage *storage = sf_storages_by_name(op->engine->storages, disk->storage);
+		struct sf_err why = {0};
+
+		if (storage && sf_object_relabel(storage, &disk->object, &why) < 0)
+			sf_log(SF_LOG_WARNING, "%s/%s: disk %s still bears an old label: %s", op->name,
+			       record->name, disk->object.vdev, why.text);
+	}
+}
+
 /*
  * The directory's rename is the point of no return; a record that still has the old name is put right by
  * recovery.
@@ -46,14 +60,14 @@ static int rename_snapshot(struct sf_vm_op *op, const struct sf_snapshot *snapsh
 		return rc;
 	}
 	(void)snprintf(record.name, sizeof(record.name), "%s", to);
-	for (size_t i = 0; i < record.ndisks; i++)
-		memcpy(record.disks[i].object.snapshot, record.name, sizeof(record.name));
+	sf_record_label(&record);
 	record.edited_ns = sf_clock_real_ns();
 	if (write_record(op, &record, &why) < 0) {
 		sf_log(SF_LOG_WARNING, "%s/%s: its record still has the old name: %s", op->name, to,
 		       why.text);
 		sf_op_unsettle(op);
 	}
+	sf_relabel_disks(op, &record);
 	return sf_publish_record(op, &record, snapshot->broken, err);
 }
 

@@ -21,6 +21,15 @@ static int open_parts(struct sf_engine *engine, struct sf_err *err)
 	return rc < 0 ? rc : sf_keeper_new(engine, err);
 }
 
+/* What lives can be used without being watched, and whoever looks is told. */
+static void start_watching(struct sf_engine *engine)
+{
+	struct sf_err err = {0};
+
+	if (sf_watchers_new(engine, &err) < 0)
+		sf_health_set(engine->health, "watch", "storages", "%s", err.text);
+}
+
 int sf_engine_open(struct sf_engine **ret, struct sf_state *state, const struct sf_config *config,
 		   struct sf_storages *storages, struct sf_hypervisor *hv, struct sf_err *err)
 {
@@ -45,6 +54,7 @@ int sf_engine_open(struct sf_engine **ret, struct sf_state *state, const struct 
 	sf_recover_all(engine);
 	engine->starting = false;
 	sf_keeper_wake(engine);
+	start_watching(engine);
 	*ret = engine;
 	return 0;
 }
@@ -53,6 +63,7 @@ void sf_engine_close(struct sf_engine *engine)
 {
 	if (!engine)
 		return;
+	sf_watchers_free(engine->watchers);
 	sf_keeper_free(engine->keeper);
 	sf_leases_free(engine->leases);
 	sf_jobs_free(engine->jobs);

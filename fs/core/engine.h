@@ -26,13 +26,13 @@ struct sf_err;
 struct sf_state;
 
 /*
- * Loads the records, recovers what a crash left half-done, reconciles with the storages. Takes ownership of
- * state when it succeeds; the rest stays the caller's and outlives the engine. Trouble with single records or
- * VMs is reported in health.json, not as failure.
+ * Loads the records, recovers what a crash left half-done, reconciles with the storages, and watches these from
+ * then on. Takes ownership of state when it succeeds; the rest stays the caller's and outlives the engine.
+ * Trouble with single records or VMs is reported in health.json, not as failure.
  */
 int sf_engine_open(struct sf_engine **ret, struct sf_state *state, const struct sf_config *config,
 		   struct sf_storages *storages, struct sf_hypervisor *hv, struct sf_err *err);
-/* Waits for the keeper; no operation may be running. Accepts NULL. */
+/* Waits for the keeper and the watchers; no operation may be running. Accepts NULL. */
 void sf_engine_close(struct sf_engine *engine);
 
 struct sf_catalog *sf_engine_catalog(struct sf_engine *engine);

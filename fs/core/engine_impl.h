@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Inside the engine, shared by its files: engine.c (opening, closing), vms.c, op.c, volumes.c, create.c,
- * delete.c, edit.c, revert.c, recover.c, orphans.c, files.c, report.c. Nobody else includes this.
+ * delete.c, edit.c, revert.c, recover.c, orphans.c, rescan.c, files.c, watch.c, report.c. Nobody else includes this.
  */
 #ifndef SF_CORE_ENGINE_IMPL_H
 #define SF_CORE_ENGINE_IMPL_H
@@ -37,6 +37,7 @@ struct sf_engine_vm {
 };
 
 struct sf_keeper;
+struct sf_watchers;
 
 struct sf_engine {
 	struct sf_state *state;
@@ -48,6 +49,7 @@ struct sf_engine {
 	struct sf_jobs *jobs;
 	struct sf_leases *leases;
 	struct sf_keeper *keeper;
+	struct sf_watchers *watchers; /* NULL: no storage wants it */
 
 	pthread_mutex_t lock; /* guards what follows; taken before every other lock */
 	struct sf_engine_vm **vms;
@@ -103,6 +105,8 @@ int sf_op_settle(struct sf_vm_op *op, struct sf_err *err);
 /* Registers a VM that only the state directory knows. Called at start. */
 int sf_engine_add_gone(struct sf_engine *engine, const char *uuid, const char *name, const char *dir,
 		       struct sf_engine_vm **ret);
+/* The VM with that identity, registered as gone when it is not known. -ENOMEM. */
+int sf_engine_vm_of(struct sf_engine *engine, const char *uuid, const char *name, struct sf_engine_vm **ret);
 /* The VM's directory in the state directory, opened; -ENOENT. Needs no exclusion. */
 int sf_engine_vm_dir(struct sf_engine *engine, uint64_t vm_id, struct sf_err *err);
 struct sf_engine_vm *sf_engine_vm_by_id(struct sf_engine *engine, uint64_t id);
@@ -160,6 +164,10 @@ int sf_resume_forgotten(struct sf_vm_op *op, struct sf_err *err);
 /* Shows the record's snapshot, or shows it anew. Takes over record. */
 int sf_publish_record(struct sf_vm_op *op, struct sf_record *record, bool broken, struct sf_err *err);
 
+/* --- edit.c --- */
+/* The record's name has changed; so do the labels in its storages, as far as they can. */
+void sf_relabel_disks(struct sf_vm_op *op, const struct sf_record *record);
+
 /* --- delete.c --- */
 /* Ready -> deleting -> gone, the last part when nobody reads it. */
 int sf_delete_snapshot(struct sf_vm_op *op, const struct sf_snapshot *snapshot, struct sf_err *err);
@@ -176,6 +184,14 @@ void sf_keeper_wake(struct sf_engine *engine);
 int sf_keeper_new(struct sf_engine *engine, struct sf_err *err);
 void sf_keeper_free(struct sf_keeper *keeper);
 
+/* --- watch.c --- */
+/* Begins to watch the storages that want it, in engine->watchers. */
+int sf_watchers_new(struct sf_engine *engine, struct sf_err *err);
+/* Waits for the threads. Accepts NULL. */
+void sf_watchers_free(struct sf_watchers *watchers);
+/* Everything that can run full, as the last rounds saw it; fn is called under their lock. Accepts NULL. */
+void sf_watchers_each(struct sf_watchers *watchers, sf_usage_fn *fn, void *arg);
+
 /* --- revert.c --- */
 /* Finishes or undoes the revert whose plan was found. */
 int sf_revert_found(struct sf_vm_op *op, const struct sf_plan *plan, struct sf_err *err);
@@ -191,7 +207,28 @@ void sf_recover_all(struct sf_engine *engine);
 int sf_recover_vm(struct sf_vm_op *op, struct sf_err *err);
 
 /* --- orphans.c --- */
-/* Only at start, when no operation runs: a volume in the making has a record, but not yet in the catalog. */
-void sf_find_orphans(struct sf_engine *engine);
+/* A volume with our mark that no record owns. */
+struct sf_orphan {
+	struct sf_storage *storage;
+	char *origin, *where;
+
+	/* As in struct sf_object; checked. ndisks is 0 when there are none, or none that make sense. */
+	struct sf_id token, uuid;
+	unsigned index, ndisks;
+	uint64_t taken_ns;
+	char vdev[SF_VDEV_MAX + 1];
+	char vm[SF_NAME_MAX + 1];
+	char vm_uuid[SF_VM_UUID];
+	char snapshot[SF_NAME_MAX + 1];
+};
+/*
+ * Only at start, when no operation runs: a volume in the making has a record, but not yet in the catalog.
+ * Rebuilds records where the configuration says so; all_known: every record has been read or set aside.
+ */
+void sf_find_orphans(struct sf_engine *engine, bool all_known);
+
+/* --- rescan.c --- */
+/* Makes a record, durable and shown, of volumes that are all the disks of one snapshot, in their order. */
+int sf_rebuild(struct sf_engine *engine, const struct sf_orphan *group, size_t n, struct sf_err *err);
 
 #endif

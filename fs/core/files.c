@@ -5,29 +5,15 @@
  */
 #include "engine_impl.h"
 
+#include "mapped.h"
+
 #include "base/cleanup.h"
 #include "base/durable.h"
+#include "base/log.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
-
-static int open_disk(struct sf_engine *engine, const struct sf_snapshot *snapshot, size_t index,
-		     struct sf_image **ret, struct sf_err *err)
-{
-	const struct sf_record_disk *disk;
-	struct sf_storage *storage;
-	int rc;
-
-	if (index >= snapshot->record.ndisks)
-		return sf_fail(err, -ENOENT, "the snapshot has no disk number %zu", index);
-	disk = &snapshot->record.disks[index];
-	storage = sf_storages_by_name(engine->storages, disk->storage);
-	if (!storage)
-		return sf_fail(err, -EOPNOTSUPP, "this build has no storage '%s'", disk->storage);
-	rc = sf_object_image(storage, &disk->object, ret, err);
-	return rc == -ENOENT ? sf_fail(err, -EIO, "its volume is gone") : rc;
-}
 
 /* A rename that takes longer than their sum, about 0.2 s, is not one of ours. */
 #define FIND_TRIES 20
@@ -72,6 +58,40 @@ static int find_dir(struct sf_engine *engine, const struct sf_snapshot *snapshot
 			dir = open_own_dir(vm_dir, deleting, &snapshot->record.uuid, err);
 	}
 	return dir;
+}
+
+/* Where the map of its holes is kept is of use to few storages, and when it is not found that is no failure. */
+static int find_map_dir(struct sf_engine *engine, const struct sf_storage *storage,
+			const struct sf_snapshot *snapshot)
+{
+	struct sf_err why = {0};
+	int dir = storage->ops->map ? find_dir(engine, snapshot, &why) : -EOPNOTSUPP;
+
+	if (dir < 0 && storage->ops->map)
+		sf_log(SF_LOG_WARNING, "%s/%s: no place to keep a map of its holes: %s",
+		       snapshot->record.vm_name, snapshot->record.name, why.text);
+	return dir;
+}
+
+static int open_disk(struct sf_engine *engine, const struct sf_snapshot *snapshot, size_t index,
+		     struct sf_image **ret, struct sf_err *err)
+{
+	char map[SF_STATE_MAP_NAME];
+	const struct sf_record_disk *disk;
+	struct sf_storage *storage;
+	auto_fd int dir = -1;
+	int rc;
+
+	if (index >= snapshot->record.ndisks)
+		return sf_fail(err, -ENOENT, "the snapshot has no disk number %zu", index);
+	disk = &snapshot->record.disks[index];
+	storage = sf_storages_by_name(engine->storages, disk->storage);
+	if (!storage)
+		return sf_fail(err, -EOPNOTSUPP, "this build has no storage '%s'", disk->storage);
+	dir = find_map_dir(engine, storage, snapshot);
+	sf_state_map_name(disk->object.vdev, map);
+	rc = sf_object_image_mapped(storage, &disk->object, dir, map, ret, err);
+	return rc == -ENOENT ? sf_fail(err, -EIO, "its volume is gone") : rc;
 }
 
 static int open_memory(struct sf_engine *engine, const struct sf_snapshot *snapshot, struct sf_image **ret,

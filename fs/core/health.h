@@ -17,7 +17,8 @@ int sf_health_new(struct sf_health **ret);
 void sf_health_free(struct sf_health *health);
 
 /*
- * kind: "broken", "orphan", "set-aside", "disk", "guest", "revert", "undo", "stray", "hypervisor"; subject:
+ * kind: "broken", "orphan", "set-aside", "disk", "guest", "revert", "undo", "stray", "hypervisor", "space",
+ * "watch", "rescan"; subject:
  * what it is about ("web/clean"). A problem that is new is logged as a warning.
  */
 void sf_health_set(struct sf_health *health, const char *kind, const char *subject, const char *fmt, ...)

@@ -26,8 +26,6 @@ struct sf_hypervisor;
 
 /* Disks of one VM; more is refused by name (Xen and virtio stop well below). */
 #define SF_VM_DISKS_MAX 64
-/* A uuid as the hypervisor prints it, with its NUL; empty where it has none. */
-#define SF_VM_UUID 37
 
 enum sf_power {
 	SF_POWER_UNKNOWN, /* this hypervisor cannot tell, and cannot stop anyone */

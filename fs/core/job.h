@@ -15,7 +15,14 @@ struct sf_job {
 	atomic_bool cancelled;
 	_Atomic uint64_t done_bytes;
 	_Atomic uint64_t total_bytes; /* what is known of it so far; 0: unknown */
+	char note[256]; /* what its user should know beside success; written by its own thread */
 };
+
+/*
+ * Adds a sentence for the user of an operation that succeeds all the same: shown in jobs.json, and logged. It
+ * comes behind what is there already; what does not fit is cut. Only by the thread that runs the operation.
+ */
+void sf_job_note(struct sf_job *job, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /*
  * Asks the operation to stop and undo what it did; it ends with -EINTR unless it was past the point of no

@@ -22,6 +22,7 @@ struct entry {
 	int rc;
 	uint64_t begun_ns, ended_ns, done_bytes, total_bytes;
 	char text[SF_ERR_TEXT];
+	char note[sizeof(((struct sf_job *)0)->note)];
 };
 
 struct sf_jobs {
@@ -122,6 +123,8 @@ void sf_jobs_end(struct sf_jobs *jobs, uint64_t number, enum sf_operation op, in
 	if (!entry)
 		return;
 	sample(entry);
+	if (rc == 0 && entry->job)
+		memcpy(entry->note, entry->job->note, sizeof(entry->note));
 	entry->job = NULL;
 	entry->running = false;
 	entry->rc = rc;
@@ -154,6 +157,8 @@ static json_t *entry_json(struct entry *entry)
 			 (json_int_t)entry->total_bytes);
 	if (item && !entry->running)
 		json_object_set_new(item, "ended", json_string(ended));
+	if (item && *entry->note)
+		json_object_set_new(item, "note", sf_json_lossy(entry->note));
 	if (item && entry->rc < 0) {
 		json_object_set_new(item, "errno", json_string(sf_errno_name(entry->rc)));
 		json_object_set_new(item, "error", sf_json_lossy(entry->text));

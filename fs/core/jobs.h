@@ -38,6 +38,7 @@ void sf_jobs_free(struct sf_jobs *jobs);
  */
 uint64_t sf_jobs_begin(struct sf_jobs *jobs, enum sf_operation op, const char *vm, const char *snapshot,
 		       struct sf_job *job);
+/* The thread that ran the operation calls it: what its job noted is kept when rc is 0. */
 void sf_jobs_end(struct sf_jobs *jobs, uint64_t number, enum sf_operation op, int rc, const char *text);
 
 struct sf_job_counts sf_jobs_counts(struct sf_jobs *jobs);

@@ -11,6 +11,8 @@ struct sf_err;
 #define SF_NAME_MAX 127
 /* Longest disk name of a hypervisor ("xvda", "vdb", "nvme0n1"), without the NUL. */
 #define SF_VDEV_MAX 15
+/* A uuid as the hypervisor prints it, with its NUL; empty where it has none. */
+#define SF_VM_UUID 37
 /* Longest description in bytes, without the NUL: what fits a user xattr on every file system. */
 #define SF_DESCRIPTION_MAX 4000
 /* "disk-" + vdev + ".img" and its NUL. */

@@ -196,13 +196,14 @@ int sf_op_begin(struct sf_engine *engine, enum sf_operation kind, uint64_t vm_id
 int sf_op_end(struct sf_vm_op *op, int rc, struct sf_err *err)
 {
 	struct sf_engine *engine = op->engine;
+	bool remark = op->job && *op->job->note;
 	char what[320];
 
 	describe(op->kind, op->name, op->snapshot, what);
 	if (rc < 0)
 		note(engine, what, rc, err->text);
 	else
-		sf_log(SF_LOG_INFO, "%s: done", what);
+		sf_log(SF_LOG_INFO, "%s: done%s%s", what, remark ? ": " : "", remark ? op->job->note : "");
 	sf_op_leave(op);
 	sf_jobs_end(engine->jobs, op->number, op->kind, rc, err->text);
 	return rc;

@@ -42,6 +42,21 @@ int sf_record_copy(const struct sf_record *record, struct sf_record *ret)
 	return 0;
 }
 
+void sf_record_label(struct sf_record *record)
+{
+	for (size_t i = 0; i < record->ndisks; i++) {
+		struct sf_object *object = &record->disks[i].object;
+
+		object->uuid = record->uuid;
+		object->index = (unsigned)i;
+		object->ndisks = (unsigned)record->ndisks;
+		object->taken_ns = record->taken_ns;
+		memcpy(object->vm, record->vm_name, sizeof(object->vm));
+		memcpy(object->vm_uuid, record->vm_uuid, sizeof(object->vm_uuid));
+		memcpy(object->snapshot, record->name, sizeof(object->snapshot));
+	}
+}
+
 static void format_hash(const struct sf_record_memory *memory, char text[static HASH_TEXT])
 {
 	for (size_t i = 0; i < sizeof(memory->xxh3_128); i++)
@@ -103,6 +118,8 @@ char *sf_record_format(const struct sf_record *record, size_t *ret_len)
 	if (root && record->state == SF_RECORD_CREATING &&
 	    (json_object_set_new(root, "leased", json_boolean(record->leased)) < 0 ||
 	     json_object_set_new(root, "quiesced", json_boolean(record->quiesced)) < 0))
+		return NULL;
+	if (root && record->rebuilt && json_object_set_new(root, "rebuilt", json_true()) < 0)
 		return NULL;
 	return sf_json_text(root, ret_len);
 }
@@ -170,13 +187,9 @@ static int parse_disks(const json_t *root, struct sf_record *record, struct sf_e
 	if (!record->disks)
 		return sf_fail(err, -ENOMEM, "out of memory");
 	for (record->ndisks = 0; record->ndisks < n && rc == 0; record->ndisks++) {
-		struct sf_object *object = &record->disks[record->ndisks].object;
-
 		rc = parse_disk(json_array_get(list, record->ndisks), &record->disks[record->ndisks], err);
 		if (rc == 0)
 			rc = refuse_twins(record, record->ndisks, err);
-		memcpy(object->vm, record->vm_name, sizeof(object->vm));
-		memcpy(object->snapshot, record->name, sizeof(object->snapshot));
 	}
 	return rc;
 }
@@ -239,6 +252,10 @@ static int parse_facts(const json_t *root, struct sf_record *record, struct sf_e
 				 err)) < 0)
 		return rc;
 	record->consistency = (enum sf_consistency)word;
+	/* Younger than schema 1. */
+	if (json_object_get(root, "rebuilt") &&
+	    (rc = sf_json_bool(root, "rebuilt", &record->rebuilt, err)) < 0)
+		return rc;
 	if (sf_power_parse(power, &record->power) < 0)
 		return sf_fail(err, -EINVAL, "\"power\" has the unknown value '%s'", power);
 	if (record->state == SF_RECORD_CREATING &&
@@ -265,6 +282,7 @@ int sf_record_parse(const char *text, size_t len, struct sf_record *ret, struct 
 		sf_record_fini(record);
 		return rc;
 	}
+	sf_record_label(record);
 	*ret = *record;
 	return 0;
 }

@@ -58,6 +58,7 @@ struct sf_record {
 	bool leased;         /* while creating: the guest may be at rest because of us */
 	bool quiesced;       /* while creating: the guest may be frozen because of us */
 	bool held;
+	bool rebuilt; /* from labels, after the record itself was lost */
 	char description[SF_DESCRIPTION_MAX + 1];
 	struct sf_record_disk *disks; /* boot disk first */
 	size_t ndisks;
@@ -67,6 +68,9 @@ struct sf_record {
 void sf_record_fini(struct sf_record *record);
 /* Deep copy into *ret (uninitialised before); -ENOMEM. */
 int sf_record_copy(const struct sf_record *record, struct sf_record *ret);
+
+/* Gives the disks' objects the labels that follow from the record. */
+void sf_record_label(struct sf_record *record);
 
 /* Pretty JSON with a final newline, allocated; NULL only when out of memory. */
 char *sf_record_format(const struct sf_record *record, size_t *ret_len);

@@ -176,10 +176,12 @@ static int fix_name(struct sf_vm_op *op, const char *name, struct sf_record *rec
 	if (rc < 0)
 		return rc;
 	(void)snprintf(record->name, sizeof(record->name), "%s", name);
-	for (size_t i = 0; i < record->ndisks; i++)
-		memcpy(record->disks[i].object.snapshot, record->name, sizeof(record->name));
+	sf_record_label(record);
 	dir = sf_open_dir(op->dir, name, err);
-	return dir < 0 ? dir : sf_state_write_record(dir, record, err);
+	rc = dir < 0 ? dir : sf_state_write_record(dir, record, err);
+	if (rc == 0)
+		sf_relabel_disks(op, record);
+	return rc;
 }
 
 /* A copy that somebody made of a snapshot's directory: two records would own the same volumes. */
@@ -370,7 +372,8 @@ static void identity_of(int vm_dir, const char *dir_name, char uuid[static SF_VM
 	names_fini(&names);
 }
 
-static void adopt_dir(struct sf_engine *engine, const char *name)
+/* False when records may lie in it that are not known now. */
+static bool adopt_dir(struct sf_engine *engine, const char *name)
 {
 	char uuid[SF_VM_UUID], vm_name[SF_NAME_MAX + 1];
 	struct sf_engine_vm *vm;
@@ -380,7 +383,7 @@ static void adopt_dir(struct sf_engine *engine, const char *name)
 
 	/* A VM whose last snapshot went leaves nothing; so does one whose first snapshot never came to be. */
 	if (unlinkat(sf_state_fd(engine->state), name, AT_REMOVEDIR) == 0)
-		return;
+		return true;
 	rc = strlen(name) < SF_VM_DIR ? sf_name_check(name, &err) : -ENAMETOOLONG;
 	if (rc == -ENAMETOOLONG && strlen(name) < SF_VM_DIR)
 		rc = 0; /* a name with "~" and an id behind it */
@@ -394,21 +397,24 @@ static void adopt_dir(struct sf_engine *engine, const char *name)
 		sf_health_set(engine->health, "stray", name,
 			      "in the state directory, is not the directory of a VM: %s",
 			      rc == -EEXIST ? "its VM has another one" : err.text);
+	return rc >= 0 || !is_directory(sf_state_fd(engine->state), name);
 }
 
-static void adopt_dirs(struct sf_engine *engine)
+static bool adopt_dirs(struct sf_engine *engine)
 {
+	bool all_known = true;
 	struct sf_err err = {0};
 	struct names names;
 
 	if (names_read(sf_state_fd(engine->state), &names, &err) < 0) {
 		sf_health_set(engine->health, "undo", "state", "%s", err.text);
-		return;
+		return false;
 	}
 	for (size_t i = 0; i < names.n; i++)
 		if (!sf_state_is_reserved(names.list[i]))
-			adopt_dir(engine, names.list[i]);
+			all_known = adopt_dir(engine, names.list[i]) && all_known;
 	names_fini(&names);
+	return all_known;
 }
 
 static void each_vm(struct sf_engine *engine, void (*fn)(struct sf_vm_op *op))
@@ -430,8 +436,9 @@ static void recover_one(struct sf_vm_op *op)
 
 void sf_recover_all(struct sf_engine *engine)
 {
-	adopt_dirs(engine);
+	bool all_known = adopt_dirs(engine);
+
 	each_vm(engine, free_guest);
 	each_vm(engine, recover_one);
-	sf_find_orphans(engine);
+	sf_find_orphans(engine, all_known);
 }

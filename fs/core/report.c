@@ -19,10 +19,77 @@
 
 /* --- .vm.json --- */
 
-static void add_volume(json_t *item, struct sf_volume *volume)
+/* Snapshots of one disk that are not ours and are shown one by one. */
+#define STRANGERS_MAX 1000
+
+struct shown_usages {
+	json_t *list;
+	const char *origin;
+	const char *pool; /* "": not known */
+};
+
+static void add_usage(void *arg, const struct sf_usage *usage)
 {
+	const struct shown_usages *shown = arg;
+	bool concerned = *usage->origin ? strcmp(usage->origin, shown->origin) == 0
+					: *shown->pool && strcmp(usage->pool, shown->pool) == 0;
+	json_t *item;
+
+	if (!concerned)
+		return;
+	item = json_pack("{s:s, s:o, s:I, s:I}", "kind", usage->kind, "subject",
+			 sf_json_lossy(usage->subject), "used_bytes", (json_int_t)usage->used_bytes,
+			 "total_bytes", (json_int_t)usage->total_bytes);
+	if (item && *usage->problem)
+		json_object_set_new(item, "problem", sf_json_lossy(usage->problem));
+	json_array_append_new(shown->list, item);
+}
+
+struct shown_strangers {
+	json_t *list;
+	size_t unlisted;
+};
+
+static int add_stranger(void *arg, const char *where, const struct sf_id *state_id, struct sf_err *err)
+{
+	struct shown_strangers *shown = arg;
+	char id[SF_ID_TEXT];
+
+	(void)err;
+	if (json_array_size(shown->list) == STRANGERS_MAX) {
+		shown->unlisted++;
+		return 0;
+	}
+	if (state_id)
+		sf_id_format(state_id, id);
+	json_array_append_new(shown->list, json_pack("{s:o, s:o}", "where", sf_json_lossy(where), "snapfs",
+						     state_id ? json_string(id) : json_null()));
+	return 0;
+}
+
+/* A storage that cannot tell says nothing, rather than that there are none. */
+static void add_strangers(json_t *item, struct sf_volume *volume)
+{
+	struct shown_strangers shown = {.list = json_array()};
+	struct sf_err err = {0};
+
+	if (!volume->storage->ops->strangers) {
+		json_decref(shown.list);
+		return;
+	}
+	if (sf_volume_strangers(volume, add_stranger, &shown, &err) < 0)
+		json_object_set_new(item, "foreign_snapshots_error", sf_json_lossy(err.text));
+	json_object_set_new(item, "foreign_snapshots", shown.list);
+	if (shown.unlisted)
+		json_object_set_new(item, "foreign_snapshots_unlisted",
+				    json_integer((json_int_t)shown.unlisted));
+}
+
+static void add_volume(struct sf_engine *engine, json_t *item, struct sf_volume *volume)
+{
+	struct shown_usages usages = {.list = json_array(), .origin = volume->origin};
 	struct sf_volume_stat stat;
-	struct sf_space space;
+	struct sf_space space = {.pool = ""};
 
 	json_object_set_new(item, "storage", json_string(volume->storage->ops->name));
 	json_object_set_new(item, "origin", sf_json_lossy(volume->origin));
@@ -37,6 +104,10 @@ static void add_volume(json_t *item, struct sf_volume *volume)
 				    json_pack("{s:o, s:I, s:I}", "pool", sf_json_lossy(space.pool),
 					      "total_bytes", (json_int_t)space.total_bytes, "free_bytes",
 					      (json_int_t)space.free_bytes));
+	usages.pool = space.pool;
+	sf_watchers_each(engine->watchers, add_usage, &usages);
+	json_object_set_new(item, "usage", usages.list);
+	add_strangers(item, volume);
 }
 
 static json_t *disk_json(struct sf_engine *engine, const struct sf_vm_desc *vm, const struct sf_disk *disk)
@@ -49,7 +120,7 @@ static json_t *disk_json(struct sf_engine *engine, const struct sf_vm_desc *vm, 
 		json_object_set_new(item, "error", sf_json_lossy(err.text));
 		return item;
 	}
-	add_volume(item, volume);
+	add_volume(engine, item, volume);
 	sf_volume_close(volume);
 	return item;
 }
@@ -205,6 +276,35 @@ static void print_operations(FILE *out, const struct sf_job_counts *counts)
 	}
 }
 
+struct printed_usages {
+	FILE *out;
+	const char *name;
+	bool total;
+};
+
+static void print_usage(void *arg, const struct sf_usage *usage)
+{
+	const struct printed_usages *printed = arg;
+
+	(void)fprintf(printed->out, "%s{kind=\"", printed->name);
+	print_label(printed->out, usage->kind);
+	(void)fputs("\",subject=\"", printed->out);
+	print_label(printed->out, usage->subject);
+	(void)fprintf(printed->out, "\"} %" PRIu64 "\n",
+		      printed->total ? usage->total_bytes : usage->used_bytes);
+}
+
+static void print_usages(FILE *out, struct sf_engine *engine)
+{
+	struct printed_usages used = {.out = out, .name = "snapfs_usage_bytes"};
+	struct printed_usages total = {.out = out, .name = "snapfs_usage_total_bytes", .total = true};
+
+	print_head(out, used.name, "gauge", "How much is used of what can run full.");
+	sf_watchers_each(engine->watchers, print_usage, &used);
+	print_head(out, total.name, "gauge", "How much it can hold.");
+	sf_watchers_each(engine->watchers, print_usage, &total);
+}
+
 char *sf_engine_metrics(struct sf_engine *engine)
 {
 	struct sf_job_counts counts = sf_jobs_counts(engine->jobs);
@@ -232,6 +332,7 @@ char *sf_engine_metrics(struct sf_engine *engine)
 		      leases.longest_ms);
 	print_value(out, "snapfs_state_free_bytes", "gauge", "Free space for records and RAM.",
 		    space.free_bytes);
+	print_usages(out, engine);
 	if (fclose(out) != 0) {
 		free(text);
 		return NULL;

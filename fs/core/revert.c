@@ -89,11 +89,34 @@ static int stop(struct sf_reverting *r, struct sf_err *err)
 	return rc;
 }
 
+static void pass_note_on(struct sf_reverting *r, const char *note)
+{
+	if (!*note)
+		return;
+	if (r->job)
+		sf_job_note(r->job, "%s", note);
+	else
+		sf_log(SF_LOG_INFO, "VM '%s': %s", r->op->name, note);
+}
+
+/* One disk. Where there is no way back, nobody's wish to cancel is heard. */
+static int swap_disk(struct sf_reverting *r, size_t index, struct sf_err *err)
+{
+	struct sf_job deaf = {0};
+	bool heard = r->job && !r->swapped;
+	int rc = sf_volume_revert(r->volumes.list[index], &r->target->record.disks[index].object,
+				  heard ? r->job : &deaf, err);
+
+	if (rc == 0)
+		pass_note_on(r, deaf.note);
+	return rc;
+}
+
 static int swap(struct sf_reverting *r, struct sf_err *err)
 {
 	for (size_t i = 0; i < r->volumes.n; i++) {
 		const struct sf_object *object = &r->target->record.disks[i].object;
-		int rc = sf_volume_revert(r->volumes.list[i], object, r->swapped ? NULL : r->job, err);
+		int rc = swap_disk(r, i, err);
 
 		r->swapped = r->swapped || rc == 0 || rc == -EUCLEAN;
 		if (rc < 0)

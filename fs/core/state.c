@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,21 +64,51 @@ bool sf_state_is_reserved(const char *name)
 	return *name == '.';
 }
 
-static int check_empty(int dir, const char *path, struct sf_err *err)
+/* The first thing in it that is not snapfs's own; "" when there is none. */
+static int find_content(int dir, char name[static NAME_MAX + 1], struct sf_err *err)
 {
 	auto_fd int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	auto_dir DIR *stream = fd < 0 ? NULL : fdopendir(fd);
 	const struct dirent *entry;
 
 	if (!stream)
-		return sf_fail(err, -errno, "read state directory %s: %s", path, strerror(errno));
+		return sf_fail(err, -errno, "read the state directory: %s", strerror(errno));
 	(void)sf_take_fd(&fd); /* the stream's now */
-	while ((entry = readdir(stream)))
-		if (!sf_state_is_reserved(entry->d_name))
-			return sf_fail(err, -ENOTEMPTY,
-				       "%s is not a state directory of snapfs: it has no id and holds '%s'",
-				       path, entry->d_name);
+	do {
+		errno = 0;
+		entry = readdir(stream);
+	} while (entry && sf_state_is_reserved(entry->d_name));
+	if (!entry && errno)
+		return sf_fail(err, -errno, "read the state directory: %s", strerror(errno));
+	(void)snprintf(name, NAME_MAX + 1, "%s", entry ? entry->d_name : "");
 	return 0;
+}
+
+static int check_empty(int dir, const char *path, struct sf_err *err)
+{
+	char name[NAME_MAX + 1];
+	int rc = find_content(dir, name, err);
+
+	if (rc < 0)
+		return sf_wrap(err, rc, "%s", path);
+	if (*name)
+		return sf_fail(err, -ENOTEMPTY,
+			       "%s is not a state directory of snapfs: it has no id and holds '%s'", path,
+			       name);
+	return 0;
+}
+
+static int write_id(struct sf_state *state, const struct sf_id *id, struct sf_err *err)
+{
+	char line[SF_ID_TEXT + 1];
+	int rc;
+
+	sf_id_format(id, line);
+	line[SF_ID_TEXT - 1] = '\n';
+	rc = sf_durable_write(state->dir, ID_FILE, line, SF_ID_TEXT, err);
+	if (rc == 0)
+		state->id = *id;
+	return rc;
 }
 
 static int take_lock(struct sf_state *state, const char *path, struct sf_err *err)
@@ -94,7 +125,7 @@ static int take_lock(struct sf_state *state, const char *path, struct sf_err *er
 static int load_id(struct sf_state *state, const char *path, struct sf_err *err)
 {
 	auto_free char *text = NULL;
-	char line[SF_ID_TEXT + 1];
+	struct sf_id fresh;
 	size_t len;
 	int rc = sf_durable_read(state->dir, ID_FILE, SF_ID_TEXT, &text, &len, err);
 
@@ -102,10 +133,8 @@ static int load_id(struct sf_state *state, const char *path, struct sf_err *err)
 		rc = check_empty(state->dir, path, err);
 		if (rc < 0)
 			return rc;
-		state->id = sf_id_new();
-		sf_id_format(&state->id, line);
-		line[SF_ID_TEXT - 1] = '\n';
-		return sf_durable_write(state->dir, ID_FILE, line, SF_ID_TEXT, err);
+		fresh = sf_id_new();
+		return write_id(state, &fresh, err);
 	}
 	if (rc < 0)
 		return sf_wrap(err, rc, "state directory %s", path);
@@ -152,6 +181,37 @@ int sf_state_fd(const struct sf_state *state)
 	return state->dir;
 }
 
+int sf_state_is_blank(const struct sf_state *state, bool *ret, struct sf_err *err)
+{
+	char name[NAME_MAX + 1];
+	int rc = find_content(state->dir, name, err);
+
+	if (rc == 0)
+		*ret = !*name;
+	return rc;
+}
+
+int sf_state_adopt(struct sf_state *state, const struct sf_id *id, struct sf_err *err)
+{
+	char name[NAME_MAX + 1], own[SF_ID_TEXT], other[SF_ID_TEXT];
+	int rc;
+
+	if (sf_id_equal(&state->id, id))
+		return 0;
+	rc = find_content(state->dir, name, err);
+	if (rc < 0)
+		return rc;
+	sf_id_format(&state->id, own);
+	sf_id_format(id, other);
+	if (*name)
+		return sf_fail(
+			err, -ENOTEMPTY,
+			"the state directory has the identity %s and holds '%s': only an empty one can "
+			"take over %s",
+			own, name, other);
+	return write_id(state, id, err);
+}
+
 int sf_state_vm_dir(struct sf_state *state, const char *vm_dir, bool create, struct sf_err *err)
 {
 	struct sf_err why = {0};
@@ -184,6 +244,60 @@ int sf_state_read_record(int snapshot_dir, struct sf_record *ret, struct sf_err 
 	return rc < 0 ? rc : sf_record_parse(text, len, ret, err);
 }
 
+#define MAP_PREFIX "disk-"
+#define MAP_SUFFIX ".extents"
+
+void sf_state_map_name(const char *vdev, char name[static SF_STATE_MAP_NAME])
+{
+	(void)snprintf(name, SF_STATE_MAP_NAME, MAP_PREFIX "%.*s" MAP_SUFFIX, SF_VDEV_MAX, vdev);
+}
+
+/* Exactly what sf_state_map_name() makes, or what a crash leaves of writing it. */
+static bool is_map(const char *name)
+{
+	char vdev[SF_VDEV_MAX + 1] = "", map[SF_STATE_MAP_NAME], tmp[SF_STATE_MAP_NAME + 8];
+	const char *from = name + (*name == '.');
+	size_t len;
+
+	if (strncmp(from, MAP_PREFIX, strlen(MAP_PREFIX)) != 0)
+		return false;
+	from += strlen(MAP_PREFIX);
+	len = strcspn(from, ".");
+	if (len > SF_VDEV_MAX)
+		return false;
+	memcpy(vdev, from, len);
+	sf_state_map_name(vdev, map);
+	(void)snprintf(tmp, sizeof(tmp), ".%s" SF_DURABLE_TMP_SUFFIX, map);
+	return sf_vdev_check(vdev, NULL) == 0 && strcmp(name, *name == '.' ? tmp : map) == 0;
+}
+
+/* The next of them; NULL when there is none. */
+static const char *next_map(DIR *dir)
+{
+	const struct dirent *entry;
+
+	rewinddir(dir); /* the one before is gone */
+	while ((entry = readdir(dir)))
+		if (is_map(entry->d_name))
+			return entry->d_name;
+	return NULL;
+}
+
+static int remove_maps(int dir, struct sf_err *err)
+{
+	auto_fd int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	auto_dir DIR *stream = fd < 0 ? NULL : fdopendir(fd);
+	const char *name;
+	int rc = 0;
+
+	if (!stream)
+		return sf_fail(err, -errno, "list a snapshot's directory: %s", strerror(errno));
+	(void)sf_take_fd(&fd); /* the stream's now */
+	while (rc == 0 && (name = next_map(stream)))
+		rc = sf_durable_unlink(dir, name, err);
+	return rc;
+}
+
 int sf_state_remove_snapshot(int vm_dir, const char *name, struct sf_err *err)
 {
 	/*
@@ -200,6 +314,9 @@ int sf_state_remove_snapshot(int vm_dir, const char *name, struct sf_err *err)
 		return 0;
 	if (dir < 0)
 		return sf_fail(err, dir, "%s", why.text);
+	rc = remove_maps(dir, err);
+	if (rc < 0)
+		return rc;
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
 		rc = sf_durable_unlink(dir, files[i], err);
 		if (rc < 0)

@@ -4,7 +4,7 @@
  *
  *   id                       this directory's identity, carried by every volume that is created
  *   lock                     flock: one daemon at a time
- *   VM/NAME/meta.json        a record; memory.sav beside it
+ *   VM/NAME/meta.json        a record; memory.sav beside it, and what storages told of holes: disk-VDEV.extents
  *   VM/.UUID/                a snapshot being deleted: its name is free already
  *   VM/.aside-NAME           a record that could not be read, set aside for a person to look at
  *   VM/revert.json           the plan of a revert that is under way
@@ -37,6 +37,13 @@ int sf_state_open(const char *path, struct sf_state **ret, struct sf_err *err);
 void sf_state_close(struct sf_state *state);
 struct sf_id sf_state_id(const struct sf_state *state);
 int sf_state_fd(const struct sf_state *state);
+/* Whether it has no VM's directory, nor anything else but its own files. */
+int sf_state_is_blank(const struct sf_state *state, bool *ret, struct sf_err *err);
+/*
+ * Takes over, durably, the identity of a state directory that was lost, and with it what it owned.
+ * -ENOTEMPTY unless blank; the identity that it has already is success in any case.
+ */
+int sf_state_adopt(struct sf_state *state, const struct sf_id *id, struct sf_err *err);
 
 /* Names in the state directory that no VM's directory can have. */
 bool sf_state_is_reserved(const char *name);
@@ -50,8 +57,12 @@ int sf_state_vm_dir(struct sf_state *state, const char *vm_dir, bool create, str
 int sf_state_write_record(int snapshot_dir, const struct sf_record *record, struct sf_err *err);
 int sf_state_read_record(int snapshot_dir, struct sf_record *ret, struct sf_err *err);
 
+/* "disk-" + vdev + ".extents" and its NUL: where the map of a disk's holes is kept. */
+#define SF_STATE_MAP_NAME (SF_VDEV_MAX + 14)
+void sf_state_map_name(const char *vdev, char name[static SF_STATE_MAP_NAME]);
+
 /*
- * Removes a snapshot's directory with what snapfs puts there: memory.sav, meta.json last, temporary files.
+ * Removes a snapshot's directory with what snapfs puts there: memory.sav, maps, meta.json last, temporary files.
  * -ENOTEMPTY when someone else put things there. One that is gone is success.
  */
 int sf_state_remove_snapshot(int vm_dir, const char *name, struct sf_err *err);

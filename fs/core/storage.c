@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The only door to the storages. What goes in is checked so that backends need not, what comes out is checked
- * so that a confused backend becomes -EPROTO here and not wrong bytes later. Keeps no state; any thread.
+ * The only door to the storages, together with storage_tell.c. What goes in is checked so that backends need not,
+ * what comes out is checked so that a confused backend becomes -EPROTO here and not wrong bytes later. Keeps no
+ * state; any thread.
  */
-#include "storage.h"
+#include "storage_impl.h"
 
-#include "call.h"
+#include "extents.h"
 #include "image.h"
 
 #include <assert.h>
@@ -18,16 +19,6 @@
 #define ROUNDING (1024 * 1024)
 /* What a record keeps of a method's name, with its NUL. */
 #define METHOD_MAX 16
-
-static struct sf_call call_on(const struct sf_storage *storage, const char *slot, const char *what)
-{
-	return (struct sf_call){.room = "storage", .backend = storage->ops->name, .slot = slot, .what = what};
-}
-
-static bool text_ok(const char *text, size_t max)
-{
-	return text[0] && memchr(text, '\0', max);
-}
 
 /* --- The set --- */
 
@@ -77,7 +68,7 @@ static int check_disk(const char *vm, const struct sf_disk *disk, struct sf_err 
 	rc = sf_vdev_check(disk->vdev, err);
 	if (rc < 0)
 		return sf_wrap(err, rc, "VM '%s'", vm);
-	if (!text_ok(disk->spec, sizeof(disk->spec)))
+	if (!sf_text_ok(disk->spec, sizeof(disk->spec)))
 		return sf_fail(err, -EINVAL, "disk %s of VM '%s' has no specification", disk->vdev, vm);
 	return 0;
 }
@@ -102,7 +93,7 @@ static int check_volume(struct sf_call *call, const struct sf_storage *storage, 
 
 	if (!volume)
 		return sf_call_broken(call, "returned no volume");
-	if (volume->storage == storage && text_ok(volume->origin, sizeof(volume->origin)))
+	if (volume->storage == storage && sf_text_ok(volume->origin, sizeof(volume->origin)))
 		return 0;
 	rc = sf_call_broken(call,
 			    volume->storage == storage ? "gave no origin" : "gave another storage's volume");
@@ -122,7 +113,7 @@ int sf_volume_open(const struct sf_storages *set, const char *vm, const struct s
 		rc = find_claimer(set, disk, &storage, err);
 	if (rc < 0)
 		return rc;
-	call = call_on(storage, "volume_open", disk->spec);
+	call = sf_storage_call(storage, "volume_open", disk->spec);
 	rc = storage->ops->volume_open(storage, vm, disk, &volume, &call.err);
 	if (rc == 0)
 		rc = check_volume(&call, storage, volume);
@@ -138,7 +129,7 @@ void sf_volume_close(struct sf_volume *volume)
 
 	if (!volume)
 		return;
-	call = call_on(volume->storage, "volume_close", "a volume");
+	call = sf_storage_call(volume->storage, "volume_close", "a volume");
 	volume->storage->ops->volume_close(volume);
 	(void)sf_call_end(&call, 0, NULL); /* for the log: it cannot fail */
 }
@@ -152,14 +143,14 @@ static int check_sizes(struct sf_call *call, uint64_t size, uint64_t allocated, 
 	if (allocated > size && allocated - size > (ROUNDING - size % ROUNDING) % ROUNDING)
 		return sf_call_broken(call, "gave %llu allocated bytes for a size of %llu",
 				      (unsigned long long)allocated, (unsigned long long)size);
-	if (!method || !text_ok(method, METHOD_MAX))
+	if (!method || !sf_text_ok(method, METHOD_MAX))
 		return sf_call_broken(call, "gave no method of at most %d bytes", METHOD_MAX - 1);
 	return 0;
 }
 
 int sf_volume_stat(struct sf_volume *volume, struct sf_volume_stat *ret, struct sf_err *err)
 {
-	struct sf_call call = call_on(volume->storage, "volume_stat", volume->origin);
+	struct sf_call call = sf_storage_call(volume->storage, "volume_stat", volume->origin);
 	struct sf_volume_stat st = {0};
 	int rc = volume->storage->ops->volume_stat(volume, &st, &call.err);
 
@@ -187,7 +178,7 @@ static int check_range(struct sf_volume *volume, size_t len, uint64_t off, struc
 
 int sf_volume_read(struct sf_volume *volume, void *buf, size_t len, uint64_t off, struct sf_err *err)
 {
-	struct sf_call call = call_on(volume->storage, "volume_read", volume->origin);
+	struct sf_call call = sf_storage_call(volume->storage, "volume_read", volume->origin);
 	int rc = check_range(volume, len, off, err);
 
 	if (rc < 0 || len == 0)
@@ -198,7 +189,7 @@ int sf_volume_read(struct sf_volume *volume, void *buf, size_t len, uint64_t off
 
 int sf_volume_write(struct sf_volume *volume, const void *buf, size_t len, uint64_t off, struct sf_err *err)
 {
-	struct sf_call call = call_on(volume->storage, "volume_write", volume->origin);
+	struct sf_call call = sf_storage_call(volume->storage, "volume_write", volume->origin);
 	int rc = check_range(volume, len, off, err);
 
 	if (rc < 0 || len == 0)
@@ -209,7 +200,7 @@ int sf_volume_write(struct sf_volume *volume, const void *buf, size_t len, uint6
 
 int sf_volume_hold(struct sf_volume *volume, struct sf_err *err)
 {
-	struct sf_call call = call_on(volume->storage, "hold", volume->origin);
+	struct sf_call call = sf_storage_call(volume->storage, "hold", volume->origin);
 	const struct sf_storage_ops *ops = volume->storage->ops;
 
 	return sf_call_end(&call, ops->hold ? ops->hold(volume, &call.err) : 0, err);
@@ -217,7 +208,7 @@ int sf_volume_hold(struct sf_volume *volume, struct sf_err *err)
 
 int sf_volume_hold_check(struct sf_volume *volume, struct sf_err *err)
 {
-	struct sf_call call = call_on(volume->storage, "hold_check", volume->origin);
+	struct sf_call call = sf_storage_call(volume->storage, "hold_check", volume->origin);
 	const struct sf_storage_ops *ops = volume->storage->ops;
 
 	return sf_call_end(&call, ops->hold_check ? ops->hold_check(volume, &call.err) : 0, err);
@@ -225,7 +216,7 @@ int sf_volume_hold_check(struct sf_volume *volume, struct sf_err *err)
 
 void sf_volume_release(struct sf_volume *volume)
 {
-	struct sf_call call = call_on(volume->storage, "release", volume->origin);
+	struct sf_call call = sf_storage_call(volume->storage, "release", volume->origin);
 
 	if (volume->storage->ops->release)
 		volume->storage->ops->release(volume);
@@ -234,7 +225,7 @@ void sf_volume_release(struct sf_volume *volume)
 
 static int check_space(struct sf_call *call, const struct sf_space *space)
 {
-	if (!text_ok(space->pool, sizeof(space->pool)))
+	if (!sf_text_ok(space->pool, sizeof(space->pool)))
 		return sf_call_broken(call, "gave a pool without a name");
 	if (space->free_bytes > space->total_bytes)
 		return sf_call_broken(call, "gave %llu free bytes of %llu",
@@ -245,7 +236,7 @@ static int check_space(struct sf_call *call, const struct sf_space *space)
 
 int sf_volume_space(struct sf_volume *volume, struct sf_space *ret, struct sf_err *err)
 {
-	struct sf_call call = call_on(volume->storage, "space", volume->origin);
+	struct sf_call call = sf_storage_call(volume->storage, "space", volume->origin);
 	struct sf_space space = {0};
 	int rc = volume->storage->ops->space(volume, &space, &call.err);
 
@@ -265,7 +256,7 @@ static int check_object(const struct sf_object *object, struct sf_err *err)
 
 	if (sf_id_equal(&object->token, &none))
 		return sf_fail(err, -EINVAL, "the snapshot of a volume has no token");
-	if (!text_ok(object->origin, sizeof(object->origin)))
+	if (!sf_text_ok(object->origin, sizeof(object->origin)))
 		return sf_fail(err, -EINVAL, "the snapshot of a volume has no origin");
 	return 0;
 }
@@ -309,7 +300,7 @@ static int check_cost_args(const struct sf_volume *volume, enum sf_purpose purpo
 int sf_volume_cost(struct sf_volume *volume, enum sf_purpose purpose, const struct sf_object *object,
 		   struct sf_space *ret_pool, uint64_t *ret_need_bytes, struct sf_err *err)
 {
-	struct sf_call call = call_on(volume->storage, "cost", volume->origin);
+	struct sf_call call = sf_storage_call(volume->storage, "cost", volume->origin);
 	struct sf_space pool = {0};
 	uint64_t need = 0;
 	int rc = check_cost_args(volume, purpose, object, err);
@@ -330,7 +321,7 @@ int sf_volume_cost(struct sf_volume *volume, enum sf_purpose purpose, const stru
 int sf_volume_revert(struct sf_volume *volume, const struct sf_object *object, struct sf_job *job,
 		     struct sf_err *err)
 {
-	struct sf_call call = call_on(volume->storage, "revert", volume->origin);
+	struct sf_call call = sf_storage_call(volume->storage, "revert", volume->origin);
 	int rc = check_own(volume, object, err);
 
 	if (rc < 0)
@@ -342,7 +333,7 @@ int sf_volume_revert(struct sf_volume *volume, const struct sf_object *object, s
 int sf_object_create(struct sf_volume *volume, const struct sf_object *object, struct sf_job *job,
 		     struct sf_object_stat *ret, struct sf_err *err)
 {
-	struct sf_call call = call_on(volume->storage, "create", volume->origin);
+	struct sf_call call = sf_storage_call(volume->storage, "create", volume->origin);
 	struct sf_object_stat st = {0};
 	int rc = check_own(volume, object, err);
 
@@ -361,7 +352,7 @@ int sf_object_create(struct sf_volume *volume, const struct sf_object *object, s
 
 int sf_object_settle(struct sf_storage *storage, const struct sf_object *object, struct sf_err *err)
 {
-	struct sf_call call = call_on(storage, "settle", object->origin);
+	struct sf_call call = sf_storage_call(storage, "settle", object->origin);
 	int rc = check_object(object, err);
 
 	if (rc < 0)
@@ -373,7 +364,7 @@ int sf_object_settle(struct sf_storage *storage, const struct sf_object *object,
 int sf_object_stat(struct sf_storage *storage, const struct sf_object *object, struct sf_object_stat *ret,
 		   struct sf_err *err)
 {
-	struct sf_call call = call_on(storage, "stat", object->origin);
+	struct sf_call call = sf_storage_call(storage, "stat", object->origin);
 	struct sf_object_stat st = {0};
 	int rc = check_object(object, err);
 
@@ -390,7 +381,7 @@ int sf_object_stat(struct sf_storage *storage, const struct sf_object *object, s
 
 int sf_object_remove(struct sf_storage *storage, const struct sf_object *object, struct sf_err *err)
 {
-	struct sf_call call = call_on(storage, "remove", object->origin);
+	struct sf_call call = sf_storage_call(storage, "remove", object->origin);
 	int rc = check_object(object, err);
 
 	if (rc < 0)
@@ -399,42 +390,16 @@ int sf_object_remove(struct sf_storage *storage, const struct sf_object *object,
 	return sf_call_end(&call, rc, err);
 }
 
-struct listing {
-	struct sf_call *call;
-	sf_object_fn *fn;
-	void *arg;
-	int rc; /* of fn's first failure */
-	struct sf_err err;
-};
-
-static int check_listed(void *arg, const struct sf_id *token, const char *where, struct sf_err *err)
+int sf_object_relabel(struct sf_storage *storage, const struct sf_object *object, struct sf_err *err)
 {
-	static const struct sf_id none;
-	struct listing *listing = arg;
+	struct sf_call call = sf_storage_call(storage, "relabel", object->origin);
+	int rc = check_object(object, err);
 
-	if (!token || sf_id_equal(token, &none) || !where || !*where)
-		return sf_call_broken(listing->call, "named an object without token or place");
-	if (listing->rc == 0)
-		listing->rc = listing->fn(listing->arg, token, where, &listing->err);
-	if (listing->rc < 0 && err)
-		*err = listing->err;
-	return listing->rc;
-}
-
-int sf_object_list(struct sf_storage *storage, const char *origin, sf_object_fn *fn, void *arg,
-		   struct sf_err *err)
-{
-	struct sf_call call = call_on(storage, "list", origin);
-	struct listing listing = {.call = &call, .fn = fn, .arg = arg};
-	int rc;
-
-	if (!text_ok(origin, SF_ORIGIN_MAX))
-		return sf_fail(err, -EINVAL, "list: there is no origin");
-	rc = storage->ops->list(storage, origin, check_listed, &listing, &call.err);
-	if (listing.rc < 0) {
-		rc = listing.rc;
-		call.err = listing.err;
-	}
+	if (rc == 0)
+		rc = check_labels(object, err);
+	if (rc < 0)
+		return rc;
+	rc = storage->ops->relabel ? storage->ops->relabel(storage, object, &call.err) : 0;
 	return sf_call_end(&call, rc, err);
 }
 
@@ -451,7 +416,7 @@ static int check_image(struct sf_call *call, struct sf_image *image)
 int sf_object_image(struct sf_storage *storage, const struct sf_object *object, struct sf_image **ret,
 		    struct sf_err *err)
 {
-	struct sf_call call = call_on(storage, "image_open", object->origin);
+	struct sf_call call = sf_storage_call(storage, "image_open", object->origin);
 	struct sf_image *image = NULL;
 	int rc = check_object(object, err);
 
@@ -463,5 +428,27 @@ int sf_object_image(struct sf_storage *storage, const struct sf_object *object, 
 	rc = sf_call_end(&call, rc, err);
 	if (rc == 0)
 		*ret = image;
+	return rc;
+}
+
+int sf_object_map(struct sf_storage *storage, const struct sf_object *object, uint64_t size_bytes,
+		  struct sf_extents *ret, struct sf_err *err)
+{
+	struct sf_call call = sf_storage_call(storage, "map", object->origin);
+	struct sf_extents extents = {.size_bytes = size_bytes};
+	int rc = check_object(object, err);
+
+	if (rc < 0)
+		return rc;
+	if (!storage->ops->map)
+		return sf_fail(err, -EOPNOTSUPP, "storage %s keeps no maps", storage->ops->name);
+	rc = storage->ops->map(storage, object, &extents, &call.err);
+	if (rc == 0 && extents.size_bytes != size_bytes)
+		rc = sf_call_broken(&call, "gave the map of another image");
+	rc = sf_call_end(&call, rc, err);
+	if (rc < 0)
+		sf_extents_fini(&extents);
+	else
+		*ret = extents;
 	return rc;
 }

@@ -27,6 +27,7 @@
 #include <stdint.h>
 
 struct sf_err;
+struct sf_extents;
 struct sf_image;
 struct sf_job;
 struct sf_storage;
@@ -48,8 +49,14 @@ struct sf_object {
 	struct sf_id token;
 	char origin[SF_ORIGIN_MAX]; /* the volume's canonical name: struct sf_volume.origin */
 	char vdev[SF_VDEV_MAX + 1];
-	char vm[SF_NAME_MAX + 1];       /* readable only; for tags */
-	char snapshot[SF_NAME_MAX + 1]; /* readable only; for tags */
+
+	/* Labels: what a storage that can writes down beside the object, so that lost records can be rebuilt. */
+	struct sf_id uuid;      /* of the snapshot that this is a part of */
+	unsigned index, ndisks; /* which of its disks, boot disk first, of how many; ndisks 0: not known */
+	uint64_t taken_ns;      /* the instant, CLOCK_REALTIME */
+	char vm[SF_NAME_MAX + 1];
+	char vm_uuid[SF_VM_UUID];
+	char snapshot[SF_NAME_MAX + 1];
 };
 
 struct sf_object_stat {
@@ -74,13 +81,30 @@ struct sf_space {
 
 enum sf_purpose { SF_FOR_CREATE, SF_FOR_REVERT };
 
-typedef int sf_object_fn(void *arg, const struct sf_id *token, const char *where, struct sf_err *err);
+/* object: its token and, where the storage keeps them (ndisks is not 0), origin, vdev and labels. */
+typedef int sf_object_fn(void *arg, const struct sf_object *object, const char *where, struct sf_err *err);
+
+/* A snapshot of a volume that is not ours. state_id: whose of snapfs it is; NULL: nobody's. */
+typedef int sf_stranger_fn(void *arg, const char *where, const struct sf_id *state_id, struct sf_err *err);
+
+/* How full something is that can run full while snapshots live in it. */
+struct sf_usage {
+	const char *kind; /* "pool data", "pool metadata", "COW store" */
+	char pool[64];    /* as in struct sf_space; where it is */
+	char subject[SF_ORIGIN_MAX];
+	char origin[SF_ORIGIN_MAX]; /* the volume whose snapshot it is; empty: several volumes' */
+	uint64_t used_bytes;
+	uint64_t total_bytes;
+	char problem[256]; /* a sentence when somebody should do something; empty otherwise */
+};
+
+typedef void sf_usage_fn(void *arg, const struct sf_usage *usage);
 
 /* Slots are required unless marked optional. Arguments arrive checked. Failures leave outputs untouched. */
 struct sf_storage_ops {
 	const char *name; /* "file"; stored in meta.json, so it never changes */
 
-	/* Whether this backend serves disks specified so. By form and stat only: quick, changes nothing. */
+	/* Whether this backend serves disks specified so. Quick, changes nothing. */
 	bool (*claims)(struct sf_storage *storage, const char *spec);
 
 	/*
@@ -135,9 +159,19 @@ struct sf_storage_ops {
 	 */
 	int (*list)(struct sf_storage *storage, const char *origin, sf_object_fn *fn, void *arg,
 		    struct sf_err *err);
+	/* The labels have changed (a rename): writes them anew. Optional: it keeps none. */
+	int (*relabel)(struct sf_storage *storage, const struct sf_object *object, struct sf_err *err);
+	/* As list, for snapshots of the volume without our state id. Optional: it cannot tell. */
+	int (*strangers)(struct sf_volume *volume, sf_stranger_fn *fn, void *arg, struct sf_err *err);
 
 	int (*image_open)(struct sf_storage *storage, const struct sf_object *object, struct sf_image **ret,
 			  struct sf_err *err);
+	/*
+	 * Where the object holds data, from the storage's own metadata; may take long. Optional: the image
+	 * itself tells. Adds to *ret, whose size_bytes is set; -EOPNOTSUPP when this object has no such map.
+	 */
+	int (*map)(struct sf_storage *storage, const struct sf_object *object, struct sf_extents *ret,
+		   struct sf_err *err);
 
 	/*
 	 * Gives the live volume the object's content; the object stays as it is. At every instant, a crash
@@ -149,6 +183,13 @@ struct sf_storage_ops {
 		      struct sf_err *err);
 
 	int (*space)(struct sf_volume *volume, struct sf_space *ret, struct sf_err *err);
+	/*
+	 * Looks after what lives in the storage: waits until something happens, at most wait_ms and not once
+	 * wake_fd is readable; then enlarges what runs full, lays idle what nobody reads, and calls fn for
+	 * everything that can run full. Called again and again from a thread of its own. Optional.
+	 */
+	int (*watch)(struct sf_storage *storage, int wake_fd, unsigned wait_ms, sf_usage_fn *fn, void *arg,
+		     struct sf_err *err);
 	void (*close)(struct sf_storage *storage);
 };
 
@@ -205,7 +246,15 @@ int sf_object_stat(struct sf_storage *storage, const struct sf_object *object, s
 int sf_object_remove(struct sf_storage *storage, const struct sf_object *object, struct sf_err *err);
 int sf_object_list(struct sf_storage *storage, const char *origin, sf_object_fn *fn, void *arg,
 		   struct sf_err *err);
+int sf_object_relabel(struct sf_storage *storage, const struct sf_object *object, struct sf_err *err);
 int sf_object_image(struct sf_storage *storage, const struct sf_object *object, struct sf_image **ret,
 		    struct sf_err *err);
+/* -EOPNOTSUPP: there is none. *ret: uninitialised before, untouched on failure. */
+int sf_object_map(struct sf_storage *storage, const struct sf_object *object, uint64_t size_bytes,
+		  struct sf_extents *ret, struct sf_err *err);
+int sf_volume_strangers(struct sf_volume *volume, sf_stranger_fn *fn, void *arg, struct sf_err *err);
+/* -EOPNOTSUPP: this storage needs no watching. */
+int sf_storage_watch(struct sf_storage *storage, int wake_fd, unsigned wait_ms, sf_usage_fn *fn, void *arg,
+		     struct sf_err *err);
 
 #endif

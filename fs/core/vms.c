@@ -166,19 +166,40 @@ void sf_engine_refresh(struct sf_engine *engine)
 	}
 }
 
+static struct sf_engine_vm *known_or_gone(struct sf_engine *engine, const char *uuid, const char *name)
+{
+	struct sf_engine_vm *vm = by_identity(engine, uuid, name);
+
+	if (vm)
+		return vm;
+	vm = add_vm(engine, sf_vm_id(uuid, name));
+	if (!vm)
+		return NULL;
+	(void)snprintf(vm->desc.name, sizeof(vm->desc.name), "%s", name);
+	(void)snprintf(vm->desc.uuid, sizeof(vm->desc.uuid), "%s", uuid);
+	return vm;
+}
+
+int sf_engine_vm_of(struct sf_engine *engine, const char *uuid, const char *name, struct sf_engine_vm **ret)
+{
+	auto_unlock pthread_mutex_t *held = sf_lock(&engine->lock);
+	struct sf_engine_vm *vm = known_or_gone(engine, uuid, name);
+
+	if (!vm)
+		return -ENOMEM;
+	show(engine, vm);
+	*ret = vm;
+	return 0;
+}
+
 int sf_engine_add_gone(struct sf_engine *engine, const char *uuid, const char *name, const char *dir,
 		       struct sf_engine_vm **ret)
 {
 	auto_unlock pthread_mutex_t *held = sf_lock(&engine->lock);
-	struct sf_engine_vm *vm = by_identity(engine, uuid, name);
+	struct sf_engine_vm *vm = known_or_gone(engine, uuid, name);
 
-	if (!vm) {
-		vm = add_vm(engine, sf_vm_id(uuid, name));
-		if (!vm)
-			return -ENOMEM;
-		(void)snprintf(vm->desc.name, sizeof(vm->desc.name), "%s", name);
-		(void)snprintf(vm->desc.uuid, sizeof(vm->desc.uuid), "%s", uuid);
-	}
+	if (!vm)
+		return -ENOMEM;
 	if (*vm->dir)
 		return -EEXIST;
 	(void)snprintf(vm->dir, sizeof(vm->dir), "%s", dir);

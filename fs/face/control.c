@@ -209,20 +209,25 @@ int sf_control_parse_hold(const char *value, size_t len, bool *ret, struct sf_er
 	return refuse_word(word, "is not one of 1, yes, 0, no", err);
 }
 
-static json_t *outcome_object(const char *vm, const char *name, int rc, const struct sf_err *err)
+static json_t *outcome_object(const char *vm, const char *name, const char *note, int rc,
+			      const struct sf_err *err)
 {
 	char path[2 * SF_NAME_MAX + 2];
+	json_t *root;
 
 	if (rc < 0)
 		return json_pack("{s:b, s:s, s:o}", "ok", 0, "errno", sf_errno_name(rc), "error",
 				 sf_json_lossy(err->text));
 	(void)snprintf(path, sizeof(path), "%s/%s", vm, name);
-	return json_pack("{s:b, s:s, s:s, s:s}", "ok", 1, "vm", vm, "name", name, "path", path);
+	root = json_pack("{s:b, s:s, s:s, s:s}", "ok", 1, "vm", vm, "name", name, "path", path);
+	if (root && *note)
+		json_object_set_new(root, "note", sf_json_lossy(note));
+	return root;
 }
 
-char *sf_control_outcome(const char *vm, const char *name, int rc, const struct sf_err *err)
+char *sf_control_outcome(const char *vm, const char *name, const char *note, int rc, const struct sf_err *err)
 {
-	auto_json json_t *root = outcome_object(vm, name, rc, err);
+	auto_json json_t *root = outcome_object(vm, name, note, rc, err);
 	size_t len = root ? json_dumpb(root, NULL, 0, JSON_COMPACT) : 0;
 	char *text = len ? malloc(len + 2) : NULL;
 

@@ -39,8 +39,9 @@ int sf_control_parse_hold(const char *value, size_t len, bool *ret, struct sf_er
 
 /*
  * What .create reads back, one line of JSON, allocated; NULL when out of memory. rc 0: name is the new
- * snapshot's.
+ * snapshot's, and note (empty: none) what its user should know besides.
  */
-char *sf_control_outcome(const char *vm, const char *name, int rc, const struct sf_err *err);
+char *sf_control_outcome(const char *vm, const char *name, const char *note, int rc,
+			 const struct sf_err *err);
 
 #endif

@@ -157,7 +157,9 @@ static void run_revert(struct sf_task *task)
 /* A write that fails leaves the writer's position where it was, and that is where its next read is. */
 static void answer(struct change *change, int rc, const struct sf_err *err)
 {
-	sf_data_answer(change->handle, sf_control_outcome(change->vm, change->name, rc, err),
+	const char *note = change->task.job.note;
+
+	sf_data_answer(change->handle, sf_control_outcome(change->vm, change->name, note, rc, err),
 		       rc < 0 ? change->off : change->off + change->written);
 }
 

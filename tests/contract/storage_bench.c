@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "storage_bench.h"
 
+#include "base/clock.h"
+#include "core/mapped.h"
+
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -119,7 +122,13 @@ void bench_check_disk(struct bench *bench, size_t disk)
 
 struct sf_object bench_object(struct bench *bench, size_t disk)
 {
-	struct sf_object object = {.token = sf_id_new(), .vm = CONTRACT_VM, .snapshot = "of the contract"};
+	struct sf_object object = {.token = sf_id_new(),
+				   .uuid = sf_id_new(),
+				   .index = (unsigned)disk,
+				   .ndisks = CONTRACT_DISKS,
+				   .taken_ns = sf_clock_real_ns(),
+				   .vm = CONTRACT_VM,
+				   .snapshot = "of the contract"};
 
 	memcpy(object.origin, bench->volumes[disk]->origin, sizeof(object.origin));
 	memcpy(object.vdev, bench->disks[disk].vdev, sizeof(object.vdev));
@@ -148,7 +157,8 @@ struct sf_image *bench_image(struct bench *bench, const struct sf_object *object
 {
 	struct sf_image *image = NULL;
 
-	contract_ok(sf_object_image(bench_storage(bench), object, &image, &bench->err), &bench->err);
+	contract_ok(sf_object_image_mapped(bench_storage(bench), object, -1, "", &image, &bench->err),
+		    &bench->err);
 	assert_int_equal(image->size_bytes, bench->size);
 	return image;
 }
@@ -185,13 +195,13 @@ struct count {
 	size_t n;
 };
 
-static int count_object(void *arg, const struct sf_id *token, const char *where, struct sf_err *err)
+static int count_object(void *arg, const struct sf_object *object, const char *where, struct sf_err *err)
 {
 	struct count *count = arg;
 
 	(void)where; /* the door has checked it */
 	(void)err;
-	count->n += !count->token || sf_id_equal(count->token, token);
+	count->n += !count->token || sf_id_equal(count->token, &object->token);
 	return 0;
 }
 

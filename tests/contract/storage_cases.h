@@ -10,9 +10,11 @@ struct contract_case;
 /* What a case can need of a storage. */
 #define NEEDS_HOLES   1U
 #define NEEDS_WRITERS 2U
+#define NEEDS_LABELS  4U
 
 size_t storage_disk_cases(const struct contract_case **ret);
 size_t storage_object_cases(const struct contract_case **ret);
 size_t storage_image_cases(const struct contract_case **ret);
+size_t storage_label_cases(const struct contract_case **ret);
 
 #endif

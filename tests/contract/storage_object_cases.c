@@ -96,9 +96,9 @@ static void snapshots_outlive_the_process_that_took_them(void **state)
 	bench_check_snap(bench, snap);
 }
 
-static int stop_listing(void *arg, const struct sf_id *token, const char *where, struct sf_err *err)
+static int stop_listing(void *arg, const struct sf_object *object, const char *where, struct sf_err *err)
 {
-	(void)token;
+	(void)object;
 	++*(unsigned *)arg;
 	return sf_fail(err, -ECANCELED, "enough at %s", where);
 }

@@ -9,14 +9,16 @@ int contract_storage_run(const struct contract_storage *driver)
 		storage_disk_cases,
 		storage_object_cases,
 		storage_image_cases,
+		storage_label_cases,
 	};
-	static const char *const abilities[] = {"tell holes", "be opened behind its back"};
+	static const char *const abilities[] = {"tell holes", "be opened behind its back", "keep labels"};
 	const struct contract_run run = {
 		.name = driver->name,
 		.subjects = subjects,
 		.nsubjects = sizeof(subjects) / sizeof(subjects[0]),
 		.abilities = abilities,
-		.able = (driver->holes ? NEEDS_HOLES : 0U) | (driver->open_writer ? NEEDS_WRITERS : 0U),
+		.able = (driver->holes ? NEEDS_HOLES : 0U) | (driver->open_writer ? NEEDS_WRITERS : 0U) |
+			(driver->labels ? NEEDS_LABELS : 0U),
 		.setup = bench_setup,
 		.teardown = bench_teardown,
 		.driver = driver,

@@ -50,7 +50,8 @@ struct contract_storage {
 	 * descriptor or -errno.
 	 */
 	int (*open_writer)(void *ground, const struct sf_disk *disk);
-	bool holes; /* what was never written is a hole in images */
+	bool holes;  /* what was never written is a hole in images */
+	bool labels; /* objects keep what they are labelled with; snapshots of others are seen */
 	const struct contract_refusal *refusals;
 	size_t nrefusals;
 };

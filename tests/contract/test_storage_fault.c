@@ -74,6 +74,7 @@ int main(void)
 		.teardown = teardown,
 		.open = open_storage,
 		.holes = true,
+		.labels = true,
 		.refusals = refusals,
 		.nrefusals = 1,
 	};

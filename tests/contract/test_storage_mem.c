@@ -52,6 +52,7 @@ int main(void)
 		.teardown = teardown,
 		.open = open_storage,
 		.holes = true,
+		.labels = true,
 		.refusals = refusals,
 		.nrefusals = sizeof(refusals) / sizeof(refusals[0]),
 	};

@@ -70,12 +70,12 @@ char *listing_files(const struct stage *stage, const char *name, bool details)
 	return text;
 }
 
-static int list_object(void *arg, const struct sf_id *token, const char *where, struct sf_err *err)
+static int list_object(void *arg, const struct sf_object *object, const char *where, struct sf_err *err)
 {
 	char text[SF_ID_TEXT];
 
 	(void)where, (void)err;
-	sf_id_format(token, text);
+	sf_id_format(&object->token, text);
 	(void)fprintf(arg, "object %s\n", text);
 	return 0;
 }

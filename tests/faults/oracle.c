@@ -309,14 +309,14 @@ static void check_files(const struct survey *survey)
 	check_owned(survey, "images", images);
 }
 
-static int check_object(void *arg, const struct sf_id *token, const char *where, struct sf_err *err)
+static int check_object(void *arg, const struct sf_object *object, const char *where, struct sf_err *err)
 {
 	const struct survey *survey = arg;
 
 	(void)err;
 	for (size_t i = 0; i < survey->n; i++)
 		for (size_t d = 0; d < survey->snapshots[i]->record.ndisks; d++)
-			if (sf_id_equal(&survey->snapshots[i]->record.disks[d].object.token, token))
+			if (sf_id_equal(&survey->snapshots[i]->record.disks[d].object.token, &object->token))
 				return 0;
 	stage_complain(survey->stage, "no record knows the volume %s", where);
 	return 0;

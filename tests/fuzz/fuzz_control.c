@@ -33,7 +33,7 @@ static void check_refusal(int rc, const struct sf_err *err)
 
 	if (rc >= 0)
 		return;
-	outcome = sf_control_outcome("web", "", rc, err);
+	outcome = sf_control_outcome("web", "", "", rc, err);
 	if (err->code != rc || !*err->text || !outcome ||
 	    strchr(outcome, '\n') != outcome + strlen(outcome) - 1)
 		abort();

@@ -42,6 +42,7 @@ struct fixture {
 	struct sf_hypervisor *hv;     /* what the engine uses */
 	struct sf_hypervisor *guests; /* the sim itself */
 	struct sf_engine *engine;
+	void (*dress)(struct sf_storage *mem); /* gives it further slots; NULL: as it is */
 };
 
 static inline void fixture_open(struct fixture *f, const char *faults)
@@ -55,6 +56,8 @@ static inline void fixture_open(struct fixture *f, const char *faults)
 	env.state_id = sf_state_id(state);
 	assert_int_equal(sf_fault_plan_new(faults, &f->plan, &err), 0);
 	assert_int_equal(sf_mem_open(&env, f->mem, &mem, &err), 0);
+	if (f->dress)
+		f->dress(mem);
 	assert_int_equal(sf_fault_storage(f->plan, mem, &faulty, &err), 0);
 	f->storages = (struct sf_storages){.nstorages = 0};
 	sf_storages_add(&f->storages, faulty);
@@ -208,9 +211,9 @@ static inline size_t fixture_count(struct fixture *f, const char *vm)
 	return info.nsnapshots;
 }
 
-static int count_object(void *arg, const struct sf_id *token, const char *where, struct sf_err *err)
+static int count_object(void *arg, const struct sf_object *object, const char *where, struct sf_err *err)
 {
-	(void)token;
+	(void)object;
 	(void)where;
 	(void)err;
 	++*(size_t *)arg;

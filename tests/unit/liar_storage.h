@@ -3,9 +3,11 @@
 #ifndef TESTS_UNIT_LIAR_STORAGE_H
 #define TESTS_UNIT_LIAR_STORAGE_H
 
+#include "core/extents.h"
 #include "core/image.h"
 #include "core/storage.h"
 
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -27,10 +29,16 @@ struct liar {
 	struct sf_id listed;
 	const char *where;
 	bool ignores_fn;
+	struct sf_range mapped; /* its map's one range */
+	uint64_t mapped_size;   /* 0: of the image that was asked about */
+	int map_rc;
+	void (*on_map)(struct liar *liar);
+	struct sf_usage usage;
 
 	/* What it saw. */
-	unsigned ncalls;
-	unsigned nclosed;
+	atomic_uint ncalls; /* any thread opens */
+	atomic_uint nclosed;
+	atomic_uint nmaps;
 };
 
 static struct liar *of(struct sf_storage *storage)
@@ -135,7 +143,8 @@ static int list(struct sf_storage *storage, const char *origin, sf_object_fn *fn
 		struct sf_err *err)
 {
 	const struct liar *liar = of(storage);
-	int rc = fn(arg, &liar->listed, liar->where, err);
+	const struct sf_object object = {.token = liar->listed};
+	int rc = fn(arg, &object, liar->where, err);
 
 	(void)origin;
 	if (!liar->ignores_fn && rc < 0)
@@ -173,6 +182,58 @@ static int space(struct sf_volume *volume, struct sf_space *ret, struct sf_err *
 	(void)err;
 	*ret = of(volume->storage)->space;
 	return answer(volume->storage);
+}
+
+/* --- the optional slots, which it has after liar_can_all() --- */
+
+static inline int relabel(struct sf_storage *storage, const struct sf_object *object, struct sf_err *err)
+{
+	(void)object;
+	(void)err;
+	return answer(storage);
+}
+
+static inline int strangers(struct sf_volume *volume, sf_stranger_fn *fn, void *arg, struct sf_err *err)
+{
+	int rc = fn(arg, of(volume->storage)->where, &of(volume->storage)->listed, err);
+
+	if (rc < 0 && !of(volume->storage)->ignores_fn)
+		return rc;
+	return answer(volume->storage);
+}
+
+static inline int map(struct sf_storage *storage, const struct sf_object *object, struct sf_extents *ret,
+		      struct sf_err *err)
+{
+	struct liar *liar = of(storage);
+
+	(void)object;
+	atomic_fetch_add(&liar->nmaps, 1);
+	if (liar->on_map)
+		liar->on_map(liar);
+	if (liar->map_rc < 0)
+		return liar->map_rc;
+	if (liar->mapped_size)
+		ret->size_bytes = liar->mapped_size;
+	return sf_extents_add(ret, liar->mapped.off, liar->mapped.len, err);
+}
+
+static inline int watch(struct sf_storage *storage, int wake_fd, unsigned wait_ms, sf_usage_fn *fn, void *arg,
+			struct sf_err *err)
+{
+	(void)wake_fd;
+	(void)wait_ms;
+	(void)err;
+	fn(arg, &of(storage)->usage);
+	return answer(storage);
+}
+
+static inline void liar_can_all(struct liar *liar)
+{
+	liar->ops.relabel = relabel;
+	liar->ops.strangers = strangers;
+	liar->ops.map = map;
+	liar->ops.watch = watch;
 }
 
 static void close_storage(struct sf_storage *storage)

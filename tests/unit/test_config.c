@@ -126,6 +126,65 @@ static void numbers_have_bounds(void **state)
 	refused("[snapfs]\nmax-snapshots = 99999999999999999999\n", "is not a number");
 }
 
+static void the_lvm_section_has_defaults(void **state)
+{
+	struct sf_config config = parsed("");
+	const struct sf_lvm_config *lvm = &config.lvm;
+
+	(void)state;
+	assert_int_equal(lvm->deadline_ms, 60000);
+	assert_int_equal(lvm->idle_ms, 30000);
+	assert_int_equal(lvm->cow_percent, 10);
+	assert_int_equal(lvm->cow_minimum_bytes, 64 << 20);
+	assert_int_equal(lvm->cow_extend_at, 70);
+	assert_int_equal(lvm->cow_extend_by, 20);
+	assert_int_equal(lvm->cow_ceiling, 100);
+	assert_int_equal(lvm->vg_reserve, 2);
+	assert_int_equal(lvm->pool_warn, 80);
+	assert_int_equal(lvm->pool_stop, 95);
+	sf_config_fini(&config);
+}
+
+static void every_lvm_key_is_read_in_its_unit(void **state)
+{
+	struct sf_config config = parsed("[lvm]\ndeadline = 3600\nidle = 0\ncow-size = 11\n"
+					 "cow-minimum = 1048576\ncow-extend-at = 12\ncow-extend-by = 13\n"
+					 "[vm web]\ndisks = /a.img\n"
+					 "[lvm]\ncow-ceiling = 14\nvg-reserve = 0\npool-warn = 15\n"
+					 "pool-stop = 16\n");
+	const struct sf_lvm_config *lvm = &config.lvm;
+
+	(void)state;
+	assert_int_equal(lvm->deadline_ms, 3600 * 1000);
+	assert_int_equal(lvm->idle_ms, 0);
+	assert_int_equal(lvm->cow_percent, 11);
+	assert_int_equal(lvm->cow_minimum_bytes, 1ULL << 40);
+	assert_int_equal(lvm->cow_extend_at, 12);
+	assert_int_equal(lvm->cow_extend_by, 13);
+	assert_int_equal(lvm->cow_ceiling, 14);
+	assert_int_equal(lvm->vg_reserve, 0);
+	assert_int_equal(lvm->pool_warn, 15);
+	assert_int_equal(lvm->pool_stop, 16);
+	sf_config_fini(&config);
+}
+
+static void what_lvm_does_not_know_is_refused(void **state)
+{
+	(void)state;
+	refused("[lvm]\nmemory = yes\n", "f:2: unknown key 'memory'");
+	refused("[snapfs]\nidle = 3\n", "f:2: unknown key 'idle'");
+	refused("[lvm]\nidle = \n", "f:2: idle: '' is not a number from 0 to 3600");
+	refused("[lvm]\nidle = soon\n", "f:2: idle: 'soon' is not a number from 0 to 3600");
+	refused("[lvm]\nidle = -1\n", "idle: '-1'");
+	refused("[lvm]\ndeadline = 0\n", "deadline: '0' is not a number from 1 to 3600");
+	refused("[lvm]\ncow-minimum = 1048577\n", "cow-minimum: '1048577' is not a number from 1 to 1048576");
+	refused("[lvm]\ncow-extend-at = 9\n", "cow-extend-at: '9' is not a number from 10 to 99");
+	refused("[lvm]\ncow-ceiling = 201\n", "cow-ceiling: '201' is not a number from 1 to 200");
+	refused("[lvm]\nvg-reserve = 91\n", "vg-reserve: '91' is not a number from 0 to 90");
+	refused("[lvm]\npool-stop = 10%\n", "pool-stop: '10%' is not a number from 1 to 100");
+	refused("[lvm]\npool-warn = 5\n[lvm]\npool-warn = 5\n", "f:4: 'pool-warn' is there twice");
+}
+
 static void broken_lines_are_refused(void **state)
 {
 	(void)state;
@@ -286,6 +345,9 @@ int main(void)
 		cmocka_unit_test(the_policy_of_an_unnamed_vm_is_the_default),
 		cmocka_unit_test(unknown_words_are_refused_by_name_and_line),
 		cmocka_unit_test(numbers_have_bounds),
+		cmocka_unit_test(the_lvm_section_has_defaults),
+		cmocka_unit_test(every_lvm_key_is_read_in_its_unit),
+		cmocka_unit_test(what_lvm_does_not_know_is_refused),
 		cmocka_unit_test(broken_lines_are_refused),
 		cmocka_unit_test(doubles_are_refused),
 		cmocka_unit_test(disks_are_absolute_and_not_empty),

@@ -259,15 +259,19 @@ static void hold_refuses_the_rest(void **state)
 static void an_outcome_is_one_line_of_json(void **state)
 {
 	struct sf_err err = {.code = -ENOSPC, .text = "pool \"p\" is full\n\xff"};
-	char *good = sf_control_outcome("web", "größe", 0, NULL);
-	char *bad = sf_control_outcome("web", "", -ENOSPC, &err);
+	char *good = sf_control_outcome("web", "größe", "", 0, NULL);
+	char *bad = sf_control_outcome("web", "", "not of interest now", -ENOSPC, &err);
+	char *noted = sf_control_outcome("web", "a", "half a store\xc3", 0, NULL);
 
 	(void)state;
 	assert_string_equal(good, "{\"ok\":true,\"vm\":\"web\",\"name\":\"größe\",\"path\":\"web/größe\"}\n");
 	assert_string_equal(bad,
 			    "{\"ok\":false,\"errno\":\"ENOSPC\",\"error\":\"pool \\\"p\\\" is full\\n?\"}\n");
+	assert_string_equal(noted, "{\"ok\":true,\"vm\":\"web\",\"name\":\"a\",\"path\":\"web/"
+				   "a\",\"note\":\"half a store?\"}\n");
 	free(good);
 	free(bad);
+	free(noted);
 }
 
 int main(void)

@@ -2,6 +2,7 @@
 /* The operations, on mem disks and sim guests. Crashes are the sweep's business (tests/faults). */
 #include "engine_fixture.h"
 
+#include "core/extents.h"
 #include "core/json.h"
 
 #include <poll.h>
@@ -401,6 +402,51 @@ static void a_missing_volume_makes_its_snapshot_broken(void **state)
 	assert_int_equal(sf_engine_delete(f->engine, fixture_vm(f, "web"), "a", NULL, NULL), 0);
 }
 
+/* The first 64 KiB are data: true of a sim guest's disk, whose first sector is all it writes. */
+static int map_start(struct sf_storage *storage, const struct sf_object *object, struct sf_extents *ret,
+		     struct sf_err *err)
+{
+	(void)storage;
+	(void)object;
+	return sf_extents_add(ret, 0, 65536, err);
+}
+
+static void give_maps(struct sf_storage *mem)
+{
+	static struct sf_storage_ops ops;
+
+	ops = *mem->ops;
+	ops.map = map_start;
+	mem->ops = &ops;
+}
+
+static void maps_of_holes_are_kept_beside_the_record(void **state)
+{
+	struct fixture *f = *state;
+	char path[200], other[200];
+
+	f->dress = give_maps;
+	fixture_reopen(f, "");
+	fixture_tick(f, 3);
+	fixture_create(f, "web", "a");
+	assert_int_equal(sf_engine_rename(f->engine, fixture_vm(f, "web"), "a", "b", NULL), 0);
+	assert_int_equal(fixture_disk_tick(f, "web", "b", 1), 3);
+	(void)snprintf(path, sizeof(path), "%s/web/b/disk-vdb.extents", f->state_dir);
+	(void)snprintf(other, sizeof(other), "%s/web/b/disk-vda.extents", f->state_dir);
+	assert_int_equal(access(path, F_OK), 0);
+	assert_int_equal(access(other, F_OK), -1);
+	fixture_reopen(f, "storage.map@*=EIO"); /* it is not asked for again */
+	assert_int_equal(fixture_disk_tick(f, "web", "b", 1), 3);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(fixture_disk_tick(f, "web", "b", 1), 3);
+	assert_int_equal(access(path, F_OK), -1);
+	fixture_reopen(f, "");
+	assert_int_equal(fixture_disk_tick(f, "web", "b", 1), 3);
+	assert_int_equal(sf_engine_delete(f->engine, fixture_vm(f, "web"), "b", NULL, NULL), 0);
+	(void)snprintf(path, sizeof(path), "%s/web", f->state_dir);
+	assert_int_equal(access(path, F_OK), -1);
+}
+
 static void the_cap_on_snapshots_names_itself(void **state)
 {
 	struct fixture *f = *state;
@@ -458,6 +504,7 @@ int main(void)
 		CASE(a_cancelled_create_undoes_itself),
 		CASE(a_torn_record_is_set_aside_and_the_rest_shown),
 		CASE(a_missing_volume_makes_its_snapshot_broken),
+		CASE(maps_of_holes_are_kept_beside_the_record),
 		CASE(the_cap_on_snapshots_names_itself),
 		CASE(documents_are_valid_json),
 	};

@@ -166,6 +166,73 @@ static void damaged_ram_is_noticed_before_anything_changes(void **state)
 			 0); /* needs no RAM */
 }
 
+static int (*plain_revert)(struct sf_volume *volume, const struct sf_object *object, struct sf_job *job,
+			   struct sf_err *err);
+
+static int revert_and_note(struct sf_volume *volume, const struct sf_object *object, struct sf_job *job,
+			   struct sf_err *err)
+{
+	sf_job_note(job, "%s was larger", object->vdev);
+	return plain_revert(volume, object, job, err);
+}
+
+static void give_notes(struct sf_storage *mem)
+{
+	static struct sf_storage_ops ops;
+
+	ops = *mem->ops;
+	plain_revert = ops.revert;
+	ops.revert = revert_and_note;
+	mem->ops = &ops;
+}
+
+/* From here to log_end() the log goes there. */
+static int log_begin(const char *path)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600), kept = dup(STDERR_FILENO);
+
+	assert_true(fd >= 0 && kept >= 0);
+	assert_int_equal(dup2(fd, STDERR_FILENO), STDERR_FILENO);
+	close(fd);
+	return kept;
+}
+
+static void log_end(int kept, const char *path, char *text, size_t size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = read(fd, text, size - 1);
+
+	assert_true(n >= 0);
+	text[n] = '\0';
+	close(fd);
+	assert_int_equal(dup2(kept, STDERR_FILENO), STDERR_FILENO);
+	close(kept);
+}
+
+static void what_a_storage_notes_of_each_disk_reaches_the_user(void **state)
+{
+	struct fixture *f = *state;
+	struct sf_revert_request request = {.power_given = false};
+	struct sf_job job = {.cancelled = false};
+	char path[200], log[4096], *jobs;
+	int kept, rc;
+
+	f->dress = give_notes;
+	fixture_reopen(f, "");
+	fixture_create(f, "web", "a");
+	(void)snprintf(path, sizeof(path), "%s/log", f->dir);
+	kept = log_begin(path);
+	rc = sf_engine_revert(f->engine, fixture_vm(f, "web"), "a", &request, &job, NULL);
+	log_end(kept, path, log, sizeof(log));
+	assert_int_equal(rc, 0);
+	fixture_says(log, "revert web/a: done: vda was larger; vdb was larger\n");
+	assert_null(strstr(strstr(log, "was larger; vdb") + strlen("was larger; vdb was larger"), "larger"));
+	jobs = sf_engine_jobs_json(f->engine);
+	fixture_says(jobs, "\"note\": \"vda was larger; vdb was larger\"");
+	free(jobs);
+	assert_string_equal(job.note, "vda was larger; vdb was larger");
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void)
@@ -178,6 +245,7 @@ int main(void)
 		CASE(a_guest_started_beside_a_half_done_revert_is_left_alone),
 		CASE(a_guest_that_a_start_finds_running_is_kept_before_its_revert_goes_on),
 		CASE(damaged_ram_is_noticed_before_anything_changes),
+		CASE(what_a_storage_notes_of_each_disk_reaches_the_user),
 	};
 
 	return cmocka_run_group_tests_name("engine-revert", tests, NULL, NULL);

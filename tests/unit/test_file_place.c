@@ -11,13 +11,13 @@ struct listed {
 	struct sf_id tokens[8];
 };
 
-static int note(void *arg, const struct sf_id *token, const char *where, struct sf_err *err)
+static int note(void *arg, const struct sf_object *object, const char *where, struct sf_err *err)
 {
 	struct listed *listed = arg;
 
 	assert_true(listed->n < 8);
 	snprintf(listed->where[listed->n], SF_ORIGIN_MAX, "%s", where);
-	listed->tokens[listed->n++] = *token;
+	listed->tokens[listed->n++] = object->token;
 	return listed->rc < 0 ? sf_fail(err, listed->rc, "enough") : 0;
 }
 

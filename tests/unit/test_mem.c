@@ -449,14 +449,14 @@ static void work(struct fixture *f, int progress)
 	}
 }
 
-static int remove_listed(void *arg, const struct sf_id *token, const char *where, struct sf_err *err)
+static int remove_listed(void *arg, const struct sf_object *object, const char *where, struct sf_err *err)
 {
 	struct fixture *f = arg;
-	struct sf_object object = object_of(f->volume);
+	struct sf_object whole = object_of(f->volume);
 
 	(void)where;
-	object.token = *token;
-	return sf_object_remove(f->set.list[0], &object, err);
+	whole.token = object->token;
+	return sf_object_remove(f->set.list[0], &whole, err);
 }
 
 static void a_process_may_be_killed_at_any_instant(void **state)

@@ -50,6 +50,34 @@ static void schema_1_is_read(void **state)
 	sf_record_fini(&record);
 }
 
+/* "rebuilt" came later, without a new schema. */
+static void what_was_rebuilt_says_so(void **state)
+{
+	static const char *const values[] = {"true", "false", "1"};
+	struct sf_record record;
+	struct sf_err err = {0};
+	char text[sizeof(schema_1) + 40], *written;
+	size_t len;
+
+	(void)state;
+	assert_int_equal(sf_record_parse(schema_1, strlen(schema_1), &record, NULL), 0);
+	assert_false(record.rebuilt);
+	sf_record_fini(&record);
+	for (size_t i = 0; i < 2; i++) {
+		(void)snprintf(text, sizeof(text), "{\"rebuilt\": %s, %s", values[i], schema_1 + 1);
+		assert_int_equal(sf_record_parse(text, strlen(text), &record, NULL), 0);
+		assert_int_equal(record.rebuilt, i == 0);
+		written = sf_record_format(&record, &len);
+		assert_int_equal(strstr(written, "\"rebuilt\": true") != NULL, i == 0);
+		assert_int_equal(strstr(written, "rebuilt") != NULL, i == 0);
+		free(written);
+		sf_record_fini(&record);
+	}
+	(void)snprintf(text, sizeof(text), "{\"rebuilt\": %s, %s", values[2], schema_1 + 1);
+	assert_int_equal(sf_record_parse(text, strlen(text), &record, &err), -EINVAL);
+	assert_non_null(strstr(err.text, "\"rebuilt\""));
+}
+
 static void what_is_written_is_read_back(void **state)
 {
 	struct sf_record first, second;
@@ -139,6 +167,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(schema_1_is_read),
+		cmocka_unit_test(what_was_rebuilt_says_so),
 		cmocka_unit_test(what_is_written_is_read_back),
 		cmocka_unit_test(hostile_records_are_refused_by_member),
 		cmocka_unit_test(a_token_used_twice_is_refused),

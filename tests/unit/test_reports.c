@@ -60,6 +60,58 @@ static void a_running_job_shows_its_progress(void **state)
 	sf_jobs_free(jobs);
 }
 
+static void notes_come_one_behind_the_other_and_are_cut(void **state)
+{
+	struct sf_job job = {.cancelled = false};
+	char expected[sizeof(job.note)];
+
+	(void)state;
+	sf_job_note(NULL, "nobody reads %s", "this");
+	sf_job_note(&job, "%s is %d", "one", 1);
+	assert_string_equal(job.note, "one is 1");
+	sf_job_note(&job, "two");
+	assert_string_equal(job.note, "one is 1; two");
+	for (int i = 0; i < 100; i++)
+		sf_job_note(&job, "four");
+	(void)snprintf(expected, sizeof(expected), "%s", "one is 1; two");
+	for (size_t at = strlen(expected); at < sizeof(expected) - 1; at += strlen("; four"))
+		(void)snprintf(expected + at, sizeof(expected) - at, "; four");
+	assert_string_equal(job.note, expected);
+	assert_int_equal(strlen(job.note), sizeof(job.note) - 1);
+}
+
+/* The "note" of the newest operation that has ended so; NULL when it has none. */
+static char *note_of(struct sf_job *job, int rc)
+{
+	auto_json json_t *root = NULL;
+	struct sf_jobs *jobs;
+	const char *note;
+	uint64_t number;
+
+	assert_int_equal(sf_jobs_new(&jobs), 0);
+	number = sf_jobs_begin(jobs, SF_OP_REVERT, "web", "a", job);
+	sf_jobs_end(jobs, number, SF_OP_REVERT, rc, "full");
+	root = parsed(sf_jobs_json(jobs));
+	sf_jobs_free(jobs);
+	note = json_string_value(json_object_get(json_array_get(json_object_get(root, "jobs"), 0), "note"));
+	return note ? strdup(note) : NULL;
+}
+
+static void a_note_is_shown_when_the_job_is_done(void **state)
+{
+	struct sf_job job = {.cancelled = false};
+	char *note;
+
+	(void)state;
+	assert_null(note_of(&job, 0));
+	assert_null(note_of(NULL, 0));
+	sf_job_note(&job, "the disk is larger now");
+	assert_null(note_of(&job, -ENOSPC));
+	note = note_of(&job, 0);
+	assert_string_equal(note, "the disk is larger now");
+	free(note);
+}
+
 static void the_oldest_finished_job_makes_room(void **state)
 {
 	struct sf_jobs *jobs;
@@ -168,6 +220,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_running_job_shows_its_progress),
+		cmocka_unit_test(notes_come_one_behind_the_other_and_are_cut),
+		cmocka_unit_test(a_note_is_shown_when_the_job_is_done),
 		cmocka_unit_test(the_oldest_finished_job_makes_room),
 		cmocka_unit_test(a_problem_is_one_for_its_kind_and_subject),
 		cmocka_unit_test(problems_beyond_the_cap_are_counted),

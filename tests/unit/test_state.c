@@ -179,6 +179,38 @@ static void a_damaged_id_is_never_replaced(void **state)
 	refused(f, -EINVAL, "does not hold an id");
 }
 
+static void a_blank_directory_takes_over_an_identity(void **state)
+{
+	const struct fixture *f = *state;
+	struct sf_id other = sf_id_new(), own;
+	struct sf_state *opened;
+	struct sf_err err = {0};
+	bool blank = false;
+	int vm;
+
+	assert_int_equal(sf_state_open(f->path, &opened, NULL), 0);
+	assert_int_equal(sf_state_is_blank(opened, &blank, NULL), 0);
+	assert_true(blank);
+	assert_int_equal(sf_state_adopt(opened, &other, &err), 0);
+	own = sf_state_id(opened);
+	assert_true(sf_id_equal(&own, &other));
+	sf_state_close(opened);
+	assert_int_equal(sf_state_open(f->path, &opened, NULL), 0);
+	own = sf_state_id(opened);
+	assert_true(sf_id_equal(&own, &other));
+	vm = sf_state_vm_dir(opened, "web", true, NULL);
+	close(vm);
+	assert_int_equal(sf_state_is_blank(opened, &blank, NULL), 0);
+	assert_false(blank);
+	assert_int_equal(sf_state_adopt(opened, &other, &err), 0); /* it has it */
+	other = sf_id_new();
+	assert_int_equal(sf_state_adopt(opened, &other, &err), -ENOTEMPTY);
+	assert_non_null(strstr(err.text, "holds 'web': only an empty one can take over"));
+	own = sf_state_id(opened);
+	assert_false(sf_id_equal(&own, &other));
+	sf_state_close(opened);
+}
+
 static void removing_a_snapshot_spares_strangers(void **state)
 {
 	const struct fixture *f = *state;
@@ -197,6 +229,38 @@ static void removing_a_snapshot_spares_strangers(void **state)
 	assert_int_equal(unlinkat(vm, "a/notes.txt", 0), 0);
 	assert_int_equal(sf_state_remove_snapshot(vm, "a", &err), 0);
 	assert_int_equal(sf_state_remove_snapshot(vm, "a", &err), 0); /* gone is success */
+	close(vm);
+	sf_state_close(opened);
+}
+
+static void removing_a_snapshot_removes_its_maps_and_no_others(void **state)
+{
+	static const char *const ours[] = {"disk-vda.extents", ".disk-vda.extents.tmp",
+					   "disk-abcdefghijklmno.extents"};
+	static const char *const not_ours[] = {
+		"disk-VDA.extents",  "disk-.extents",      "disk-vda.extents.tmp",
+		".disk-vda.extents", "disk-vda.extents2",  "disk-abcdefghijklmnop.extents",
+		"disk-vda",          "my-disk-vda.extents"};
+	const struct fixture *f = *state;
+	struct sf_state *opened;
+	char path[100];
+	int vm;
+
+	assert_int_equal(sf_state_open(f->path, &opened, NULL), 0);
+	vm = sf_state_vm_dir(opened, "web", true, NULL);
+	assert_int_equal(sf_durable_mkdir(vm, "a", 0700, NULL), 0);
+	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++) {
+		(void)snprintf(path, sizeof(path), "web/a/%s", ours[i]);
+		make_file(f, path, "map");
+	}
+	assert_int_equal(sf_state_remove_snapshot(vm, "a", NULL), 0);
+	assert_int_equal(sf_durable_mkdir(vm, "a", 0700, NULL), 0);
+	for (size_t i = 0; i < sizeof(not_ours) / sizeof(not_ours[0]); i++) {
+		(void)snprintf(path, sizeof(path), "web/a/%s", not_ours[i]);
+		make_file(f, path, "not a map");
+		assert_int_equal(sf_state_remove_snapshot(vm, "a", NULL), -ENOTEMPTY);
+		assert_int_equal(unlinkat(vm, path + strlen("web/"), 0), 0);
+	}
 	close(vm);
 	sf_state_close(opened);
 }
@@ -229,7 +293,9 @@ int main(void)
 		CASE(a_directory_of_other_things_is_refused),
 		CASE(a_fresh_file_system_is_fine),
 		CASE(a_damaged_id_is_never_replaced),
+		CASE(a_blank_directory_takes_over_an_identity),
 		CASE(removing_a_snapshot_spares_strangers),
+		CASE(removing_a_snapshot_removes_its_maps_and_no_others),
 		CASE(a_link_in_place_of_a_vm_is_not_followed),
 	};
 

@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,7 +47,11 @@ static int setup(void **state)
 	sf_storages_add(&f->set, &liar->base);
 	f->liar = liar;
 	f->volume = &liar->volume;
-	f->object = (struct sf_object){sf_id_new(), "lie:origin", "vda", "vm", "snapshot"};
+	f->object = (struct sf_object){.token = sf_id_new(),
+				       .origin = "lie:origin",
+				       .vdev = "vda",
+				       .vm = "vm",
+				       .snapshot = "snapshot"};
 	*state = f;
 	return 0;
 }
@@ -319,19 +324,19 @@ static void a_positive_result_is_no_result(void **state)
 	      "remove of lie:origin returned 3");
 }
 
-static int count_object(void *arg, const struct sf_id *token, const char *where, struct sf_err *err)
+static int count_object(void *arg, const struct sf_object *object, const char *where, struct sf_err *err)
 {
-	(void)token;
+	(void)object;
 	(void)where;
 	(void)err;
 	++*(unsigned *)arg;
 	return 0;
 }
 
-static int refuse_object(void *arg, const struct sf_id *token, const char *where, struct sf_err *err)
+static int refuse_object(void *arg, const struct sf_object *object, const char *where, struct sf_err *err)
 {
 	(void)arg;
-	(void)token;
+	(void)object;
 	return sf_fail(err, -ECANCELED, "enough: %s", where);
 }
 
@@ -378,6 +383,100 @@ static void an_image_must_be_one(void **state)
 	assert_null(image);
 }
 
+static void a_map_must_be_of_the_image(void **state)
+{
+	struct fixture *f = *state;
+	struct sf_extents extents;
+
+	fails(f, sf_object_map(&f->liar->base, &f->object, 4096, &extents, &f->err), -EOPNOTSUPP,
+	      "storage liar keeps no maps");
+	liar_can_all(f->liar);
+	f->liar->mapped = (struct sf_range){512, 1024};
+	assert_int_equal(sf_object_map(&f->liar->base, &f->object, 4096, &extents, &f->err), 0);
+	assert_int_equal(extents.size_bytes, 4096);
+	assert_int_equal(sf_extents_bytes(&extents), 1024);
+	sf_extents_fini(&extents);
+	f->liar->mapped_size = 8192;
+	fails(f, sf_object_map(&f->liar->base, &f->object, 4096, &extents, &f->err), -EPROTO,
+	      "gave the map of another image");
+	memset(&f->object.token, 0, sizeof(f->object.token));
+	fails(f, sf_object_map(&f->liar->base, &f->object, 4096, &extents, &f->err), -EINVAL, "no token");
+}
+
+static void note_usage(void *arg, const struct sf_usage *usage)
+{
+	memcpy(arg, usage, sizeof(*usage));
+}
+
+static void a_usage_must_make_sense(void **state)
+{
+	struct fixture *f = *state;
+	struct sf_usage seen = {.kind = NULL};
+
+	fails(f, sf_storage_watch(&f->liar->base, -1, 0, note_usage, &seen, &f->err), -EOPNOTSUPP,
+	      "storage liar needs no watching");
+	liar_can_all(f->liar);
+	f->liar->usage =
+		(struct sf_usage){.kind = "pool data", .subject = "p", .used_bytes = 3, .total_bytes = 4};
+	assert_int_equal(sf_storage_watch(&f->liar->base, -1, 0, note_usage, &seen, &f->err), 0);
+	assert_int_equal(seen.used_bytes, 3);
+	f->liar->usage.used_bytes = 5;
+	fails(f, sf_storage_watch(&f->liar->base, -1, 0, note_usage, &seen, &f->err), -EPROTO,
+	      "gave a usage that cannot be");
+	assert_int_equal(seen.used_bytes, 3);
+	f->liar->usage = (struct sf_usage){.kind = "pool data", .used_bytes = 3, .total_bytes = 4};
+	fails(f, sf_storage_watch(&f->liar->base, -1, 0, note_usage, &seen, &f->err), -EPROTO, "cannot be");
+}
+
+static int count_stranger(void *arg, const char *where, const struct sf_id *state_id, struct sf_err *err)
+{
+	(void)err;
+	assert_string_equal(where, "somewhere");
+	assert_non_null(state_id);
+	++*(unsigned *)arg;
+	return 0;
+}
+
+static int refuse_stranger(void *arg, const char *where, const struct sf_id *state_id, struct sf_err *err)
+{
+	(void)arg;
+	(void)state_id;
+	return sf_fail(err, -ECANCELED, "enough: %s", where);
+}
+
+static void strangers_have_places(void **state)
+{
+	struct fixture *f = *state;
+	unsigned n = 0;
+
+	assert_int_equal(sf_volume_strangers(f->volume, count_stranger, &n, &f->err), 0); /* it cannot tell */
+	assert_int_equal(n, 0);
+	liar_can_all(f->liar);
+	assert_int_equal(sf_volume_strangers(f->volume, count_stranger, &n, &f->err), 0);
+	assert_int_equal(n, 1);
+	f->liar->ignores_fn = true;
+	fails(f, sf_volume_strangers(f->volume, refuse_stranger, NULL, &f->err), -ECANCELED,
+	      "enough: somewhere");
+	f->liar->ignores_fn = false;
+	f->liar->where = "";
+	fails(f, sf_volume_strangers(f->volume, count_stranger, &n, &f->err), -EPROTO,
+	      "strangers of lie:origin named a snapshot without a place");
+	assert_int_equal(n, 1);
+}
+
+static void labels_are_checked_before_they_are_changed(void **state)
+{
+	struct fixture *f = *state;
+
+	f->liar->rc = -EIO;
+	assert_int_equal(sf_object_relabel(&f->liar->base, &f->object, &f->err), 0); /* it keeps none */
+	liar_can_all(f->liar);
+	fails(f, sf_object_relabel(&f->liar->base, &f->object, &f->err), -EIO, "relabel of lie:origin");
+	(void)snprintf(f->object.snapshot, sizeof(f->object.snapshot), "-x");
+	fails(f, sf_object_relabel(&f->liar->base, &f->object, &f->err), -EINVAL, "starts with '-'");
+	assert_int_equal(f->liar->ncalls, 1);
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -404,6 +503,10 @@ int main(void)
 		CASE(the_list_names_objects_properly_or_fails),
 		CASE(a_refusal_by_the_lister_is_the_result),
 		CASE(an_image_must_be_one),
+		CASE(a_map_must_be_of_the_image),
+		CASE(a_usage_must_make_sense),
+		CASE(strangers_have_places),
+		CASE(labels_are_checked_before_they_are_changed),
 	};
 
 	return cmocka_run_group_tests_name("storage", tests, NULL, NULL);

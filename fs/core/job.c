@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "job.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+void sf_job_note(struct sf_job *job, const char *fmt, ...)
+{
+	size_t used;
+	va_list args;
+
+	if (!job)
+		return;
+	used = strlen(job->note);
+	if (used > 0)
+		used += (size_t)snprintf(job->note + used, sizeof(job->note) - used, "; ");
+	if (used >= sizeof(job->note))
+		return;
+	va_start(args, fmt);
+	(void)vsnprintf(job->note + used, sizeof(job->note) - used, fmt, args); /* a cut sentence is fine */
+	va_end(args);
+}

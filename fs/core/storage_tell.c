@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The calls in which a storage tells one thing after the other: each is checked before it is passed on, and what
+ * the listener says in the end is the result, whatever the storage makes of it.
+ */
+#include "storage_impl.h"
+
+#include <errno.h>
+
+struct listing {
+	struct sf_call *call;
+	sf_object_fn *fn;
+	void *arg;
+	int rc; /* of fn's first failure */
+	struct sf_err err;
+};
+
+static bool ends(const char *text, size_t max)
+{
+	return memchr(text, '\0', max) != NULL;
+}
+
+static int check_listed(void *arg, const struct sf_object *object, const char *where, struct sf_err *err)
+{
+	static const struct sf_id none;
+	struct listing *listing = arg;
+
+	if (!object || sf_id_equal(&object->token, &none) || !where || !*where)
+		return sf_call_broken(listing->call, "named an object without token or place");
+	if (!ends(object->origin, sizeof(object->origin)) || !ends(object->vdev, sizeof(object->vdev)) ||
+	    !ends(object->vm, sizeof(object->vm)) || !ends(object->vm_uuid, sizeof(object->vm_uuid)) ||
+	    !ends(object->snapshot, sizeof(object->snapshot)))
+		return sf_call_broken(listing->call, "named an object with labels that have no end");
+	if (listing->rc == 0)
+		listing->rc = listing->fn(listing->arg, object, where, &listing->err);
+	if (listing->rc < 0 && err)
+		*err = listing->err;
+	return listing->rc;
+}
+
+int sf_object_list(struct sf_storage *storage, const char *origin, sf_object_fn *fn, void *arg,
+		   struct sf_err *err)
+{
+	struct sf_call call = sf_storage_call(storage, "list", origin);
+	struct listing listing = {.call = &call, .fn = fn, .arg = arg};
+	int rc;
+
+	if (!sf_text_ok(origin, SF_ORIGIN_MAX))
+		return sf_fail(err, -EINVAL, "list: there is no origin");
+	rc = storage->ops->list(storage, origin, check_listed, &listing, &call.err);
+	if (listing.rc < 0) {
+		rc = listing.rc;
+		call.err = listing.err;
+	}
+	return sf_call_end(&call, rc, err);
+}
+
+struct meeting {
+	struct sf_call *call;
+	sf_stranger_fn *fn;
+	void *arg;
+	int rc; /* of fn's first failure */
+	struct sf_err err;
+};
+
+static int check_stranger(void *arg, const char *where, const struct sf_id *state_id, struct sf_err *err)
+{
+	struct meeting *meeting = arg;
+
+	if (!where || !*where)
+		return sf_call_broken(meeting->call, "named a snapshot without a place");
+	if (meeting->rc == 0)
+		meeting->rc = meeting->fn(meeting->arg, where, state_id, &meeting->err);
+	if (meeting->rc < 0 && err)
+		*err = meeting->err;
+	return meeting->rc;
+}
+
+int sf_volume_strangers(struct sf_volume *volume, sf_stranger_fn *fn, void *arg, struct sf_err *err)
+{
+	struct sf_call call = sf_storage_call(volume->storage, "strangers", volume->origin);
+	const struct sf_storage_ops *ops = volume->storage->ops;
+	struct meeting meeting = {.call = &call, .fn = fn, .arg = arg};
+	int rc;
+
+	if (!ops->strangers)
+		return 0;
+	rc = ops->strangers(volume, check_stranger, &meeting, &call.err);
+	if (meeting.rc < 0) {
+		rc = meeting.rc;
+		call.err = meeting.err;
+	}
+	return sf_call_end(&call, rc, err);
+}
+
+struct watching {
+	struct sf_call *call;
+	sf_usage_fn *fn;
+	void *arg;
+	int rc;
+};
+
+static void check_usage(void *arg, const struct sf_usage *usage)
+{
+	struct watching *watching = arg;
+
+	if (!usage->kind || !sf_text_ok(usage->subject, sizeof(usage->subject)) ||
+	    usage->used_bytes > usage->total_bytes)
+		watching->rc = sf_call_broken(watching->call, "gave a usage that cannot be");
+	else
+		watching->fn(watching->arg, usage);
+}
+
+int sf_storage_watch(struct sf_storage *storage, int wake_fd, unsigned wait_ms, sf_usage_fn *fn, void *arg,
+		     struct sf_err *err)
+{
+	struct sf_call call = sf_storage_call(storage, "watch", "what is in it");
+	struct watching watching = {.call = &call, .fn = fn, .arg = arg};
+	int rc;
+
+	if (!storage->ops->watch)
+		return sf_fail(err, -EOPNOTSUPP, "storage %s needs no watching", storage->ops->name);
+	rc = storage->ops->watch(storage, wake_fd, wait_ms, check_usage, &watching, &call.err);
+	return sf_call_end(&call, rc < 0 ? rc : watching.rc, err);
+}

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Cases of the storage suite: what is written down beside a snapshot, and the snapshots of others. */
+#include "storage_bench.h"
+#include "storage_cases.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/* What names may hold and tags may not, and what tags use for themselves. */
+#define ODD_NAME "a=b, c:+.#&! \"größe\"\\ 100% ~$@'_"
+/* 127 bytes. */
+#define LONG_NAME "äöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäöüx"
+#define VM_UUID   "6fd0f9a2-0000-4000-8000-00000000000a"
+
+struct search {
+	const struct sf_id *token;
+	struct sf_object found;
+	unsigned nfound;
+};
+
+static int find_object(void *arg, const struct sf_object *object, const char *where, struct sf_err *err)
+{
+	struct search *search = arg;
+
+	(void)where;
+	(void)err;
+	if (!sf_id_equal(&object->token, search->token))
+		return 0;
+	search->found = *object;
+	search->nfound++;
+	return 0;
+}
+
+static void check_listed(struct bench *bench, const struct sf_object *object)
+{
+	struct search search = {.token = &object->token};
+	const struct sf_object *found = &search.found;
+
+	contract_ok(sf_object_list(bench_storage(bench), object->origin, find_object, &search, &bench->err),
+		    &bench->err);
+	assert_int_equal(search.nfound, 1);
+	assert_string_equal(found->origin, object->origin);
+	assert_string_equal(found->vdev, object->vdev);
+	assert_true(sf_id_equal(&found->uuid, &object->uuid));
+	assert_int_equal(found->index, object->index);
+	assert_int_equal(found->ndisks, object->ndisks);
+	assert_int_equal(found->taken_ns, object->taken_ns);
+	assert_string_equal(found->vm, object->vm);
+	assert_string_equal(found->vm_uuid, object->vm_uuid);
+	assert_string_equal(found->snapshot, object->snapshot);
+}
+
+static void create(struct bench *bench, size_t disk, const struct sf_object *object)
+{
+	struct sf_object_stat st;
+
+	contract_ok(sf_object_create(bench->volumes[disk], object, NULL, &st, &bench->err), &bench->err);
+	contract_ok(sf_object_settle(bench_storage(bench), object, &bench->err), &bench->err);
+}
+
+static void name(struct sf_object *object, const char *text)
+{
+	(void)snprintf(object->snapshot, sizeof(object->snapshot), "%s", text);
+	(void)snprintf(object->vm, sizeof(object->vm), "%s", text);
+	(void)snprintf(object->vm_uuid, sizeof(object->vm_uuid), "%s", VM_UUID);
+}
+
+static void labels_come_back_from_the_list(void **state)
+{
+	struct bench *bench = *state;
+	struct sf_object plain = bench_object(bench, 0), odd = bench_object(bench, 1);
+	struct sf_object extreme = bench_object(bench, 1);
+
+	name(&odd, ODD_NAME);
+	name(&extreme, LONG_NAME);
+	extreme.index = SF_VM_DISKS_MAX - 1;
+	extreme.ndisks = SF_VM_DISKS_MAX;
+	assert_int_equal(strlen(LONG_NAME), SF_NAME_MAX);
+	create(bench, 0, &plain);
+	create(bench, 1, &odd);
+	create(bench, 1, &extreme);
+	check_listed(bench, &plain);
+	bench_reopen(bench);
+	check_listed(bench, &plain);
+	check_listed(bench, &odd);
+	check_listed(bench, &extreme);
+}
+
+static void a_rename_changes_the_labels(void **state)
+{
+	struct bench *bench = *state;
+	struct sf_object object = bench_object(bench, 0), other = bench_object(bench, 0);
+
+	bench_write(bench, 0, 0, 2 * CONTRACT_GRANULE, 1);
+	create(bench, 0, &object);
+	create(bench, 0, &other);
+	name(&object, ODD_NAME);
+	for (int i = 0; i < 2; i++) {
+		contract_ok(sf_object_relabel(bench_storage(bench), &object, &bench->err), &bench->err);
+		check_listed(bench, &object);
+	}
+	name(&object, "b");
+	contract_ok(sf_object_relabel(bench_storage(bench), &object, &bench->err), &bench->err);
+	bench_reopen(bench);
+	check_listed(bench, &object);
+	check_listed(bench, &other);
+	assert_int_equal(bench_list_length(bench, 0), 2);
+	contract_ok(sf_object_remove(bench_storage(bench), &object, &bench->err), &bench->err);
+	assert_int_equal(bench_list_length(bench, 0), 1);
+}
+
+struct strangers {
+	const struct sf_id *state_id;
+	unsigned nexpected, n;
+};
+
+static int count_stranger(void *arg, const char *where, const struct sf_id *state_id, struct sf_err *err)
+{
+	struct strangers *strangers = arg;
+
+	(void)where; /* the door has checked it */
+	(void)err;
+	strangers->n++;
+	strangers->nexpected += state_id && sf_id_equal(state_id, strangers->state_id);
+	return 0;
+}
+
+static void check_strangers(struct bench *bench, size_t disk, unsigned n)
+{
+	struct sf_id other = bench->state_id;
+	struct strangers strangers = {.state_id = &other};
+
+	other.bytes[0] ^= 0xff; /* as the bench has it */
+	contract_ok(sf_volume_strangers(bench->volumes[disk], count_stranger, &strangers, &bench->err),
+		    &bench->err);
+	assert_int_equal(strangers.n, n);
+	assert_int_equal(strangers.nexpected, n);
+}
+
+static void strangers_are_shown_and_not_listed(void **state)
+{
+	struct bench *bench = *state;
+	struct sf_object ours = bench_object(bench, 0), theirs = bench_object(bench, 0);
+	struct sf_volume *volume;
+	struct sf_object_stat st;
+
+	create(bench, 0, &ours);
+	check_strangers(bench, 0, 0);
+	contract_ok(sf_volume_open(&bench->foreign, CONTRACT_VM, &bench->disks[0], &volume, &bench->err),
+		    &bench->err);
+	contract_ok(sf_object_create(volume, &theirs, NULL, &st, &bench->err), &bench->err);
+	check_strangers(bench, 0, 1);
+	check_strangers(bench, 1, 0);
+	assert_int_equal(bench_list_length(bench, 0), 1);
+	check_listed(bench, &ours);
+	contract_ok(sf_object_remove(bench->foreign.list[0], &theirs, &bench->err), &bench->err);
+	sf_volume_close(volume);
+	check_strangers(bench, 0, 0);
+}
+
+size_t storage_label_cases(const struct contract_case **ret)
+{
+	static const struct contract_case cases[] = {
+		CONTRACT_CASE(labels_come_back_from_the_list, NEEDS_LABELS),
+		CONTRACT_CASE(a_rename_changes_the_labels, NEEDS_LABELS),
+		CONTRACT_CASE(strangers_are_shown_and_not_listed, NEEDS_LABELS),
+	};
+
+	*ret = cases;
+	return sizeof(cases) / sizeof(cases[0]);
+}
