@@ -3,11 +3,15 @@
 
 #include "base/err.h"
 #include "core/backend.h"
+#include "core/config.h"
 #include "core/hypervisor.h"
 #include "core/storage.h"
 #include "hypervisor/none.h"
 #include "hypervisor/sim.h"
 #include "storage/file.h"
+#ifdef HAVE_LVM
+#include "storage/lvm.h"
+#endif
 #include "storage/mem.h"
 
 #include <errno.h>
@@ -17,14 +21,56 @@
 /* How often a sim guest does something: seldom enough to be no load, often enough to watch. */
 #define SIM_TICK_MS 100
 
-typedef int open_storage_fn(const struct sf_backend_env *env, struct sf_storage **ret, struct sf_err *err);
+/* Adds what it opens to set; nothing where it is not at home. */
+typedef int add_storages_fn(const struct sf_backend_env *env, struct sf_storages *set, struct sf_err *err);
 typedef int open_hypervisor_fn(const struct sf_backend_env *env, struct sf_hypervisor **ret,
 			       struct sf_err *err);
 
-static int open_mem(const struct sf_backend_env *env, struct sf_storage **ret, struct sf_err *err)
+static int add_mem(const struct sf_backend_env *env, struct sf_storages *set, struct sf_err *err)
 {
-	return sf_mem_open(env, NULL, ret, err);
+	struct sf_storage *storage = NULL;
+	int rc = sf_mem_open(env, NULL, &storage, err);
+
+	if (rc == 0)
+		sf_storages_add(set, storage);
+	return rc;
 }
+
+static int add_file(const struct sf_backend_env *env, struct sf_storages *set, struct sf_err *err)
+{
+	struct sf_storage *storage = NULL;
+	int rc = sf_file_open(env, &storage, err);
+
+	if (rc == 0)
+		sf_storages_add(set, storage);
+	return rc;
+}
+
+#ifdef HAVE_LVM
+static int add_lvm(const struct sf_backend_env *env, struct sf_storages *set, struct sf_err *err)
+{
+	const struct sf_lvm_options options = {
+		.config = &env->config->lvm, .state_dir = env->config->state_dir, .state_id = env->state_id};
+	struct sf_storage *storage = NULL;
+	struct sf_err why = {0};
+	struct sf_lvm *lvm;
+	int rc = sf_lvm_new(&options, &lvm, &why);
+
+	if (rc == -ENOENT)
+		return 0; /* no LVM on this host */
+	if (rc < 0)
+		return sf_fail(err, rc, "LVM: %s", why.text);
+	rc = sf_lvm_thin_open(lvm, &storage, err);
+	if (rc == 0) {
+		sf_storages_add(set, storage);
+		rc = sf_lvm_classic_open(lvm, &storage, err);
+	}
+	if (rc == 0)
+		sf_storages_add(set, storage);
+	sf_lvm_unref(lvm);
+	return rc;
+}
+#endif
 
 static int open_sim(const struct sf_backend_env *env, struct sf_hypervisor **ret, struct sf_err *err)
 {
@@ -32,7 +78,13 @@ static int open_sim(const struct sf_backend_env *env, struct sf_hypervisor **ret
 }
 
 /* A disk goes to the first that claims it. */
-static open_storage_fn *const storages[] = {open_mem, sf_file_open};
+static add_storages_fn *const storages[] = {
+	add_mem,
+#ifdef HAVE_LVM
+	add_lvm,
+#endif
+	add_file,
+};
 #define NSTORAGES (sizeof(storages) / sizeof(storages[0]))
 
 /* "auto" is the first that is at home on any host as it is found. */
@@ -51,14 +103,12 @@ int sf_registry_open_storages(const struct sf_backend_env *env, struct sf_storag
 	struct sf_storages set = {0};
 
 	for (size_t i = 0; i < NSTORAGES; i++) {
-		struct sf_storage *storage = NULL;
-		int rc = storages[i](env, &storage, err);
+		int rc = storages[i](env, &set, err);
 
 		if (rc < 0) {
 			sf_storages_close(&set);
 			return rc;
 		}
-		sf_storages_add(&set, storage);
 	}
 	*ret = set;
 	return 0;
