@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# What the cases in cases/ share, on top of what mount cases do: scratch disks, a volume group of the case's own, volumes, and
+# nothing left of them. They run in a kernel of scripts/uml, on its /dev/ubd*, or (SNAPFS_VM_ON_HOST=yes) on loop devices.
+# A case that prints a TAP plan stands for the tests in it. A line "# limit: SECONDS" changes its time limit from 120.
+# shellcheck shell=bash
+VM_HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+BUILD=${SNAPFS_BUILD:-$VM_HERE/../../build}
+SNAPFS=${SNAPFS:-$BUILD/fs/snapfs}
+. "$VM_HERE/../mount/lib.sh"
+
+if [ "${SNAPFS_UML:-}" != yes ] && [ "${SNAPFS_VM_ON_HOST:-}" != yes ]; then
+	die "this wants tests/vm/run ${0##*/}: it works on scratch disks only"
+fi
+
+DISK_MIB=4096
+VG=snapfs_test_$$
+POOL=pool
+DISKS=()   # in use
+DEVICES=() # made by make_device, in that order
+
+# need TARGET...: device-mapper targets without which this case has nothing to say.
+need() {
+	local target
+	for target in "$@"; do
+		[ "${SNAPFS_UML:-}" = yes ] || modprobe -q "dm-$target" || true
+		dmsetup targets | grep -q "^$target " || skip "this kernel has no device-mapper target '$target'"
+	done
+}
+
+# must COMMAND...: its words are of interest only when it fails.
+must() {
+	local said
+	said=$("$@" 2>&1) || die "'$*' failed: $said"
+}
+
+# take_disk: DISK is an empty disk of DISK_MIB.
+take_disk() {
+	local file
+	if [ "${SNAPFS_UML:-}" = yes ]; then
+		DISK=/dev/ubd$(printf '%b' "\\x$(printf %x $((97 + ${#DISKS[@]})))")
+		[ -b "$DISK" ] || die "there is no further scratch disk, $DISK"
+	else
+		file=$HOST_DISKS/disk${#DISKS[@]}
+		truncate -s "${DISK_MIB}M" "$file"
+		DISK=$(losetup --find --show "$file") || skip "no loop device"
+	fi
+	DISKS+=("$DISK")
+	configure_lvm
+}
+
+configure_lvm() {
+	[ "${SNAPFS_UML:-}" = yes ] || "$VM_HERE/lvm-config" "$LVM_SYSTEM_DIR" "${DISKS[@]/%/\$}" "/dev/mapper/$VG[.]"
+}
+
+# make_vg [DEVICE...]: the volume group $VG, on a disk of its own if none is given.
+make_vg() {
+	[ $# -gt 0 ] || { take_disk && set -- "$DISK"; }
+	must vgcreate -y "$VG" "$@"
+}
+
+# make_pool [SIZE [OPTION...]]: the thin pool $POOL.
+make_pool() {
+	must lvcreate -y --type thin-pool -n "$POOL" -L "${1:-1G}" "${@:2}" "$VG"
+}
+
+# make_thin NAME SIZE: a thin volume, in a pool of 1 GiB if none was made.
+make_thin() {
+	[ -n "$(volume_field lv_name "$POOL")" ] || make_pool
+	must lvcreate -y -n "$1" -V "$2" --thinpool "$POOL" "$VG"
+}
+
+make_classic() {
+	must lvcreate -y -n "$1" -L "$2" "$VG"
+}
+
+# make_device NAME TABLE: a device-mapper device of this case, /dev/mapper/$VG.NAME.
+make_device() {
+	must dmsetup create "$VG.$1" --table "$2"
+	DEVICES+=("$VG.$1")
+}
+
+sectors() {
+	blockdev --getsz "$1"
+}
+
+# volumes: the names of the group's visible volumes in one line.
+volumes() {
+	lvs --noheadings -o lv_name "$VG" | awk '{ print $1 }' | sort | paste -sd ' '
+}
+
+# volume_field FIELD VOLUME: empty for a volume that is not there.
+volume_field() {
+	lvs --noheadings --units b --nosuffix -o "$1" "$VG/$2" 2>/dev/null | awk '{ $1 = $1; print }' || true
+}
+
+# fill DEVICE: something recognisable at its start, middle and end, written through.
+fill() {
+	local mib=$(($(sectors "$1") / 2048))
+	head -c 1048576 /dev/urandom | dd of="$1" bs=64k conv=notrunc,fsync status=none
+	head -c 300000 /dev/urandom | dd of="$1" bs=1M seek=$((mib / 2)) conv=notrunc,fsync status=none
+	head -c 4096 /dev/urandom | dd of="$1" bs=4k seek=$((mib * 256 - 1)) conv=notrunc,fsync status=none
+}
+
+# sum DEVICE|FILE: of what lies on it now, past the page cache where that is possible.
+sum() {
+	{ dd if="$1" iflag=direct bs=1M status=none 2>/dev/null || cat "$1"; } | sha256sum | cut -d' ' -f1
+}
+
+# program PATH ARGUMENT...: runs a test program of the build with SNAPFS_TEST_VG and SNAPFS_TEST_POOL; its TAP is this case's.
+program() {
+	local path=$BUILD/$1
+	shift
+	[ -x "$path" ] || skip "$path is not built"
+	SNAPFS_TEST_VG=$VG SNAPFS_TEST_POOL=$POOL CMOCKA_MESSAGE_OUTPUT=TAP "$path" "$@"
+}
+
+# --- leaving ---
+
+our_devices() {
+	dmsetup ls 2>/dev/null | awk -v vg="$VG" 'index($1, vg "-") == 1 || index($1, vg ".") == 1 { print $1 }'
+}
+
+# What a case leaves may be suspended, incomplete or in a group that LVM cannot read any more.
+remove_devices() {
+	local device try
+	for device in $(our_devices); do
+		dmsetup resume "$device"
+	done
+	if [ ${#DISKS[@]} -gt 0 ]; then
+		timeout 60 vgremove -ff -y "$VG"
+	fi
+	for ((try = 0; try < 5; try++)); do # those below are busy until those above are gone
+		for device in $(our_devices | tac); do
+			dmsetup remove --retry "$device"
+		done
+	done
+} >/dev/null 2>&1
+
+release_disks() {
+	local disk
+	for disk in "${DISKS[@]}"; do
+		wipefs -aqf "$disk"
+		blkdiscard -f "$disk" 2>/dev/null
+		[ "${SNAPFS_UML:-}" = yes ] || losetup -d "$disk"
+	done
+	[ -z "${HOST_DISKS:-}" ] || rm -rf "$HOST_DISKS"
+}
+
+leave_vm() {
+	local status=$? left
+	trap '' INT TERM HUP
+	trap - EXIT
+	set +e
+	end_everything # daemons and mounts hold volumes open
+	remove_devices
+	left=$(our_devices)
+	[ -z "$left" ] || {
+		echo "FAILED: ${0##*/}: these devices cannot be removed: $left"
+		status=1
+	}
+	release_disks
+	(exit "$status")
+	leave
+}
+trap leave_vm EXIT
+
+if [ "${SNAPFS_UML:-}" != yes ]; then
+	dmsetup targets >/dev/null 2>&1 || modprobe -q dm-mod || skip "this machine has no device-mapper"
+	HOST_DISKS=$(mktemp -d "${TMPDIR:-/tmp}/vm-disks.XXXXXX")
+	export LVM_SYSTEM_DIR=$HOST_DISKS/lvm
+	[ -S /run/udev/control ] || export DM_DISABLE_UDEV=1
+fi

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Preloaded into linux.uml by scripts/uml: stands before ptrace(2), by which a User Mode Linux kernel runs its processes, and
+ * before clone(2), by which it makes its own helpers.
+ *
+ * - PTRACE_SETREGSET of NT_X86_XSTATE wants the whole extended state of the CPU, however large it is (xstateregs_set in the
+ *   kernel's arch/x86/kernel/fpu/regset.c; anything else is EFAULT). UML kernels before 6.9 know 2696 bytes of it and die at
+ *   boot on CPUs that have more, AMX for one. The rest stands for components that the header, which is in those bytes, says
+ *   are not in use, so zeros complete it.
+ * - The guest's processes end with its kernel, whatever ended that: let go, they would run on as processes of the host. So do
+ *   its helpers, which write to the disks.
+ *
+ * One thread of linux.uml traces and clones; nothing here is locked.
+ */
+#include <dlfcn.h>
+#include <elf.h>
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+enum { OLDSETOPTIONS = 21 }; /* PTRACE_OLDSETOPTIONS, which <sys/ptrace.h> lacks */
+enum { XSTATE_MAX = 64 * 1024 };
+enum { HELPERS_MAX = 64 }; /* a place is used again long after its helper has read it */
+
+typedef int clone_fn(int (*run)(void *), void *stack, int flags, void *arg, ...);
+
+static long set_whole_xstate(pid_t pid, const struct iovec *known)
+{
+	static char whole[XSTATE_MAX];
+	static size_t size_bytes;
+	struct iovec all = {whole, sizeof(whole)};
+
+	if (size_bytes == 0) {
+		if (syscall(SYS_ptrace, PTRACE_GETREGSET, pid, NT_X86_XSTATE, &all) < 0)
+			return -1;
+		memset(whole, 0, sizeof(whole));
+		size_bytes = all.iov_len;
+	}
+	if (known->iov_len >= size_bytes) {
+		errno = EFAULT;
+		return -1;
+	}
+	memcpy(whole, known->iov_base, known->iov_len);
+	all.iov_len = size_bytes;
+	return syscall(SYS_ptrace, PTRACE_SETREGSET, pid, NT_X86_XSTATE, &all);
+}
+
+static long set_xstate(pid_t pid, const struct iovec *known)
+{
+	static int whole_only;
+	long rc = -1;
+
+	if (!whole_only)
+		rc = syscall(SYS_ptrace, PTRACE_SETREGSET, pid, NT_X86_XSTATE, known);
+	if (rc == 0 || (!whole_only && errno != EFAULT))
+		return rc;
+	whole_only = 1;
+	return set_whole_xstate(pid, known);
+}
+
+/* As glibc's: the three PEEK requests return what they read, and -1 can be a value. */
+static long peek(long request, pid_t pid, void *addr)
+{
+	long word;
+	long rc = syscall(SYS_ptrace, request, pid, addr, &word);
+
+	if (rc < 0)
+		return rc;
+	errno = 0;
+	return word;
+}
+
+long ptrace(enum __ptrace_request request, ...)
+{
+	va_list ap;
+	pid_t pid;
+	void *addr;
+	void *data;
+
+	va_start(ap, request);
+	pid = va_arg(ap, pid_t);
+	addr = va_arg(ap, void *);
+	data = va_arg(ap, void *);
+	va_end(ap);
+	switch ((int)request) {
+	case PTRACE_PEEKTEXT:
+	case PTRACE_PEEKDATA:
+	case PTRACE_PEEKUSER:
+		return peek(request, pid, addr);
+	case PTRACE_SETREGSET:
+		if ((unsigned long)addr == NT_X86_XSTATE)
+			return set_xstate(pid, data);
+		break;
+	case PTRACE_SETOPTIONS:
+	case OLDSETOPTIONS:
+		data = (void *)((unsigned long)data | PTRACE_O_EXITKILL);
+		break;
+	default:
+		break;
+	}
+	return syscall(SYS_ptrace, request, pid, addr, data);
+}
+
+struct helper {
+	int (*run)(void *);
+	void *arg;
+	pid_t kernel;
+};
+
+static int run_helper(void *arg)
+{
+	const struct helper *helper = arg;
+
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* refuses nothing but a wrong signal */
+	if (getppid() != helper->kernel)
+		return 1;
+	return helper->run(helper->arg);
+}
+
+/* A helper shares the kernel's memory, a process of the guest does not and is traced from its first instruction. */
+int clone(int (*run)(void *), void *stack, int flags, void *arg, ...)
+{
+	static struct helper helpers[HELPERS_MAX];
+	static unsigned nhelpers;
+	static clone_fn *real;
+	struct helper *helper = &helpers[nhelpers % HELPERS_MAX];
+
+	if (!real)
+		real = (clone_fn *)dlsym(RTLD_NEXT, "clone");
+	if (!(flags & CLONE_VM))
+		return real(run, stack, flags, arg);
+	nhelpers++;
+	*helper = (struct helper){run, arg, getpid()};
+	return real(run_helper, stack, flags, helper);
+}
