@@ -80,22 +80,18 @@ int sf_lvm_new(const struct sf_lvm_options *options, struct sf_lvm **ret, struct
 {
 	const char *program = options->program ? options->program : "lvm";
 	struct sf_lvm *lvm;
-	int run_dir;
 
 	if (!is_installed(program))
 		return sf_fail(err, -ENOENT, "%s is not installed", program);
-	run_dir = open_run_dir(options->run_dir ? options->run_dir : "/run/snapfs", err);
-	if (run_dir < 0)
-		return run_dir;
 	lvm = calloc(1, sizeof(*lvm));
 	if (lvm)
 		lvm->program = strdup(program);
 	if (!lvm || !lvm->program) {
 		free(lvm);
-		(void)close(run_dir); /* a directory */
 		return sf_fail(err, -ENOMEM, "out of memory");
 	}
-	lvm->run_dir = run_dir;
+	(void)snprintf(lvm->run_dir, sizeof(lvm->run_dir), "%s",
+		       options->run_dir ? options->run_dir : "/run/snapfs");
 	lvm->config = options->config;
 	lvm->state_id = options->state_id;
 	(void)snprintf(lvm->state_dir, sizeof(lvm->state_dir), "%s", options->state_dir);
@@ -120,7 +116,6 @@ void sf_lvm_unref(struct sf_lvm *lvm)
 	sf_lvm_forget_reports(lvm);
 	pthread_cond_destroy(&lvm->idle);
 	pthread_mutex_destroy(&lvm->lock);
-	(void)close(lvm->run_dir); /* a directory */
 	free(lvm->program);
 	free(lvm);
 }
@@ -140,9 +135,15 @@ const char *sf_lvm_state_dir(const struct sf_lvm *lvm)
 	return lvm->state_dir;
 }
 
-int sf_lvm_run_dir(const struct sf_lvm *lvm)
+/* The directory is made for the first command: a host whose disks are files has no use for it. */
+int sf_lvm_open_run_file(struct sf_lvm *lvm, const char *name, int flags, struct sf_err *err)
 {
-	return lvm->run_dir;
+	auto_fd int dir = open_run_dir(lvm->run_dir, err);
+	int fd = dir < 0 ? dir : openat(dir, name, flags | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+	if (dir >= 0 && fd < 0)
+		return sf_fail(err, -errno, "open %s/%s: %s", lvm->run_dir, name, strerror(errno));
+	return fd;
 }
 
 /* --- one command --- */
@@ -205,11 +206,10 @@ static void end_turn(struct sf_lvm *lvm)
  */
 static int lock_host(struct sf_lvm *lvm, uint64_t until_ms, struct sf_err *err)
 {
-	auto_fd int fd =
-		openat(lvm->run_dir, LOCK_FILE, O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
+	auto_fd int fd = sf_lvm_open_run_file(lvm, LOCK_FILE, O_RDWR | O_APPEND, err);
 
 	if (fd < 0)
-		return sf_fail(err, -errno, "open " LOCK_FILE ": %s", strerror(errno));
+		return fd;
 	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
 		if (errno != EWOULDBLOCK && errno != EINTR)
 			return sf_fail(err, -errno, "lock " LOCK_FILE ": %s", strerror(errno));

@@ -46,7 +46,8 @@ struct sf_lv {
 	uint64_t size_bytes;
 	bool active;
 	bool merging;
-	char *other_tags; /* not ours, with commas; NULL: none */
+	char *own_tags;   /* those of snapfs, whoever's it is, with commas; NULL: none */
+	char *other_tags; /* all others */
 	bool tagged;      /* tags is valid */
 	struct sf_lvm_tags tags;
 };
@@ -148,7 +149,8 @@ const struct sf_lvm_config *sf_lvm_config(const struct sf_lvm *lvm);
 const struct sf_id *sf_lvm_state_id(const struct sf_lvm *lvm);
 /* Where snapfs keeps what must outlive a power cut, and what need not (a directory of root's alone). */
 const char *sf_lvm_state_dir(const struct sf_lvm *lvm);
-int sf_lvm_run_dir(const struct sf_lvm *lvm);
+/* Opens a file there; O_CREAT and O_CLOEXEC are added. -EPERM when the directory is not root's alone. */
+int sf_lvm_open_run_file(struct sf_lvm *lvm, const char *name, int flags, struct sf_err *err);
 
 /* The two storages; each takes a reference. */
 int sf_lvm_thin_open(struct sf_lvm *lvm, struct sf_storage **ret, struct sf_err *err);

@@ -28,7 +28,7 @@ struct sf_lvm_known {
 struct sf_lvm {
 	_Atomic unsigned refs;
 	char *program;
-	int run_dir;
+	char run_dir[1024];
 	char state_dir[SF_ORIGIN_MAX];
 	const struct sf_lvm_config *config;
 	struct sf_id state_id;

@@ -264,8 +264,10 @@ int sf_lvm_thin_map(struct sf_storage *storage, const struct sf_object *object, 
 	snap.pool = lv->pool;
 	(void)snprintf(snap.mark, sizeof(snap.mark), MARK "%s", snap.dm);
 	snap.state_dir = state_dir = open(sf_lvm_state_dir(lvm), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	lock = openat(sf_lvm_run_dir(lvm), MAP_LOCK, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (state_dir < 0 || lock < 0 || flock(lock, LOCK_EX) < 0)
+	lock = sf_lvm_open_run_file(lvm, MAP_LOCK, O_RDWR, err);
+	if (lock < 0)
+		return lock;
+	if (state_dir < 0 || flock(lock, LOCK_EX) < 0)
 		return sf_fail(err, -errno, "lock the metadata of %s/%s: %s", snap.vg, snap.pool,
 			       strerror(errno));
 	return map_under_lock(lvm, &snap, thin.id, ret, err);

@@ -32,7 +32,7 @@ void sf_lvm_report_unref(struct sf_lvm_report *report)
 	if (!report || atomic_fetch_sub(&report->refs, 1) != 1)
 		return;
 	for (size_t i = 0; i < report->n; i++)
-		free(report->lvs[i].other_tags);
+		free(report->lvs[i].own_tags), free(report->lvs[i].other_tags);
 	free(report->lvs);
 	free(report);
 }
@@ -73,22 +73,22 @@ static bool read_number(const json_t *row, const char *key, uint64_t *ret)
 	return errno == 0 && *end == '\0';
 }
 
-/* What an administrator put on it. */
-static char *other_tags(const char *list)
+/* Those of snapfs, or all others. */
+static char *some_tags(const char *list, bool own)
 {
-	char *copy = strdup(list), *rest = copy, *tag, *others = copy ? calloc(1, strlen(list) + 1) : NULL;
+	char *copy = strdup(list), *rest = copy, *tag, *some = copy ? calloc(1, strlen(list) + 1) : NULL;
 
-	while (others && (tag = strsep(&rest, ","))) {
-		if (!*tag || strncmp(tag, "snapfs.", 7) == 0)
+	while (some && (tag = strsep(&rest, ","))) {
+		if (!*tag || (strncmp(tag, "snapfs.", 7) == 0) != own)
 			continue;
-		if (*others)
-			(void)strcat(others, ",");
-		(void)strcat(others, tag); /* a part of list, and so is all before it */
+		if (*some)
+			(void)strcat(some, ",");
+		(void)strcat(some, tag); /* a part of list, and so is all before it */
 	}
 	free(copy);
-	if (others && *others)
-		return others;
-	free(others);
+	if (some && *some)
+		return some;
+	free(some);
 	return NULL;
 }
 
@@ -144,7 +144,8 @@ static int read_rows(const json_t *rows, struct sf_lvm_report *report, struct sf
 			*lv = (struct sf_lv){0};
 			continue;
 		}
-		lv->other_tags = other_tags(text_of(row, "lv_tags"));
+		lv->own_tags = some_tags(text_of(row, "lv_tags"), true);
+		lv->other_tags = some_tags(text_of(row, "lv_tags"), false);
 		report->n++;
 	}
 	return 0;
@@ -215,8 +216,6 @@ static void remember(struct sf_lvm *lvm, const char *vg, struct sf_lvm_report *r
 	auto_unlock pthread_mutex_t *held = sf_lock(&lvm->lock);
 	struct sf_lvm_known *known = known_vg(lvm, vg);
 
-	if (known->changed_at > asked_at)
-		return; /* it may have been answered before that change */
 	sf_lvm_report_unref(known->report);
 	atomic_fetch_add(&report->refs, 1);
 	known->report = report;

@@ -54,14 +54,22 @@ static int remove_role(const struct exchange *x, enum sf_lvm_role role, struct s
 	return sf_lvm_run(x->lvm, x->vg, argv, NULL, err);
 }
 
-/* The tags that make an LV known as a part of this exchange, on the volume: the one command that names it. */
-static int tag_volume(const struct exchange *x, bool add, struct sf_err *err)
+/*
+ * The tags that make an LV known as a part of this exchange, on the volume: the one command that names it. Tags
+ * that an exchange left which never came to its end would make it part of that one as well: they go.
+ */
+static int tag_volume(const struct exchange *x, bool add, const struct sf_lv *lv, struct sf_err *err)
 {
+	auto_free char *left = add && lv->own_tags ? strdup(lv->own_tags) : NULL;
+	char target[2 * SF_LVM_NAME], *rest = left, *tag;
 	struct sf_lvm_tag_list tags;
-	char target[2 * SF_LVM_NAME];
-	const char *argv[2 * SF_LVM_TAGS_MAX + 5] = {"lvchange", "--yes"};
+	const char *argv[4 * SF_LVM_TAGS_MAX + 5] = {"lvchange", "--yes"};
 	size_t n = 2;
 
+	while (n < 2 * SF_LVM_TAGS_MAX && (tag = strsep(&rest, ","))) {
+		argv[n++] = "--deltag";
+		argv[n++] = tag;
+	}
 	sf_lvm_tags_format(x->tags, &tags);
 	for (size_t i = 0; i < tags.n; i++) {
 		argv[n++] = add ? "--addtag" : "--deltag";
@@ -90,20 +98,18 @@ static int clear_way(const struct exchange *x, const struct sf_lvm_report *repor
 	return rc;
 }
 
-static int make_successor(const struct exchange *x, struct sf_lvm_volume *volume,
-			  const struct sf_lvm_report *report, const struct sf_lv *snapshot,
-			  struct sf_err *err)
+static int make_successor(const struct exchange *x, struct sf_storage *storage, const struct sf_lv *lv,
+			  const struct sf_lv *snapshot, struct sf_err *err)
 {
-	const struct sf_lv *lv = sf_lvm_find(report, x->lv);
 	const struct sf_lvm_new_lv spec = {.vg = x->vg,
 					   .from = snapshot->name,
 					   .name = x->successor,
 					   .tags = *x->tags,
 					   .writable = true,
-					   .active = lv && lv->active,
-					   .other_tags = lv ? lv->other_tags : NULL};
+					   .active = lv->active,
+					   .other_tags = lv->other_tags};
 
-	return sf_lvm_create_lv(volume->base.storage, &spec, err);
+	return sf_lvm_create_lv(storage, &spec, err);
 }
 
 /* Under the old name nobody finds it, so who has it open has had it since before. */
@@ -154,7 +160,7 @@ static void clean_up(const struct exchange *x, enum sf_lvm_role left)
 {
 	struct sf_err why = {0};
 
-	if (tag_volume(x, false, &why) < 0)
+	if (tag_volume(x, false, NULL, &why) < 0)
 		say_left(x, "it still has tags of snapfs", &why);
 	if (remove_role(x, left, &why) < 0)
 		say_left(x,
@@ -170,15 +176,18 @@ int sf_lvm_exchange(struct sf_lvm_volume *volume, const struct sf_lvm_report *re
 	struct exchange x = {
 		.lvm = storage->lvm, .vg = volume->vg, .lv = volume->lv, .tags = &snapshot->tags};
 	auto_unlock pthread_mutex_t *held = sf_lock(&storage->exchange);
+	const struct sf_lv *lv = sf_lvm_find(report, volume->lv);
 	int rc;
 
+	if (!lv)
+		return sf_fail(err, -ENOENT, "%s is gone", volume->base.origin);
 	name_exchange(&x);
 	rc = clear_way(&x, report, err);
 	if (rc == 0)
-		rc = make_successor(&x, volume, report, snapshot, err);
+		rc = make_successor(&x, volume->base.storage, lv, snapshot, err);
 	if (rc < 0)
 		return rc;
-	rc = tag_volume(&x, true, err);
+	rc = tag_volume(&x, true, lv, err);
 	if (rc == 0)
 		rc = pass_name(&x, err);
 	if (rc != -EUCLEAN)

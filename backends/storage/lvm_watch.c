@@ -130,20 +130,41 @@ static uint64_t step_for(const struct round *round, const struct sf_lvm_report *
 	return step / report->extent_bytes * report->extent_bytes;
 }
 
+/* As large as it can ever need to be, it may be as full as it likes. */
+static bool is_complete(const struct round *round, const struct sf_lvm_report *report, const struct sf_lv *lv,
+			const struct sf_dm_snapshot *st)
+{
+	const struct sf_lv *origin = sf_lvm_find(report, lv->tags.origin);
+	struct sf_lvm_cow_plan plan;
+
+	if (!origin)
+		return false;
+	sf_lvm_cow_plan(round->config, report, origin->size_bytes, &plan);
+	return st->total_bytes >= plan.most;
+}
+
+/* By what the group has now: another extension may have taken it, or an administrator made room. */
 static void extend(const struct round *round, const struct sf_lvm_report *report, const struct sf_lv *lv,
 		   const struct sf_dm_snapshot *st, struct sf_usage *usage)
 {
-	uint64_t step = step_for(round, report, lv, st);
+	struct sf_lvm *lvm = round->storage->lvm;
+	auto_report struct sf_lvm_report *now = NULL;
 	unsigned full = percent(st->used_bytes, st->total_bytes);
 	struct sf_err err = {0};
-	int rc;
+	uint64_t step;
+	int rc = sf_lvm_report(lvm, report->vg, SF_LVM_OBJECTS_MS, false, &now, &err);
 
+	if (rc < 0) {
+		say(usage, "%u%% full and could not be extended: %s", full, err.text);
+		return;
+	}
+	step = step_for(round, now, lv, st);
 	if (step == 0) {
 		say(usage, "%u%% full and cannot grow: VG %s has no room, or the ceiling is reached", full,
 		    report->vg);
 		return;
 	}
-	rc = sf_lvm_extend(round->storage->lvm, report, lv, step, &err);
+	rc = sf_lvm_extend(lvm, now, lv, step, &err);
 	if (rc < 0) {
 		say(usage, "%u%% full and could not be extended: %s", full, err.text);
 		return;
@@ -170,12 +191,12 @@ static void look_at_store(const struct round *round, const struct sf_lvm_report 
 	usage.total_bytes = st.total_bytes;
 	if (st.state != SF_DM_SNAPSHOT_OK)
 		say(&usage, "it overflowed: the snapshot has lost its content, and only deleting it is left");
-	else if (percent(st.used_bytes, st.total_bytes) >= round->config->cow_extend_at)
+	else if (percent(st.used_bytes, st.total_bytes) >= round->config->cow_extend_at &&
+		 !is_complete(round, report, lv, &st))
 		extend(round, report, lv, &st, &usage);
 	round->fn(round->arg, &usage);
 }
 
-/* An extension counts on what the VG has now, so the report is asked for anew after each. */
 static void look_at_stores(void *arg, struct sf_lvm_report *report)
 {
 	const struct round *round = arg;
