@@ -416,9 +416,10 @@ static void a_link_in_place_of_the_lock_is_not_followed(void **state)
 
 	ran(f->lvm, "say");
 	(void)snprintf(lock, sizeof(lock), "%s/lvm.lock", f->run_dir);
+	assert_int_equal(unlink(lock), 0);
 	assert_int_equal(symlink("../log", lock), 0);
-	failed(run(f->lvm, "say", &err), -ELOOP, &err, "open lvm.lock");
-	assert_int_equal(count(f, "begin"), 0);
+	failed(run(f->lvm, "say", &err), -ELOOP, &err, "lvm.lock: ");
+	assert_int_equal(count(f, "begin"), 1); /* the one that made the directory */
 }
 
 int main(void)
