@@ -14,6 +14,9 @@
 #include <cmocka.h>
 
 static inline void command_line(char line[static 1024], const char *fmt, va_list args)
+	__attribute__((format(printf, 2, 0)));
+
+static inline void command_line(char line[static 1024], const char *fmt, va_list args)
 {
 	int len = vsnprintf(line, 1024, fmt, args);
 
