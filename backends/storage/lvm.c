@@ -344,7 +344,7 @@ static int run_locked(struct sf_lvm *lvm, const char *const *argv, uint64_t unti
 	if (rc < 0) /* a program that is not there must not pass for a volume that is not */
 		return sf_wrap(err, rc == -ENOENT ? -EIO : rc, "%s", argv[0]);
 	rc = finish(&proc, out, complaint, argv[0], until_ms, ret_said, err);
-	if (rc == -ETIMEDOUT) {
+	if (rc < 0 && proc.pid > 0) {
 		sf_log(SF_LOG_WARNING, "%s (process %d) is not done at its deadline; it goes on", argv[0],
 		       (int)proc.pid);
 		keep_late(lvm, &proc);

@@ -76,6 +76,8 @@ struct sf_lvm_report {
  */
 int sf_lvm_report(struct sf_lvm *lvm, const char *vg, uint64_t max_age_ms, bool facts_only,
 		  struct sf_lvm_report **ret, struct sf_err *err);
+/* The last report, however old it is and whatever has changed since; NULL: none. */
+struct sf_lvm_report *sf_lvm_remembered(struct sf_lvm *lvm, const char *vg);
 void sf_lvm_report_unref(struct sf_lvm_report *report);
 /* NULL: none of that name. */
 const struct sf_lv *sf_lvm_find(const struct sf_lvm_report *report, const char *name);
@@ -119,6 +121,9 @@ void sf_lvm_object_name(const struct sf_id *token, enum sf_lvm_role role, char n
  */
 #define SF_LVM_SELECT 512
 void sf_lvm_select(const struct sf_id *state_id, const struct sf_id *token, char text[static SF_LVM_SELECT]);
+/* The snapshot under its lasting or its copy's name: what readers may have open. */
+void sf_lvm_select_snapshot(const struct sf_id *state_id, const struct sf_id *token,
+			    char text[static SF_LVM_SELECT]);
 void sf_lvm_select_role(const struct sf_id *state_id, const struct sf_id *token, enum sf_lvm_role role,
 			char text[static SF_LVM_SELECT]);
 

@@ -84,7 +84,9 @@ static int cost_of_revert(struct sf_volume *base, const struct sf_object *object
 
 	if (rc < 0 || (rc = sf_lvm_volume_stat(base, &stat, err)) < 0)
 		return rc;
-	rc = sf_lvm_exceptions(report->vg, lv, &ranges, err);
+	rc = sf_lvm_check_snapshot_of(report, lv, volume->lv, err);
+	if (rc == 0)
+		rc = sf_lvm_exceptions(report->vg, lv, &ranges, err);
 	if (rc == -ENOENT) { /* inactive, all of them */
 		*ret = 0;
 		return 0;

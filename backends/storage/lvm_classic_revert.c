@@ -69,6 +69,8 @@ static int prepare(struct reverting *r, const struct sf_object *object, struct s
 	if (rc == 0)
 		rc = sf_lvm_check_vg(r->report, err);
 	if (rc == 0)
+		rc = sf_lvm_check_snapshot_of(r->report, r->snapshot, r->volume->lv, err);
+	if (rc == 0)
 		rc = activate(r, err);
 	if (rc == 0)
 		rc = sf_lvm_hold(r->base, err);

@@ -81,6 +81,20 @@ uint64_t sf_lvm_cow_need(const struct sf_extents *ranges, uint64_t chunk_bytes)
 	return store_for(bytes, chunk_bytes);
 }
 
+int sf_lvm_check_snapshot_of(const struct sf_lvm_report *report, const struct sf_lv *snapshot, const char *lv,
+			     struct sf_err *err)
+{
+	if (!sf_lvm_is_cow(report, snapshot, lv))
+		return sf_fail(err, -EINVAL, "%s/%s is a snapshot of %s, not of what is called %s now",
+			       report->vg, snapshot->name, *snapshot->origin ? snapshot->origin : "nothing",
+			       lv);
+	for (size_t i = 0; i < report->n; i++)
+		if (report->lvs[i].merging && strcmp(report->lvs[i].origin, lv) == 0)
+			return sf_fail(err, -EBUSY, "%s/%s is being merged into %s", report->vg,
+				       report->lvs[i].name, lv);
+	return 0;
+}
+
 int sf_lvm_exceptions(const char *vg, const struct sf_lv *snapshot, struct sf_extents *ret,
 		      struct sf_err *err)
 {

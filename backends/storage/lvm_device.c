@@ -74,6 +74,17 @@ static void drop_device(struct sf_lvm_storage *storage, struct sf_lvm_device *de
 	free(device);
 }
 
+/* LVM activates a classic snapshot together with its origin, and only when it is named. */
+static int activate_classic(struct sf_lvm *lvm, const char *vg, const struct sf_id *token, struct sf_err *err)
+{
+	char name[SF_LVM_NAME], target[2 * SF_LVM_NAME];
+	const char *const argv[] = {"lvchange", "--yes", "-ay", "--", target, NULL};
+
+	sf_lvm_object_name(token, SF_LVM_SNAPSHOT, name);
+	(void)snprintf(target, sizeof(target), "%s/%s", vg, name);
+	return sf_lvm_run(lvm, vg, argv, NULL, err);
+}
+
 /* A device that is not there is activated and tried again. */
 static int open_snapshot(struct sf_lvm_storage *storage, const char *vg, const char *dm,
 			 const struct sf_id *token, struct sf_err *err)
@@ -82,8 +93,10 @@ static int open_snapshot(struct sf_lvm_storage *storage, const char *vg, const c
 	struct sf_dm_info info;
 	int rc = sf_dm_info(dm, &info, err);
 
-	if (rc == -ENOENT) {
-		sf_lvm_select(sf_lvm_state_id(storage->lvm), token, select);
+	if (rc == -ENOENT && !storage->thin) {
+		rc = activate_classic(storage->lvm, vg, token, err);
+	} else if (rc == -ENOENT) {
+		sf_lvm_select_snapshot(sf_lvm_state_id(storage->lvm), token, select);
 		rc = sf_lvm_activate(storage->lvm, vg, select, true, err);
 	}
 	return rc < 0 ? rc : sf_lvm_open_device(dm, O_RDONLY | O_DIRECT, err);
@@ -142,9 +155,19 @@ int sf_lvm_switch_readers(struct sf_lvm_storage *storage, const char *dm, int fd
 	return 0;
 }
 
+void sf_lvm_rename_device(struct sf_lvm_storage *storage, const char *from, const char *to)
+{
+	auto_unlock pthread_mutex_t *held = sf_lock(&storage->lock);
+	struct sf_lvm_device *device = find_device(storage, from);
+
+	if (device && !find_device(storage, to))
+		(void)snprintf(device->dm, sizeof(device->dm), "%s", to);
+}
+
 /* --- laying idle --- */
 
-static void lay_idle(struct sf_lvm_storage *storage, struct sf_lvm_device *device)
+/* False when LVM did not do it: others wait for the lock, and the next would fare no better. */
+static bool lay_idle(struct sf_lvm_storage *storage, struct sf_lvm_device *device)
 {
 	char select[SF_LVM_SELECT];
 	struct sf_err err = {0};
@@ -152,16 +175,18 @@ static void lay_idle(struct sf_lvm_storage *storage, struct sf_lvm_device *devic
 
 	if (sf_dm_info(device->dm, &info, NULL) < 0) {
 		drop_device(storage, device); /* removed, or laid idle by someone else */
-		return;
+		return true;
 	}
 	device->idle_since_ms = sf_clock_mono_ms(); /* the next attempt has its grace time again */
 	if (info.open_count > 0)
-		return; /* an administrator looks at it */
-	sf_lvm_select(sf_lvm_state_id(storage->lvm), &device->token, select);
-	if (sf_lvm_activate(storage->lvm, device->vg, select, false, &err) < 0)
+		return true; /* an administrator looks at it */
+	sf_lvm_select_snapshot(sf_lvm_state_id(storage->lvm), &device->token, select);
+	if (sf_lvm_activate(storage->lvm, device->vg, select, false, &err) < 0) {
 		sf_log(SF_LOG_WARNING, "snapshot %s stays active: %s", device->dm, err.text);
-	else
-		drop_device(storage, device);
+		return false;
+	}
+	drop_device(storage, device);
+	return true;
 }
 
 void sf_lvm_sweep_idle(struct sf_lvm_storage *storage)
@@ -172,8 +197,9 @@ void sf_lvm_sweep_idle(struct sf_lvm_storage *storage)
 	for (struct sf_lvm_device *device = storage->devices; device; device = next) {
 		next = device->next;
 		if (device->refs == 0 &&
-		    sf_clock_mono_ms() - device->idle_since_ms >= sf_lvm_config(storage->lvm)->idle_ms)
-			lay_idle(storage, device);
+		    sf_clock_mono_ms() - device->idle_since_ms >= sf_lvm_config(storage->lvm)->idle_ms &&
+		    !lay_idle(storage, device))
+			return;
 	}
 }
 
@@ -252,6 +278,15 @@ static int measure(struct image *image, struct sf_err *err)
 	return image->storage->thin ? 0 : check_valid(image, 0, err);
 }
 
+/* Names and tags of a snapshot do not change: what was true before our own last change will do, so readers do not wait. */
+static int find_snapshot(struct sf_storage *storage, const struct sf_object *object,
+			 struct sf_lvm_report **ret_report, const struct sf_lv **ret, struct sf_err *err)
+{
+	if (sf_lvm_find_known_object(storage, object, ret_report, ret) == 0)
+		return 0;
+	return sf_lvm_find_object(storage, object, SF_LVM_OBJECTS_MS, ret_report, ret, err);
+}
+
 int sf_lvm_image_open(struct sf_storage *storage, const struct sf_object *object, struct sf_image **ret,
 		      struct sf_err *err)
 {
@@ -263,7 +298,7 @@ int sf_lvm_image_open(struct sf_storage *storage, const struct sf_object *object
 
 	if (!image)
 		return sf_fail(err, -ENOMEM, "out of memory");
-	if ((rc = sf_lvm_find_object(storage, object, SF_LVM_FACTS_MS, &report, &lv, err)) < 0 ||
+	if ((rc = find_snapshot(storage, object, &report, &lv, err)) < 0 ||
 	    (rc = sf_dm_name(report->vg, lv->name, NULL, dm, err)) < 0)
 		return rc;
 	image->base.ops = &image_ops;

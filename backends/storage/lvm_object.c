@@ -63,6 +63,26 @@ static const struct sf_lv *pick(struct sf_lvm *lvm, const struct sf_lvm_report *
 	return found;
 }
 
+int sf_lvm_find_known_object(struct sf_storage *storage, const struct sf_object *object,
+			     struct sf_lvm_report **ret_report, const struct sf_lv **ret)
+{
+	struct sf_lvm *lvm = sf_lvm_storage(storage)->lvm;
+	auto_report struct sf_lvm_report *report = NULL;
+	char vg[SF_LVM_NAME], lv[SF_LVM_NAME];
+	const struct sf_lv *found;
+	int rc = sf_lvm_split_origin(object->origin, vg, lv, NULL);
+
+	if (rc < 0)
+		return rc;
+	report = sf_lvm_remembered(lvm, vg);
+	found = report ? pick(lvm, report, object, lv) : NULL;
+	if (!found)
+		return -ENOENT;
+	*ret = found;
+	*ret_report = sf_take_ptr(&report);
+	return 0;
+}
+
 int sf_lvm_find_object(struct sf_storage *storage, const struct sf_object *object, uint64_t max_age_ms,
 		       struct sf_lvm_report **ret_report, const struct sf_lv **ret, struct sf_err *err)
 {
@@ -136,17 +156,47 @@ int sf_lvm_stat(struct sf_storage *storage, const struct sf_object *object, stru
 	return 0;
 }
 
-/* A snapshot of the snapshot that somebody else made would go with it. */
-static int check_alone(const struct sf_lvm_report *report, const struct sf_object *object, struct sf_err *err)
+static bool depends_on(const struct sf_lvm_report *report, const struct sf_lv *lv, const char *name)
 {
-	char name[SF_LVM_NAME];
+	const struct sf_lv *origin = sf_lvm_find(report, name);
 
-	sf_lvm_object_name(&object->token, SF_LVM_SNAPSHOT, name);
+	if (sf_lvm_is_cow(report, lv, name))
+		return true;
+	return strcmp(lv->segtype, "thin") == 0 && strcmp(lv->origin, name) == 0 &&
+	       (!origin || strcmp(origin->pool, lv->pool) != 0);
+}
+
+int sf_lvm_check_no_dependents(const struct sf_lvm_report *report, const char *lv, struct sf_err *err)
+{
 	for (size_t i = 0; i < report->n; i++)
-		if (sf_lvm_is_cow(report, &report->lvs[i], name))
-			return sf_fail(err, -EBUSY, "%s/%s has a snapshot of its own, %s: remove that first",
-				       report->vg, name, report->lvs[i].name);
+		if (depends_on(report, &report->lvs[i], lv))
+			return sf_fail(err, -EBUSY,
+				       "%s/%s has a snapshot of its own, %s, that would be lost with it",
+				       report->vg, lv, report->lvs[i].name);
 	return 0;
+}
+
+/* By what there is now: others make snapshots too. */
+static int check_removable(struct sf_lvm *lvm, const struct sf_lvm_report *report,
+			   const struct sf_object *object, struct sf_err *err)
+{
+	static const enum sf_lvm_role roles[] = {SF_LVM_SNAPSHOT, SF_LVM_COPY, SF_LVM_NEW};
+	int rc = sf_lvm_check_vg(report, err);
+
+	for (size_t i = 0; rc == 0 && i < sizeof(roles) / sizeof(roles[0]); i++) {
+		char name[SF_LVM_NAME];
+		const struct sf_lv *lv;
+
+		sf_lvm_object_name(&object->token, roles[i], name);
+		lv = sf_lvm_find(report, name);
+		if (!lv || !sf_lvm_has_role(lvm, lv, roles[i]))
+			continue;
+		if (lv->merging)
+			return sf_fail(err, -EBUSY, "%s/%s waits to be merged into %s", report->vg, name,
+				       object->origin);
+		rc = sf_lvm_check_no_dependents(report, name, err);
+	}
+	return rc;
 }
 
 int sf_lvm_remove(struct sf_storage *storage, const struct sf_object *object, struct sf_err *err)
@@ -158,11 +208,9 @@ int sf_lvm_remove(struct sf_storage *storage, const struct sf_object *object, st
 	int rc = sf_lvm_split_origin(object->origin, vg, lv, err);
 
 	if (rc == 0)
-		rc = sf_lvm_report(lvm, vg, SF_LVM_FACTS_MS, true, &report, err);
+		rc = sf_lvm_report(lvm, vg, SF_LVM_NOW, false, &report, err);
 	if (rc == 0)
-		rc = sf_lvm_check_vg(report, err);
-	if (rc == 0)
-		rc = check_alone(report, object, err);
+		rc = check_removable(lvm, report, object, err);
 	if (rc < 0)
 		return rc;
 	sf_lvm_select(sf_lvm_state_id(lvm), &object->token, select);
@@ -198,7 +246,7 @@ int sf_lvm_strangers(struct sf_volume *base, sf_stranger_fn *fn, void *arg, stru
 	struct sf_lvm *lvm = sf_lvm_of(base);
 	auto_report struct sf_lvm_report *report = NULL;
 	char where[2 * SF_LVM_NAME + 8];
-	int rc = sf_lvm_report(lvm, volume->vg, SF_LVM_NOW, false, &report, err);
+	int rc = sf_lvm_report(lvm, volume->vg, SF_LVM_OBJECTS_MS, false, &report, err);
 
 	for (size_t i = 0; rc == 0 && i < report->n; i++) {
 		const struct sf_lv *lv = &report->lvs[i];
@@ -271,7 +319,8 @@ static int check_existing(struct sf_lvm *lvm, const struct sf_lvm_new_lv *spec, 
 	lv = sf_lvm_find(report, spec->name);
 	if (lv && lv->tagged && sf_id_equal(&lv->tags.state_id, sf_lvm_state_id(lvm)) &&
 	    sf_id_equal(&lv->tags.object.token, &spec->tags.object.token) &&
-	    strcmp(lv->tags.origin, spec->tags.origin) == 0)
+	    strcmp(lv->tags.origin, spec->tags.origin) == 0 && !spec->writable &&
+	    (spec->size_bytes > 0 ? sf_lvm_is_cow(report, lv, spec->from) : strcmp(lv->segtype, "thin") == 0))
 		return 0;
 	return sf_fail(err, -EEXIST, "%s/%s exists and is not ours", spec->vg, spec->name);
 }
@@ -309,6 +358,9 @@ int sf_lvm_create_lv(struct sf_storage *storage, const struct sf_lvm_new_lv *spe
 		argv[n++] = "--addtag";
 		argv[n++] = tag;
 	}
+	if (rest)
+		return sf_fail(err, -E2BIG, "%s/%s has more tags than snapfs can carry over", spec->vg,
+			       spec->tags.origin);
 	(void)snprintf(from, sizeof(from), "%s/%s", spec->vg, spec->from);
 	argv[n++] = "--";
 	argv[n++] = from;

@@ -21,6 +21,8 @@
 
 #define MAP_LOCK "metadata-snap.lock"
 #define MARK     ".metadata-snap-"
+/* Nothing is made in a pool with less free metadata than this or a quarter of it (lvm2, thin_manip.c). */
+#define METADATA_FREE ((uint64_t)4 * 1024 * 1024)
 /* thin_dump's own words, for an error text. */
 #define MESSAGE 400
 
@@ -83,6 +85,14 @@ static unsigned percent(uint64_t used, uint64_t total)
 	return total ? (unsigned)((long double)used * 100 / (long double)total) : 100;
 }
 
+uint64_t sf_lvm_metadata_limit(const struct sf_dm_pool *status, uint64_t stop)
+{
+	uint64_t total = status->metadata_bytes, ours = total / 100 * stop;
+	uint64_t lvms = total - (total / 4 < METADATA_FREE ? total / 4 : METADATA_FREE);
+
+	return ours < lvms ? ours : lvms;
+}
+
 int sf_lvm_pool_check(struct sf_lvm *lvm, const char *vg, const char *pool, struct sf_err *err)
 {
 	uint64_t stop = sf_lvm_config(lvm)->pool_stop;
@@ -108,11 +118,12 @@ int sf_lvm_pool_check(struct sf_lvm *lvm, const char *vg, const char *pool, stru
 			       : st.mode == SF_DM_POOL_NO_SPACE ? " is out of data space"
 								: "",
 			       st.data_used_bytes, st.data_bytes, stop);
-	if (percent(st.metadata_used_bytes, st.metadata_bytes) >= stop)
+	if (st.metadata_used_bytes >= sf_lvm_metadata_limit(&st, stop))
 		return sf_fail(err, -ENOSPC,
 			       "thin pool %s/%s: %" PRIu64 " of %" PRIu64
-			       " bytes of metadata are used; no snapshots from %" PRIu64 "%% on",
-			       vg, pool, st.metadata_used_bytes, st.metadata_bytes, stop);
+			       " bytes of metadata are used; no snapshots from %" PRIu64 " on",
+			       vg, pool, st.metadata_used_bytes, st.metadata_bytes,
+			       sf_lvm_metadata_limit(&st, stop));
 	return 0;
 }
 
@@ -227,19 +238,38 @@ static int dump(const struct metadata_snap *snap, uint64_t dev_id, uint64_t time
 	return rc;
 }
 
-static int map_under_lock(struct sf_lvm *lvm, const struct metadata_snap *snap, uint64_t dev_id,
+/*
+ * The id is looked up once more when the metadata snapshot is held: a revert may have given it to the volume in the
+ * meantime, and the map of that one would be the wrong one for ever.
+ */
+static int check_id(const char *dm, uint64_t id, struct sf_err *err)
+{
+	struct sf_dm_thin thin;
+	int rc = sf_dm_thin(dm, &thin, err);
+
+	return rc == 0 && thin.id != id ? sf_fail(err, -EAGAIN, "%s is another thin device by now", dm) : rc;
+}
+
+static int map_under_lock(struct sf_lvm *lvm, const struct metadata_snap *snap, const char *dm,
 			  struct sf_extents *ret, struct sf_err *err)
 {
 	auto_fd int out = sf_proc_memfd("thin_dump", err);
-	int rc = out < 0 ? out : take_snap(snap, err);
+	struct sf_dm_thin thin;
+	int rc = out < 0 ? out : sf_dm_thin(dm, &thin, err);
 
+	if (rc == 0 && thin.external_origin)
+		return sf_fail(err, -EOPNOTSUPP, "%s reads what it does not map from another volume", dm);
+	if (rc == 0)
+		rc = take_snap(snap, err);
 	if (rc < 0)
 		return rc;
-	rc = dump(snap, dev_id, sf_lvm_config(lvm)->deadline_ms, out, err);
+	rc = check_id(dm, thin.id, err);
+	if (rc == 0)
+		rc = dump(snap, thin.id, sf_lvm_config(lvm)->deadline_ms, out, err);
 	release_snap(snap);
 	if (rc == 0 && lseek(out, 0, SEEK_SET) < 0)
 		rc = sf_fail(err, -errno, "thin_dump's output: %s", strerror(errno));
-	return rc < 0 ? rc : sf_thin_map_read(out, dev_id, ret, err);
+	return rc < 0 ? rc : sf_thin_map_read(out, thin.id, ret, err);
 }
 
 int sf_lvm_thin_map(struct sf_storage *storage, const struct sf_object *object, struct sf_extents *ret,
@@ -250,16 +280,12 @@ int sf_lvm_thin_map(struct sf_storage *storage, const struct sf_object *object, 
 	struct metadata_snap snap = {.state_dir = -1};
 	auto_fd int state_dir = -1, lock = -1;
 	char dm[SF_DM_NAME];
-	struct sf_dm_thin thin;
 	const struct sf_lv *lv;
 	int rc = sf_lvm_find_object(storage, object, SF_LVM_FACTS_MS, &report, &lv, err);
 
 	if (rc < 0 || (rc = sf_dm_name(report->vg, lv->name, NULL, dm, err)) < 0 ||
-	    (rc = sf_dm_thin(dm, &thin, err)) < 0 ||
 	    (rc = sf_dm_name(report->vg, lv->pool, "tpool", snap.dm, err)) < 0)
 		return rc;
-	if (thin.external_origin)
-		return sf_fail(err, -EOPNOTSUPP, "%s reads what it does not map from another volume", dm);
 	snap.vg = report->vg;
 	snap.pool = lv->pool;
 	(void)snprintf(snap.mark, sizeof(snap.mark), MARK "%s", snap.dm);
@@ -270,5 +296,5 @@ int sf_lvm_thin_map(struct sf_storage *storage, const struct sf_object *object, 
 	if (state_dir < 0 || flock(lock, LOCK_EX) < 0)
 		return sf_fail(err, -errno, "lock the metadata of %s/%s: %s", snap.vg, snap.pool,
 			       strerror(errno));
-	return map_under_lock(lvm, &snap, thin.id, ret, err);
+	return map_under_lock(lvm, &snap, dm, ret, err);
 }

@@ -23,6 +23,8 @@ static const char form[] = "report/prefixes=0 report/mark_hidden_devices=0 repor
 			   "report/compact_output=0 "
 			   "report/compact_output_cols=\"\" report/list_item_separator=\",\"";
 
+/* LVM's default (vgcreate(8)), where nothing tells. */
+#define EXTENT_BYTES (4 * 1024 * 1024)
 /* How long nothing was changed before the watch asks anew, and how old its news may be while something is. */
 #define QUIET_MS    1000
 #define BUSY_AGE_MS 10000
@@ -253,9 +255,9 @@ int sf_lvm_report(struct sf_lvm *lvm, const char *vg, uint64_t max_age_ms, bool 
 		rc = sf_lvm_parse(said, strlen(said), &report, err);
 	if (rc < 0)
 		return rc;
-	if (strcmp(report->vg, vg) != 0) { /* an empty VG has no rows */
-		sf_lvm_report_unref(report);
-		return sf_fail(err, -ENOENT, "VG %s has no logical volumes", vg);
+	if (report->n == 0) { /* a VG without LVs has no rows, and nothing to be had from it */
+		(void)snprintf(report->vg, sizeof(report->vg), "%s", vg);
+		report->extent_bytes = EXTENT_BYTES;
 	}
 	remember(lvm, vg, report, asked_ms, asked_at);
 	*ret = report;
@@ -281,6 +283,13 @@ static int watched_report(struct sf_lvm *lvm, const char *vg, struct sf_lvm_repo
 		return sf_lvm_report(lvm, vg, SF_LVM_FACTS_MS, false, ret, NULL);
 	*ret = report;
 	return 0;
+}
+
+struct sf_lvm_report *sf_lvm_remembered(struct sf_lvm *lvm, const char *vg)
+{
+	uint64_t changes;
+
+	return remembered(lvm, vg, UINT64_MAX, true, &changes);
 }
 
 void sf_lvm_each_vg(struct sf_lvm *lvm, void (*fn)(void *arg, struct sf_lvm_report *report), void *arg)

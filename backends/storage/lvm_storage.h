@@ -116,7 +116,15 @@ int sf_lvm_strangers(struct sf_volume *volume, sf_stranger_fn *fn, void *arg, st
  */
 int sf_lvm_find_object(struct sf_storage *storage, const struct sf_object *object, uint64_t max_age_ms,
 		       struct sf_lvm_report **ret_report, const struct sf_lv **ret, struct sf_err *err);
+/* The same by what is remembered, however old, without asking LVM. */
+int sf_lvm_find_known_object(struct sf_storage *storage, const struct sf_object *object,
+			     struct sf_lvm_report **ret_report, const struct sf_lv **ret);
 bool sf_lvm_is_ours(struct sf_lvm *lvm, const struct sf_lv *lv);
+/*
+ * -EBUSY when an LV hangs on the one named lv that would be lost with it: a classic snapshot of it, or one of another
+ * pool that reads through it.
+ */
+int sf_lvm_check_no_dependents(const struct sf_lvm_report *report, const char *lv, struct sf_err *err);
 bool sf_lvm_has_role(struct sf_lvm *lvm, const struct sf_lv *lv, enum sf_lvm_role role);
 /* The LV is a classic snapshot (of the volume named lv; NULL: of any). */
 bool sf_lvm_is_cow(const struct sf_lvm_report *report, const struct sf_lv *snapshot, const char *lv);
@@ -143,6 +151,8 @@ int sf_lvm_image_open(struct sf_storage *storage, const struct sf_object *object
 /* Readers of the snapshot go on with what fd is, which is of equal content; fd stays the caller's. */
 int sf_lvm_switch_readers(struct sf_lvm_storage *storage, const char *dm, int fd, bool *ret_any,
 			  struct sf_err *err);
+/* The LV has another name now, and so has its device. */
+void sf_lvm_rename_device(struct sf_lvm_storage *storage, const char *from, const char *to);
 /* lvchange -ay of the LVs that select names, whatever their flags say. */
 int sf_lvm_activate(struct sf_lvm *lvm, const char *vg, const char *select, bool active, struct sf_err *err);
 /* Lays idle what has had no reader for the grace time; with report, takes up what another process left active. */
@@ -158,6 +168,8 @@ int sf_lvm_watch(struct sf_storage *storage, int wake_fd, unsigned wait_ms, sf_u
 int sf_lvm_pool_space(struct sf_volume *volume, struct sf_space *ret, struct sf_err *err);
 /* -ENOSPC with the figures when no snapshot should be begun in it. */
 int sf_lvm_pool_check(struct sf_lvm *lvm, const char *vg, const char *pool, struct sf_err *err);
+/* Used bytes from which on LVM, or the configuration (stop percent), makes no more snapshots. */
+uint64_t sf_lvm_metadata_limit(const struct sf_dm_pool *status, uint64_t stop);
 int sf_lvm_pool_status(const char *vg, const char *pool, struct sf_dm_pool *ret, struct sf_err *err);
 int sf_lvm_thin_map(struct sf_storage *storage, const struct sf_object *object, struct sf_extents *ret,
 		    struct sf_err *err);
@@ -165,6 +177,8 @@ int sf_lvm_thin_map(struct sf_storage *storage, const struct sf_object *object, 
 /* --- lvm_thin_revert.c, lvm_classic_revert.c, lvm_cow.c --- */
 int sf_lvm_thin_revert(struct sf_volume *volume, const struct sf_object *object, struct sf_job *job,
 		       struct sf_err *err);
+/* Waits until udev has done with what it looks into, where there is one. */
+int sf_lvm_settle_udev(struct sf_err *err);
 /* Where LVM has no merge: the volume's name goes from one LV to another (lvm_thin_exchange.c). */
 int sf_lvm_exchange(struct sf_lvm_volume *volume, const struct sf_lvm_report *report,
 		    const struct sf_lv *snapshot, struct sf_err *err);
@@ -189,6 +203,9 @@ int sf_lvm_extend(struct sf_lvm *lvm, const struct sf_lvm_report *report, const 
 		  uint64_t bytes, struct sf_err *err);
 /* What copying ranges back would put into a COW store of this chunk size, at most. */
 uint64_t sf_lvm_cow_need(const struct sf_extents *ranges, uint64_t chunk_bytes);
+/* -EINVAL when LVM says that the snapshot is of another volume, which had the name, and may be merging. */
+int sf_lvm_check_snapshot_of(const struct sf_lvm_report *report, const struct sf_lv *snapshot, const char *lv,
+			     struct sf_err *err);
 /* The exceptions of a classic snapshot; *ret: uninitialised before. -ESTALE. */
 int sf_lvm_exceptions(const char *vg, const struct sf_lv *snapshot, struct sf_extents *ret,
 		      struct sf_err *err);

@@ -56,6 +56,17 @@ void sf_lvm_select(const struct sf_id *state_id, const struct sf_id *token, char
 	select_names(state_id, token, names, text);
 }
 
+void sf_lvm_select_snapshot(const struct sf_id *state_id, const struct sf_id *token,
+			    char text[static SF_LVM_SELECT])
+{
+	char name[SF_LVM_NAME], copy[SF_LVM_NAME], names[256];
+
+	sf_lvm_object_name(token, SF_LVM_SNAPSHOT, name);
+	sf_lvm_object_name(token, SF_LVM_COPY, copy);
+	(void)snprintf(names, sizeof(names), "lv_name=\"%s\" || lv_name=\"%s\"", name, copy);
+	select_names(state_id, token, names, text);
+}
+
 void sf_lvm_select_role(const struct sf_id *state_id, const struct sf_id *token, enum sf_lvm_role role,
 			char text[static SF_LVM_SELECT])
 {

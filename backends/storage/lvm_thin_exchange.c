@@ -54,9 +54,29 @@ static int remove_role(const struct exchange *x, enum sf_lvm_role role, struct s
 	return sf_lvm_run(x->lvm, x->vg, argv, NULL, err);
 }
 
+/* Not together with what somebody else made of it meanwhile. */
+static int remove_old(const struct exchange *x, const struct sf_lvm_report *report, struct sf_err *err)
+{
+	char old[SF_LVM_NAME];
+	int rc;
+
+	sf_lvm_object_name(&x->tags->object.token, SF_LVM_OLD, old);
+	rc = sf_lvm_check_no_dependents(report, old, err);
+	return rc < 0 ? rc : remove_role(x, SF_LVM_OLD, err);
+}
+
+static bool is_among(const struct sf_lvm_tag_list *tags, const char *tag)
+{
+	for (size_t i = 0; i < tags->n; i++)
+		if (strcmp(tags->text[i], tag) == 0)
+			return true;
+	return false;
+}
+
 /*
  * The tags that make an LV known as a part of this exchange, on the volume: the one command that names it. Tags
- * that an exchange left which never came to its end would make it part of that one as well: they go.
+ * that an exchange left which never came to its end would make it part of that one as well: they go, but not
+ * those that stay: of a tag that one command adds and deletes nothing is left.
  */
 static int tag_volume(const struct exchange *x, bool add, const struct sf_lv *lv, struct sf_err *err)
 {
@@ -66,11 +86,13 @@ static int tag_volume(const struct exchange *x, bool add, const struct sf_lv *lv
 	const char *argv[4 * SF_LVM_TAGS_MAX + 5] = {"lvchange", "--yes"};
 	size_t n = 2;
 
+	sf_lvm_tags_format(x->tags, &tags);
 	while (n < 2 * SF_LVM_TAGS_MAX && (tag = strsep(&rest, ","))) {
+		if (is_among(&tags, tag))
+			continue;
 		argv[n++] = "--deltag";
 		argv[n++] = tag;
 	}
-	sf_lvm_tags_format(x->tags, &tags);
 	for (size_t i = 0; i < tags.n; i++) {
 		argv[n++] = add ? "--addtag" : "--deltag";
 		argv[n++] = tags.text[i];
@@ -86,6 +108,18 @@ static void say_left(const struct exchange *x, const char *what, const struct sf
 	sf_log(SF_LOG_WARNING, "after the revert of %s/%s, %s: %s", x->vg, x->lv, what, why->text);
 }
 
+/* Without our tags they are not ours to remove, and in the way. */
+static int check_cleared(const struct exchange *x, struct sf_err *err)
+{
+	auto_report struct sf_lvm_report *now = NULL;
+	int rc = sf_lvm_report(x->lvm, x->vg, SF_LVM_NOW, false, &now, err);
+
+	if (rc == 0 && (sf_lvm_find(now, x->old) || sf_lvm_find(now, x->successor)))
+		rc = sf_fail(err, -EEXIST, "%s/%s or %s is in the way and bears no tags of ours", x->vg,
+			     x->old, x->successor);
+	return rc;
+}
+
 /* What an attempt that was cut short may have left. */
 static int clear_way(const struct exchange *x, const struct sf_lvm_report *report, struct sf_err *err)
 {
@@ -94,7 +128,9 @@ static int clear_way(const struct exchange *x, const struct sf_lvm_report *repor
 	if (sf_lvm_find(report, x->successor))
 		rc = remove_role(x, SF_LVM_NEW, err);
 	if (rc == 0 && sf_lvm_find(report, x->old))
-		rc = remove_role(x, SF_LVM_OLD, err);
+		rc = remove_old(x, report, err);
+	if (rc == 0 && (sf_lvm_find(report, x->old) || sf_lvm_find(report, x->successor)))
+		rc = check_cleared(x, err);
 	return rc;
 }
 
@@ -158,11 +194,17 @@ static int pass_name(const struct exchange *x, struct sf_err *err)
 /* Whether it came through or not, the volume has its name and the other LV is one too many. */
 static void clean_up(const struct exchange *x, enum sf_lvm_role left)
 {
+	auto_report struct sf_lvm_report *now = NULL;
 	struct sf_err why = {0};
+	int rc;
 
 	if (tag_volume(x, false, NULL, &why) < 0)
 		say_left(x, "it still has tags of snapfs", &why);
-	if (remove_role(x, left, &why) < 0)
+	if (left == SF_LVM_NEW)
+		rc = remove_role(x, SF_LVM_NEW, &why);
+	else if ((rc = sf_lvm_report(x->lvm, x->vg, SF_LVM_NOW, false, &now, &why)) == 0)
+		rc = remove_old(x, now, &why);
+	if (rc < 0)
 		say_left(x,
 			 left == SF_LVM_OLD ? "what it held before is still there"
 					    : "its successor is still there",
@@ -233,13 +275,16 @@ int sf_lvm_heal(struct sf_lvm_storage *storage, const char *vg, const char *lv, 
 	return rc;
 }
 
-void sf_lvm_sweep_left(struct sf_lvm_storage *storage, const struct sf_lvm_report *report)
+/* Under the exchange's lock, by what there is now. */
+static void sweep_vg(struct sf_lvm_storage *storage, const char *vg)
 {
-	if (pthread_mutex_trylock(&storage->exchange) != 0)
-		return; /* one is under way, and cleans up after itself */
+	auto_report struct sf_lvm_report *report = NULL;
+
+	if (sf_lvm_report(storage->lvm, vg, SF_LVM_NOW, false, &report, NULL) < 0)
+		return;
 	for (size_t i = 0; i < report->n; i++) {
 		const struct sf_lv *old = &report->lvs[i];
-		struct exchange x = {.lvm = storage->lvm, .vg = report->vg, .tags = &old->tags};
+		struct exchange x = {.lvm = storage->lvm, .vg = vg, .tags = &old->tags};
 		struct sf_err err = {0};
 
 		if (!sf_lvm_has_role(storage->lvm, old, SF_LVM_OLD) ||
@@ -247,8 +292,19 @@ void sf_lvm_sweep_left(struct sf_lvm_storage *storage, const struct sf_lvm_repor
 		    find_old(storage->lvm, report, old->tags.origin))
 			continue;
 		x.lv = old->tags.origin;
-		if (remove_role(&x, SF_LVM_OLD, &err) < 0)
+		if (remove_old(&x, report, &err) < 0)
 			say_left(&x, "what it held before is still there", &err);
 	}
+}
+
+void sf_lvm_sweep_left(struct sf_lvm_storage *storage, const struct sf_lvm_report *report)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < report->n; i++)
+		any = any || sf_lvm_has_role(storage->lvm, &report->lvs[i], SF_LVM_OLD);
+	if (!any || pthread_mutex_trylock(&storage->exchange) != 0)
+		return; /* one is under way, and cleans up after itself */
+	sweep_vg(storage, report->vg);
 	pthread_mutex_unlock(&storage->exchange);
 }

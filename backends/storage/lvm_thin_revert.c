@@ -72,13 +72,38 @@ static int set_active(struct reverting *r, bool active, struct sf_err *err)
 	return sf_lvm_run(r->lvm, r->volume->vg, argv, NULL, err);
 }
 
-static bool merge_waits(const struct reverting *r)
+/* A merge of ours that was put off; NULL: none. */
+static const struct sf_lv *waiting_merge(const struct reverting *r)
 {
 	for (size_t i = 0; i < r->report->n; i++)
-		if (r->report->lvs[i].merging && r->report->lvs[i].tagged &&
+		if (r->report->lvs[i].merging && sf_lvm_is_ours(r->lvm, &r->report->lvs[i]) &&
 		    strcmp(r->report->lvs[i].tags.origin, r->volume->lv) == 0)
-			return true;
-	return false;
+			return &r->report->lvs[i];
+	return NULL;
+}
+
+/* What others have on the volume would be lost, or lose its meaning. */
+static int check_strangers(const struct reverting *r, struct sf_err *err)
+{
+	for (size_t i = 0; i < r->report->n; i++)
+		if (r->report->lvs[i].merging && !sf_lvm_is_ours(r->lvm, &r->report->lvs[i]) &&
+		    strcmp(r->report->lvs[i].origin, r->volume->lv) == 0)
+			return sf_fail(err, -EBUSY, "%s/%s is being merged into %s", r->volume->vg,
+				       r->report->lvs[i].name, r->volume->lv);
+	return sf_lvm_check_no_dependents(r->report, r->volume->lv, err);
+}
+
+static int check_closed(const char *vg, const char *lv, struct sf_err *err)
+{
+	struct sf_dm_info info;
+	char dm[SF_DM_NAME];
+	int rc = sf_dm_name(vg, lv, NULL, dm, err);
+
+	if (rc < 0)
+		return rc;
+	if (sf_dm_info(dm, &info, NULL) == 0 && info.open_count > 0)
+		return sf_fail(err, -EBUSY, "%s/%s is open %u times", vg, lv, info.open_count);
+	return 0;
 }
 
 /*
@@ -87,10 +112,13 @@ static bool merge_waits(const struct reverting *r)
  */
 static int finish_earlier(struct reverting *r, struct sf_err *err)
 {
+	const struct sf_lv *waits = waiting_merge(r);
 	int rc = 0;
 
-	if (merge_waits(r)) {
-		rc = set_active(r, false, err);
+	if (waits) { /* LVM would refuse to activate the volume while either is open */
+		rc = check_closed(r->volume->vg, waits->name, err);
+		if (rc == 0)
+			rc = set_active(r, false, err);
 		if (rc == 0)
 			rc = set_active(r, true, err);
 		if (rc == 0)
@@ -222,6 +250,9 @@ static int prepare(struct reverting *r, struct sf_err *err)
 	if (!ours(r, r->snap) && !ours(r, r->copy))
 		return sf_fail(err, -ENOENT, "there is no snapshot %s/%s of %s", r->volume->vg, r->snap,
 			       r->object->origin);
+	rc = check_strangers(r, err);
+	if (rc < 0)
+		return rc;
 	sf_lvm_release(&r->volume->base); /* our own claim would put the merge off */
 	rc = sf_lvm_check_unused(r->volume, err);
 	return rc < 0 ? rc : finish_earlier(r, err);
@@ -244,7 +275,11 @@ static int swap_by_merge(struct reverting *r, struct sf_err *err)
 	if (rc == 0)
 		rc = move_readers(r, r->snap_dm, r->copy_dm, err);
 	if (rc == 0)
+		rc = sf_lvm_settle_udev(err);
+	if (rc == 0)
 		rc = sf_lvm_check_unused(r->volume, err);
+	if (rc == 0)
+		rc = check_closed(r->volume->vg, r->snap, err);
 	if (rc == 0)
 		rc = merge(r, err);
 	if (rc < 0) {
@@ -255,6 +290,8 @@ static int swap_by_merge(struct reverting *r, struct sf_err *err)
 	if (rename_copy(r, &why) < 0) /* it is found by its tags all the same */
 		sf_log(SF_LOG_WARNING, "%s/%s could not take its snapshot's name: %s", r->volume->vg, r->copy,
 		       why.text);
+	else
+		sf_lvm_rename_device(sf_lvm_storage(r->storage), r->copy_dm, r->snap_dm);
 	return 0;
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "base/proc.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -105,6 +106,8 @@ static bool resolve(const char *spec, char vg[static SF_LVM_NAME], char lv[stati
 	char uuid[SF_DM_UUID + 1], name[SF_DM_NAME + 1];
 	struct stat st;
 
+	if (stat(spec, &st) < 0 && strncmp(spec, "/dev/mapper/", 12) == 0)
+		return split_dm_name(spec + 12, vg, lv) && is_lvm_name(vg) && is_lvm_name(lv);
 	if (stat(spec, &st) < 0)
 		return sf_lvm_split_origin(spec, vg, lv, NULL) == 0 && !is_other_dir(vg);
 	return S_ISBLK(st.st_mode) && read_sysfs(st.st_rdev, "dm/uuid", uuid, sizeof(uuid)) == 0 &&
@@ -180,6 +183,16 @@ static int check_volume(const struct sf_lvm_report *report, const struct sf_lv *
 	return 0;
 }
 
+/* Who claimed it may not have been able to ask. */
+static int check_kind(const struct sf_lvm_storage *storage, const struct sf_lvm_report *report,
+		      const struct sf_lv *lv, struct sf_err *err)
+{
+	if (storage->thin == is_thin(lv))
+		return 0;
+	return sf_fail(err, -EAGAIN, "%s/%s is %s volume, which LVM did not say a moment ago", report->vg,
+		       lv->name, is_thin(lv) ? "a thin" : "no thin");
+}
+
 int sf_lvm_volume_open(struct sf_storage *storage, const char *vm, const struct sf_disk *disk,
 		       struct sf_volume **ret, struct sf_err *err)
 {
@@ -195,6 +208,7 @@ int sf_lvm_volume_open(struct sf_storage *storage, const char *vm, const struct 
 		return sf_fail(err, -ENOENT, "open %s: it is no logical volume any more", disk->spec);
 	if ((rc = find_volume(sf_lvm_storage(storage), volume->vg, volume->lv, &report, &lv, err)) < 0 ||
 	    (rc = check_volume(report, lv, err)) < 0 ||
+	    (rc = check_kind(sf_lvm_storage(storage), report, lv, err)) < 0 ||
 	    (rc = sf_dm_name(volume->vg, volume->lv, NULL, volume->dm, err)) < 0)
 		return sf_wrap(err, rc, "open %s", disk->spec);
 	volume->base.storage = storage;
@@ -395,7 +409,8 @@ static int new_claim(struct sf_lvm_storage *storage, struct sf_lvm_volume *volum
 
 	if (!claim)
 		return sf_fail(err, -ENOMEM, "out of memory");
-	fd = sf_lvm_open_device(volume->dm, O_RDWR | O_DIRECT | O_EXCL, err);
+	/* Only a classic revert writes; and where a writer closes, udev has a look into the device. */
+	fd = sf_lvm_open_device(volume->dm, (storage->thin ? O_RDONLY : O_RDWR) | O_DIRECT | O_EXCL, err);
 	if (fd == -EROFS || fd == -EACCES || fd == -EPERM)
 		fd = sf_lvm_open_device(volume->dm, O_RDONLY | O_DIRECT | O_EXCL, err);
 	if (fd == -EBUSY)
@@ -497,4 +512,19 @@ void sf_lvm_release(struct sf_volume *base)
 	volume->claim = NULL;
 	volume->claim_fd = -1;
 	volume->claimed = false;
+}
+
+int sf_lvm_settle_udev(struct sf_err *err)
+{
+	static const char *const argv[] = {"udevadm", "settle", "--timeout=10", NULL}, *const env[] = {NULL};
+	const struct sf_proc_spec spec = {.argv = argv, .extra_env = env, .stdout_fd = -1, .stderr_fd = -1};
+	struct sf_proc proc;
+	int status, rc;
+
+	if (access("/run/udev/control", F_OK) < 0)
+		return 0;
+	rc = sf_proc_start(&spec, &proc, err);
+	if (rc == 0)
+		rc = sf_proc_wait(&proc, SF_PROC_FOREVER, &status, err); /* its own deadline is 10 s */
+	return rc;
 }

@@ -87,7 +87,8 @@ static void look_at_pool(const struct round *round, const struct sf_lvm_report *
 	usage.total_bytes = st.metadata_bytes;
 	*usage.problem = '\0';
 	if (st.mode == SF_DM_POOL_RW &&
-	    percent(usage.used_bytes, usage.total_bytes) >= round->config->pool_warn)
+	    (percent(usage.used_bytes, usage.total_bytes) >= round->config->pool_warn ||
+	     usage.used_bytes >= sf_lvm_metadata_limit(&st, round->config->pool_stop)))
 		say(&usage, "%u%% full: lvextend --poolmetadatasize",
 		    percent(usage.used_bytes, usage.total_bytes));
 	round->fn(round->arg, &usage);

@@ -347,6 +347,8 @@ static int recover(struct sf_reverting *r, int rc, struct sf_err *err)
 {
 	struct sf_err why = {0};
 
+	if (rc == -EUCLEAN) /* between storage and engine; to users it is a failed disk operation */
+		rc = sf_wrap(err, -EIO, "not finished");
 	if (!r->stopped && !r->swapped) {
 		(void)undo(r); /* reports for itself */
 		return rc;
