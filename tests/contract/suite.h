@@ -52,6 +52,7 @@ struct contract_storage {
 	int (*open_writer)(void *ground, const struct sf_disk *disk);
 	bool holes;  /* what was never written is a hole in images */
 	bool labels; /* objects keep what they are labelled with; snapshots of others are seen */
+	bool slow; /* each change takes a tenth of a second or more: fewer rounds of what is done often */
 	const struct contract_refusal *refusals;
 	size_t nrefusals;
 };

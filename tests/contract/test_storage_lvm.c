@@ -166,5 +166,6 @@ int main(int argc, char **argv)
 	driver.name = thin ? "storage lvm_thin" : "storage lvm_classic";
 	driver.holes = thin;
 	driver.labels = true;
+	driver.slow = true;
 	return contract_storage_run(&driver);
 }

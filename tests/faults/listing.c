@@ -117,6 +117,8 @@ char *listing_all(struct house *house)
 	list_tree(house->stage, "images", true, out);
 	for (unsigned i = 0; i < house->stage->ndisks; i++)
 		list_disk(house, i, out);
+	if (house->stage->ground)
+		house->stage->ground->list(house->stage, out);
 	(void)fprintf(out, "guest %s %d %llu\n", sf_power_name(view.power), view.crashed,
 		      (unsigned long long)view.tick);
 	(void)fclose(out); /* memory, as above */

@@ -236,7 +236,7 @@ static void before_revert_memory(struct house *house)
 	aim(house, 0, true, SF_POWER_RUNNING);
 }
 
-static int revert_memory(struct house *house, struct sf_err *err)
+static int revert_to_a(struct house *house, struct sf_err *err)
 {
 	return revert(house, "a", false, err);
 }
@@ -247,7 +247,7 @@ static void before_revert_memory_discard(struct house *house)
 	aim(house, 0, false, SF_POWER_RUNNING);
 }
 
-static int revert_memory_discard(struct house *house, struct sf_err *err)
+static int revert_to_a_discarding(struct house *house, struct sf_err *err)
 {
 	return revert(house, "a", true, err);
 }
@@ -272,6 +272,25 @@ static void before_revert_disks_discard(struct house *house)
 static int revert_disks_discard(struct house *house, struct sf_err *err)
 {
 	return revert(house, "b", true, err);
+}
+
+/* Disks that a revert has exchanged already are exchanged once more, for an older snapshot. */
+static void before_revert_again(struct house *house)
+{
+	struct sf_err err = {0};
+
+	two_snapshots(house, false, STAGE_STAYS);
+	if (revert(house, "b", true, &err) < 0)
+		stage_complain(house->stage, "prepare a first revert: %s", err.text);
+	advance(house);
+	advance(house);
+	aim(house, 0, true, SF_POWER_RUNNING);
+}
+
+static void before_revert_again_discard(struct house *house)
+{
+	before_revert_again(house);
+	aim(house, 0, false, SF_POWER_RUNNING);
 }
 
 /* The guest is off now and was running then. */
@@ -332,12 +351,14 @@ const struct operation operations[] = {
 	{"delete-deferred", 1, before_delete, delete_while_read},
 	{"rename", 1, before_rename, rename_a},
 	{"edit", 1, before_edit, edit_a},
-	{"revert-memory", 1, before_revert_memory, revert_memory},
-	{"revert-memory-discard", 1, before_revert_memory_discard, revert_memory_discard},
+	{"revert-memory", 1, before_revert_memory, revert_to_a},
+	{"revert-memory-discard", 1, before_revert_memory_discard, revert_to_a_discarding},
 	{"revert-disks", 1, before_revert_disks, revert_disks},
 	{"revert-disks-discard", 1, before_revert_disks_discard, revert_disks_discard},
-	{"revert-two-disks", 2, before_revert_memory, revert_memory},
-	{"revert-off", 1, before_revert_off, revert_memory},
+	{"revert-again", 1, before_revert_again, revert_to_a},
+	{"revert-again-discard", 1, before_revert_again_discard, revert_to_a_discarding},
+	{"revert-two-disks", 2, before_revert_memory, revert_to_a},
+	{"revert-off", 1, before_revert_off, revert_to_a},
 	{"revert-to-paused", 1, before_revert_to_paused, revert_to_paused},
 	{"revert-to-off", 1, before_revert_to_off, revert_to_off},
 	{NULL, 0, NULL, NULL},

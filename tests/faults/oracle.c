@@ -347,8 +347,12 @@ static void check_health(const struct survey *survey)
 
 static void check_everything(struct survey *survey)
 {
+	const struct stage_ground *ground = survey->stage->ground;
+
 	check_live(survey);
 	check_guest(survey);
+	if (ground)
+		ground->check(survey->house, survey->snapshots, survey->n);
 	for (size_t i = 0; i < survey->facts->nsnapshots; i++)
 		check_fate(survey, &survey->facts->snapshots[i]);
 	check_safety(survey);

@@ -117,43 +117,50 @@ static void observe(void *arg, const char *call)
 		crashsim_point(call);
 }
 
+static void disk_spec(const struct stage *stage, unsigned i, char spec[static PATH_MAX])
+{
+	if (stage->ground)
+		stage->ground->spec(stage, i, spec);
+	else if (strcmp(stage->storage, "mem") == 0)
+		(void)snprintf(spec, PATH_MAX, "mem:192K");
+	else
+		disk_path(stage, i, spec);
+}
+
 static int configure(struct house *house, struct sf_err *err)
 {
 	char arg[2 * PATH_MAX] = STAGE_VM "=";
 
 	sf_config_init(&house->config);
 	for (unsigned i = 0; i < house->stage->ndisks; i++) {
-		char path[PATH_MAX];
+		char spec[PATH_MAX];
 
-		disk_path(house->stage, i, path);
-		(void)snprintf(arg + strlen(arg), sizeof(arg) - strlen(arg), "%s%s", i ? "," : "",
-			       strcmp(house->stage->storage, "mem") == 0 ? "mem:192K" : path);
+		disk_spec(house->stage, i, spec);
+		(void)snprintf(arg + strlen(arg), sizeof(arg) - strlen(arg), "%s%s", i ? "," : "", spec);
 	}
 	return sf_config_add_vm(&house->config, arg, err);
 }
 
-static int add_storage(struct house *house,
-		       int (*open_inner)(struct house *, struct sf_storage **, struct sf_err *),
-		       struct sf_err *err)
+int house_add_storage(struct house *house, struct sf_storage *inner, struct sf_err *err)
 {
-	struct sf_storage *inner, *outer;
-	int rc = open_inner(house, &inner, err);
+	struct sf_storage *outer;
+	int rc = sf_fault_storage(house->plan, inner, &outer, err);
 
-	if (rc == 0)
-		rc = sf_fault_storage(house->plan, inner, &outer, err);
 	if (rc == 0)
 		sf_storages_add(&house->storages, outer);
 	return rc;
 }
 
-static int open_mem(struct house *house, struct sf_storage **ret, struct sf_err *err)
+static int open_own_storages(struct house *house, struct sf_err *err)
 {
-	return sf_mem_open(&house->env, house->stage->mem, ret, err);
-}
+	struct sf_storage *storage;
+	int rc = sf_mem_open(&house->env, house->stage->mem, &storage, err);
 
-static int open_file(struct house *house, struct sf_storage **ret, struct sf_err *err)
-{
-	return sf_file_open(&house->env, ret, err);
+	if (rc == 0)
+		rc = house_add_storage(house, storage, err);
+	if (rc == 0)
+		rc = sf_file_open(&house->env, &storage, err);
+	return rc < 0 ? rc : house_add_storage(house, storage, err);
 }
 
 static int open_backends(struct house *house, struct sf_err *err)
@@ -164,9 +171,7 @@ static int open_backends(struct house *house, struct sf_err *err)
 		return rc;
 	sf_fault_plan_observe(house->plan, observe, NULL);
 	house->env.config = &house->config;
-	rc = add_storage(house, open_mem, err);
-	if (rc == 0)
-		rc = add_storage(house, open_file, err);
+	rc = house->stage->ground ? house->stage->ground->open(house, err) : open_own_storages(house, err);
 	house->env.storages = &house->storages;
 	if (rc == 0)
 		rc = sf_sim_open(&house->env, house->stage->sim, 0, &house->sim, err);

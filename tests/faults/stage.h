@@ -20,6 +20,7 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #define STAGE_VM            "vm"
 #define STAGE_DISKS_MAX     2
@@ -59,9 +60,26 @@ struct stage_shared {
 	char complaints[STAGE_COMPLAINTS]; /* a line each; empty: all is well */
 };
 
+struct house;
+struct sf_snapshot;
+struct stage;
+
+/* Disks that are not the stage's own. */
+struct stage_ground {
+	/* Specification of disk number i. */
+	void (*spec)(const struct stage *stage, unsigned i, char spec[static PATH_MAX]);
+	/* Gives the house its storages, with house_add_storage(). */
+	int (*open)(struct house *house, struct sf_err *err);
+	/* After recovery, before snapshots are read: complains about what should not be there. */
+	void (*check)(struct house *house, struct sf_snapshot *const *snapshots, size_t n);
+	/* All there is, a line each: what a second start may not change. */
+	void (*list)(const struct stage *stage, FILE *out);
+};
+
 struct stage {
-	char path[PATH_MAX / 2]; /* holds state/, images/, graveyard/ and log */
-	const char *storage;     /* "mem" or "file" */
+	char path[PATH_MAX / 2];           /* holds state/, images/, graveyard/ and log */
+	const char *storage;               /* "mem", "file", or the ground's */
+	const struct stage_ground *ground; /* NULL: `mem` disks, or images in the stage */
 	unsigned ndisks;
 	struct sf_mem_world *mem;
 	struct sf_sim_world *sim;
@@ -92,6 +110,8 @@ bool house_open(struct house *house, struct stage *stage);
 /* The engine alone, with the state directory; backends and guest stay. */
 void house_close_engine(struct house *house);
 void house_close(struct house *house);
+/* Takes over inner, inside of house->plan; for a ground's open. */
+int house_add_storage(struct house *house, struct sf_storage *inner, struct sf_err *err);
 
 /* Lets the guest tick and write the pattern of its new tick; returns that tick. */
 uint64_t house_advance(struct house *house, unsigned ticks);

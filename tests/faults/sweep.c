@@ -4,6 +4,7 @@
  * judged; at every point once more with the recovery itself stopped. One TAP case for each operation and
  * storage.
  */
+#include "children.h"
 #include "operations.h"
 #include "oracle.h"
 
@@ -13,15 +14,12 @@
 
 #include <fcntl.h>
 #include <getopt.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/wait.h>
+#include <unistd.h>
 
 /* No operation here has as many; one that has is going round in circles. */
 #define POINTS_MAX 2000
-/* Seconds for one process; a healthy one takes milliseconds. */
-#define PATIENCE 60
 /* Faults of one case that are told in full, and after which it is given up. */
 #define TOLD   3
 #define ENOUGH 25
@@ -48,8 +46,6 @@ struct tally {
 	uint64_t recovery_points; /* of the longest recovery seen */
 };
 
-typedef void child_fn(struct stage *stage, const struct attempt *attempt);
-
 /* Images and state directory are on different disks on most hosts, so on all of ours. */
 static void arm(struct stage *stage, uint64_t k, enum crashsim_mode mode, uint64_t seed)
 {
@@ -68,8 +64,9 @@ static void arm(struct stage *stage, uint64_t k, enum crashsim_mode mode, uint64
 
 /* --- What the processes do --- */
 
-static void operate(struct stage *stage, const struct attempt *attempt)
+static void operate(struct stage *stage, const void *arg)
 {
+	const struct attempt *attempt = arg;
 	struct house house = {.stage = stage};
 	struct sf_err err = {0};
 	int rc;
@@ -90,8 +87,9 @@ static void operate(struct stage *stage, const struct attempt *attempt)
 	crashsim_cut();
 }
 
-static void recover_in_vain(struct stage *stage, const struct attempt *attempt)
+static void recover_in_vain(struct stage *stage, const void *arg)
 {
+	const struct attempt *attempt = arg;
 	struct house house;
 
 	arm(stage, attempt->recovery_k, attempt->mode, ~attempt->seed);
@@ -100,76 +98,22 @@ static void recover_in_vain(struct stage *stage, const struct attempt *attempt)
 	crashsim_cut();
 }
 
-static void judge(struct stage *stage, const struct attempt *attempt)
+static void judge(struct stage *stage, const void *arg)
 {
-	(void)attempt;
+	(void)arg;
 	oracle_check(stage);
-}
-
-/* Its messages go to the stage's log, which is shown when something is wrong. */
-static void begin_child(const struct stage *stage)
-{
-	char path[PATH_MAX];
-	int log;
-
-	(void)snprintf(path, sizeof(path), "%s/log", stage->path);
-	log = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-	if (log < 0 || dup2(log, STDERR_FILENO) < 0)
-		_exit(1);
-	(void)alarm(PATIENCE);
-}
-
-static void run(struct stage *stage, const struct attempt *attempt, child_fn *fn, int want, const char *what)
-{
-	int status = 0;
-	pid_t pid;
-
-	(void)fflush(stdout); /* or a sanitizer's _exit prints it again */
-	pid = fork();
-	if (pid == 0) {
-		begin_child(stage);
-		fn(stage, attempt);
-		_exit(0);
-	}
-	if (pid < 0 || waitpid(pid, &status, 0) != pid)
-		stage_complain(stage, "%s cannot be run", what);
-	else if (WIFSIGNALED(status))
-		stage_complain(stage, "%s ends by signal %d%s", what, WTERMSIG(status),
-			       WTERMSIG(status) == SIGALRM ? ": it hangs" : "");
-	else if (WEXITSTATUS(status) != want && !*stage->shared->complaints)
-		stage_complain(stage, "%s ends with status %d", what, WEXITSTATUS(status));
 }
 
 /* --- Telling --- */
 
-static void print_lines(const char *prefix, FILE *in)
-{
-	char line[1024];
-
-	while (fgets(line, sizeof(line), in))
-		(void)printf("# %s%s%s", prefix, line, strchr(line, '\n') ? "" : "\n");
-}
-
 static void tell(struct stage *stage, const struct attempt *attempt, const char *call)
 {
-	char *complaints = stage->shared->complaints, path[PATH_MAX];
-	FILE *text = fmemopen(complaints, strlen(complaints), "r"), *log;
-
 	(void)printf("# --operation %s --storage %s --mode %s --seed %llu --k %llu --recovery "
 		     "%llu: stopped at '%s'\n",
 		     attempt->operation->name, attempt->storage, mode_names[attempt->mode],
 		     (unsigned long long)attempt->seed, (unsigned long long)attempt->k,
 		     (unsigned long long)attempt->recovery_k, call);
-	if (text) {
-		print_lines("  ", text);
-		(void)fclose(text); /* memory */
-	}
-	(void)snprintf(path, sizeof(path), "%s/log", stage->path);
-	log = fopen(path, "re");
-	if (log) {
-		print_lines("    log: ", log);
-		(void)fclose(log); /* only read */
-	}
+	children_tell(stage);
 }
 
 /* --- One try, one case, all --- */
@@ -182,19 +126,19 @@ static bool try_point(const struct options *options, const struct attempt *attem
 	bool cut;
 
 	stage_new(&stage, options->dir, attempt->storage, attempt->operation->ndisks);
-	run(&stage, attempt, operate, CRASHSIM_EXIT, "the operation");
+	children_run(&stage, operate, attempt, CRASHSIM_EXIT, "the operation");
 	cut = stage.shared->report.cut;
 	(void)snprintf(call, sizeof(call), "%s", cut ? stage.shared->report.call : "its end");
 	(void)snprintf(after, sizeof(after), "%s", call);
 	if (attempt->recovery_k > 0 && !*stage.shared->complaints) {
-		run(&stage, attempt, recover_in_vain, CRASHSIM_EXIT, "the recovery");
+		children_run(&stage, recover_in_vain, attempt, CRASHSIM_EXIT, "the recovery");
 		if (stage.shared->report.points > tally->recovery_points)
 			tally->recovery_points = stage.shared->report.points;
 		(void)snprintf(after, sizeof(after), "%s', its recovery at '%s", call,
 			       stage.shared->report.cut ? stage.shared->report.call : "its end");
 	}
 	if (!*stage.shared->complaints)
-		run(&stage, attempt, judge, 0, "the recovery");
+		children_run(&stage, judge, attempt, 0, "the recovery");
 	tally->points++;
 	if (*stage.shared->complaints && tally->faults++ < TOLD)
 		tell(&stage, attempt, after);

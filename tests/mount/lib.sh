@@ -83,7 +83,7 @@ declare -A ERRNO_TEXT=(
 	[ENOSPC]="No space left on device" [EROFS]="Read-only file system" [ENAMETOOLONG]="File name too long"
 	[EOPNOTSUPP]="Operation not supported" [ETIMEDOUT]="Connection timed out" [ENODATA]="No such attribute"
 	[EXDEV]="Invalid cross-device link" [ENOTCONN]="Transport endpoint is not connected"
-	[E2BIG]="Argument list too long" [ENOTEMPTY]="Directory not empty" [ESTALE]="Stale file handle")
+	[ENODEV]="No such device" [E2BIG]="Argument list too long" [ENOTEMPTY]="Directory not empty" [ESTALE]="Stale file handle")
 
 # fails ERRNO COMMAND...: COMMAND fails and says so in the words of that errno.
 fails() {

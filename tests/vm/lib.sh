@@ -114,10 +114,74 @@ program() {
 	SNAPFS_TEST_VG=$VG SNAPFS_TEST_POOL=$POOL CMOCKA_MESSAGE_OUTPUT=TAP "$path" "$@"
 }
 
+# --- a VM of two disks on LVM ---
+
+WEB=web=/dev/$VG/web,/dev/$VG/data
+
+# make_web [MIB]: its volumes: web, thin, and data, classic, with something on both.
+make_web() {
+	make_vg
+	make_pool 512M -c 64k
+	make_thin web "${1:-32}M"
+	make_classic data "${1:-32}M"
+	fill "/dev/$VG/web"
+	fill "/dev/$VG/data"
+}
+
+# start_web [KEY=VALUE...] [-- ARGUMENT...]: the daemon, showing that VM, with these settings of LVM.
+start_web() {
+	echo '[lvm]' >"$WORK/snapfs.conf"
+	while [ $# -gt 0 ] && [ "$1" != -- ]; do
+		echo "$1" >>"$WORK/snapfs.conf"
+		shift
+	done
+	start --config "$WORK/snapfs.conf" --vm "$WEB" "${@:2}"
+}
+
+# change NAME...: writes something else to these volumes, in three places.
+change() {
+	local name
+	for name in "$@"; do
+		fill "/dev/$VG/$name"
+	done
+}
+
+# lv_of SNAPSHOT [DISK]: the LV that is disk number 0 or DISK of that snapshot of web.
+lv_of() {
+	echo "snapfs_$(json "$MNT/web/$1/meta.json" "d['disks'][${2:-0}]['token']")"
+}
+
+is_active() {
+	[ "$(volume_field lv_active "$1")" = active ]
+}
+
+is_idle() {
+	! is_active "$1"
+}
+
+# ours: the group's LVs that have a name or a tag of ours, hidden ones too.
+ours() {
+	lvs -a --noheadings -o lv_name,lv_tags "$VG" | awk '$1 ~ /snapfs_/ || /snapfs[.]/ { print $1 }' | sort | paste -sd ' '
+}
+
+# no_traces: nothing of ours is left in the group, in device-mapper, below /dev or in the state directory.
+no_traces() {
+	is "" "$(ours)" "LVs that are left"
+	is "" "$(dmsetup ls | grep -e '-snapfs_')" "devices that are left"
+	is "" "$(ls /dev/mapper "/dev/$VG" | grep -e '-snapfs_' -e '^snapfs_[0-9a-f]\{32\}')" "nodes that are left"
+	nothing_left
+}
+
+# usage KIND SUBJECT CONDITION: a condition over the usage u that .vm.json shows of it.
+usage_says() {
+	says "$MNT/web/.vm.json" \
+		"any($3 for disk in d['disks'] for u in disk['usage'] if u['kind'] == '$1' and u['subject'] == '$VG/$2')"
+}
+
 # --- leaving ---
 
 our_devices() {
-	dmsetup ls 2>/dev/null | awk -v vg="$VG" 'index($1, vg "-") == 1 || index($1, vg ".") == 1 { print $1 }'
+	dmsetup ls 2>/dev/null | awk -v vg="$VG" -v lvm="${VG//-/--}" 'index($1, lvm "-") == 1 || index($1, vg ".") == 1 { print $1 }'
 }
 
 # What a case leaves may be suspended, incomplete or in a group that LVM cannot read any more.

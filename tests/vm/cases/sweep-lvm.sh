@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# What the sweep-lvm-* cases share: a small VG, all of which is brought back for every try (tests/vm/programs/lvm_ground.h).
+# $SNAPFS_SWEEP: further options, as --all, or --k and --recovery to look at one point.
+# shellcheck shell=bash
+. "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
+need thin-pool snapshot
+
+take_disk
+must pvcreate -y --setphysicalvolumesize 16m "$DISK"
+must vgcreate -y -s 64k "$VG" "$DISK"
+make_pool 4m -c 64k --poolmetadatasize 2m
+export SNAPFS_TEST_PV=$DISK
+
+sweep() {
+	# shellcheck disable=SC2086
+	program tests/vm/programs/sweep_lvm "$@" ${SNAPFS_SWEEP:-}
+}
