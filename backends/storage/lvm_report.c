@@ -198,6 +198,7 @@ static struct sf_lvm_known *known_vg(struct sf_lvm *lvm, const char *vg)
 	return known;
 }
 
+/* What is said of a VG that lacks PVs is not remembered: they may be back the next moment. */
 static struct sf_lvm_report *remembered(struct sf_lvm *lvm, const char *vg, uint64_t max_age_ms,
 					bool facts_only, uint64_t *ret_changes)
 {
@@ -205,7 +206,8 @@ static struct sf_lvm_report *remembered(struct sf_lvm *lvm, const char *vg, uint
 	struct sf_lvm_known *known = known_vg(lvm, vg);
 
 	*ret_changes = lvm->changes;
-	if (!known->report || (known->changed_at > known->asked_at && !facts_only) ||
+	if (!known->report || (known->report->missing_pvs > 0 && max_age_ms != UINT64_MAX) ||
+	    (known->changed_at > known->asked_at && !facts_only) ||
 	    sf_clock_mono_ms() - known->asked_ms >= max_age_ms)
 		return NULL;
 	atomic_fetch_add(&known->report->refs, 1);
