@@ -150,10 +150,15 @@ sys.exit(not found or d["ok"])' "$MNT/.snapfs/health.json" "$@" ||
 
 # --- images and sim guests ---
 
+# blank FILE [MIB]: a disk with nothing on it.
+blank() {
+	truncate -s "${2:-64}M" "$1"
+}
+
 # image FILE [MIB]: a sparse disk with something recognisable at its start, middle and end.
 image() {
 	local mib=${2:-64}
-	truncate -s "${mib}M" "$1"
+	blank "$1" "$mib"
 	head -c 1048576 /dev/urandom | dd of="$1" bs=64k conv=notrunc status=none
 	head -c 300000 /dev/urandom | dd of="$1" bs=1M seek=$((mib / 2)) conv=notrunc status=none
 	head -c 4096 /dev/urandom | dd of="$1" bs=4k seek=$((mib * 256 - 1)) conv=notrunc status=none
@@ -201,6 +206,14 @@ nothing_left() {
 	is "" "$(find "$DATA" -path '*/.snapfs*')" "left beside the images"
 	is "id lock" "$(find "$STATE" -mindepth 1 -printf '%P\n' | sort | paste -sd ' ')" "left in the state directory"
 }
+
+# What a revert says of a disk that somebody has open.
+IN_USE="is open for writing by someone else"
+
+# Disks that are no image files: a file with functions of its own in the place of those above.
+if [ -n "${SNAPFS_TEST_DISKS:-}" ]; then
+	. "$SNAPFS_TEST_DISKS"
+fi
 
 # --- the daemon ---
 
