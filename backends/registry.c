@@ -2,6 +2,7 @@
 #include "registry.h"
 
 #include "base/err.h"
+#include "base/log.h"
 #include "core/backend.h"
 #include "core/config.h"
 #include "core/hypervisor.h"
@@ -13,6 +14,9 @@
 #include "storage/lvm.h"
 #endif
 #include "storage/mem.h"
+#ifdef HAVE_XEN
+#include "hypervisor/xen.h"
+#endif
 
 #include <errno.h>
 #include <stdio.h>
@@ -77,6 +81,34 @@ static int open_sim(const struct sf_backend_env *env, struct sf_hypervisor **ret
 	return sf_sim_open(env, NULL, SIM_TICK_MS, ret, err);
 }
 
+#ifdef HAVE_XEN
+static int open_xen(const struct sf_backend_env *env, struct sf_hypervisor **ret, struct sf_err *err)
+{
+	const struct sf_xen_config *config = &env->config->xen;
+	const struct sf_xen_options options = {.helper = config->helper,
+					       .configs = config->configs,
+					       .xl = "xl",
+					       .deadline_ms = config->deadline_ms};
+
+	for (size_t i = 0; i < env->config->nvms; i++)
+		if (env->config->vms[i].ndisks > 0)
+			sf_log(SF_LOG_WARNING,
+			       "VM '%s': its configured disks are not used: Xen knows its domains' disks",
+			       env->config->vms[i].name);
+	return sf_xen_open(&options, ret, err);
+}
+#endif
+
+static bool everywhere(void)
+{
+	return true;
+}
+
+static bool nowhere(void)
+{
+	return false;
+}
+
 /* A disk goes to the first that claims it. */
 static add_storages_fn *const storages[] = {
 	add_mem,
@@ -91,10 +123,13 @@ static add_storages_fn *const storages[] = {
 static const struct {
 	const char *name;
 	open_hypervisor_fn *open;
-	bool at_home;
+	bool (*at_home)(void);
 } hypervisors[] = {
-	{"none", sf_none_open, true},
-	{"sim", open_sim, false},
+#ifdef HAVE_XEN
+	{"xen", open_xen, sf_xen_is_here},
+#endif
+	{"none", sf_none_open, everywhere},
+	{"sim", open_sim, nowhere},
 };
 #define NHYPERVISORS (sizeof(hypervisors) / sizeof(hypervisors[0]))
 
@@ -133,7 +168,7 @@ int sf_registry_open_hypervisor(const char *name, const struct sf_backend_env *e
 	bool any = strcmp(name, "auto") == 0;
 
 	for (size_t i = 0; i < NHYPERVISORS; i++)
-		if (any ? hypervisors[i].at_home : strcmp(hypervisors[i].name, name) == 0)
+		if (any ? hypervisors[i].at_home() : strcmp(hypervisors[i].name, name) == 0)
 			return hypervisors[i].open(env, ret, err);
 	return refuse(name, err);
 }

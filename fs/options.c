@@ -35,7 +35,7 @@ void sf_options_help(FILE *out)
 		    "missing)\n"
 		    "      --state DIR        where records and saved RAM are kept (default "
 		    "/var/lib/snapfs)\n"
-		    "      --hypervisor NAME  auto, none or sim (default auto)\n"
+		    "      --hypervisor NAME  auto, xen, none or sim (default auto)\n"
 		    "      --vm NAME=DISK[,DISK...]\n"
 		    "                         show a VM with these disks, the boot disk first; may be "
 		    "repeated.\n"

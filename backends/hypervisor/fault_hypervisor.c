@@ -58,7 +58,7 @@ static int fault_resume(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, s
 	return rc < 0 ? rc : sf_fault_after(&call, fault->inner->ops->resume(fault->inner, vm, err));
 }
 
-static int fault_save(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, int fd,
+static int fault_save(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, int fd, bool live,
 		      const struct sf_save_hooks *hooks, struct sf_job *job, struct sf_err *err)
 {
 	struct sf_fault_call call = {.name = "hypervisor.save"};
@@ -67,7 +67,7 @@ static int fault_save(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, int
 
 	if (rc < 0)
 		return rc;
-	return sf_fault_after(&call, fault->inner->ops->save(fault->inner, vm, fd, hooks, job, err));
+	return sf_fault_after(&call, fault->inner->ops->save(fault->inner, vm, fd, live, hooks, job, err));
 }
 
 static int fault_restore(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, int fd, struct sf_err *err)
@@ -77,6 +77,33 @@ static int fault_restore(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, 
 	int rc = sf_fault_before(fault->plan, &call, err);
 
 	return rc < 0 ? rc : sf_fault_after(&call, fault->inner->ops->restore(fault->inner, vm, fd, err));
+}
+
+static int fault_host(struct sf_hypervisor *hv, char ret[static SF_HOST_MAX], struct sf_err *err)
+{
+	struct sf_fault_call call = {.name = "hypervisor.host"};
+	struct fault_hypervisor *fault = to_fault(hv);
+	int rc = sf_fault_before(fault->plan, &call, err);
+
+	return rc < 0 ? rc : sf_fault_after(&call, fault->inner->ops->host(fault->inner, ret, err));
+}
+
+static int fault_check_host(struct sf_hypervisor *hv, const char *host, struct sf_err *err)
+{
+	struct sf_fault_call call = {.name = "hypervisor.check_host"};
+	struct fault_hypervisor *fault = to_fault(hv);
+	int rc = sf_fault_before(fault->plan, &call, err);
+
+	return rc < 0 ? rc : sf_fault_after(&call, fault->inner->ops->check_host(fault->inner, host, err));
+}
+
+static int fault_can_start(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, struct sf_err *err)
+{
+	struct sf_fault_call call = {.name = "hypervisor.can_start"};
+	struct fault_hypervisor *fault = to_fault(hv);
+	int rc = sf_fault_before(fault->plan, &call, err);
+
+	return rc < 0 ? rc : sf_fault_after(&call, fault->inner->ops->can_start(fault->inner, vm, err));
 }
 
 static int fault_stop(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, struct sf_err *err)
@@ -150,6 +177,9 @@ int sf_fault_hypervisor(struct sf_fault_plan *plan, struct sf_hypervisor *inner,
 	fault->ops = fault_ops;
 	fault->ops.name = inner->ops->name;
 	fault->ops.caps = inner->ops->caps; /* what it cannot do is never asked of it */
+	fault->ops.host = inner->ops->host ? fault_host : NULL;
+	fault->ops.check_host = inner->ops->check_host ? fault_check_host : NULL;
+	fault->ops.can_start = inner->ops->can_start ? fault_can_start : NULL;
 	fault->base.ops = &fault->ops;
 	fault->plan = plan;
 	fault->inner = inner;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The slots of the hypervisor contract for sim guests, and the thread that lets time pass for them. */
 #include "sim_impl.h"
+#include "sim_ram.h"
 
 #include "backends/shared.h"
 #include "base/cleanup.h"
@@ -313,15 +314,38 @@ static void sim_close(struct sf_hypervisor *hv)
 	free(sim);
 }
 
+/* --- Hosts: any process that has this code --- */
+
+static int sim_host(struct sf_hypervisor *hv, char ret[static SF_HOST_MAX], struct sf_err *err)
+{
+	(void)hv;
+	(void)err;
+	(void)snprintf(ret, SF_HOST_MAX, "sim %d", SF_SIM_RAM_VERSION);
+	return 0;
+}
+
+static int sim_check_host(struct sf_hypervisor *hv, const char *host, struct sf_err *err)
+{
+	char own[SF_HOST_MAX];
+	int rc = sim_host(hv, own, err);
+
+	if (rc == 0 && strcmp(host, own) != 0)
+		rc = sf_fail(err, -EOPNOTSUPP, "the RAM is for '%s', this is '%s'", host, own);
+	return rc;
+}
+
 static const struct sf_hypervisor_ops sim_ops = {
 	.name = "sim",
-	.caps = SF_HYPERVISOR_PAUSE | SF_HYPERVISOR_MEMORY | SF_HYPERVISOR_CONTROL | SF_HYPERVISOR_QUIESCE,
+	.caps = SF_HYPERVISOR_PAUSE | SF_HYPERVISOR_MEMORY | SF_HYPERVISOR_CONTROL | SF_HYPERVISOR_QUIESCE |
+		SF_HYPERVISOR_MEMORY_PAUSED,
 	.list = sim_list,
 	.power = sim_power,
 	.pause = sim_pause,
 	.resume = sim_resume,
 	.save = sf_sim_save,
 	.restore = sf_sim_restore,
+	.host = sim_host,
+	.check_host = sim_check_host,
 	.stop = sim_stop,
 	.start = sim_start,
 	.quiesce = sim_quiesce,

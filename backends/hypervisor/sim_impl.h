@@ -50,7 +50,7 @@ int sf_sim_guest(const struct sf_sim *sim, const struct sf_vm_desc *vm, struct s
 /* -EINVAL when the guest is not off. */
 int sf_sim_check_off(const struct sf_sim_guest *guest, struct sf_err *err);
 
-int sf_sim_save(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, int fd,
+int sf_sim_save(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, int fd, bool live,
 		const struct sf_save_hooks *hooks, struct sf_job *job, struct sf_err *err);
 int sf_sim_restore(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, int fd, struct sf_err *err);
 

@@ -17,7 +17,6 @@
 #define PAGE_WORDS (PAGE / sizeof(uint64_t))
 /* Words at the start of each page that follow from the tick. */
 #define TICK_WORDS 8
-#define VERSION    1
 
 static const char magic[8] = {'S', 'N', 'A', 'P', 'F', 'R', 'A', 'M'};
 
@@ -56,7 +55,7 @@ static void put_tick(char *page, size_t index, uint64_t tick)
 
 static void build_page(char *page, size_t index, const char *name, uint64_t tick)
 {
-	struct sf_sim_ram_header header = {.version = VERSION, .tick = tick};
+	struct sf_sim_ram_header header = {.version = SF_SIM_RAM_VERSION, .tick = tick};
 
 	if (index > 0) {
 		put_tick(page, index, tick);
@@ -88,7 +87,7 @@ static int check(const char *ram, struct sf_err *err)
 	char expected[PAGE];
 
 	memcpy(&header, ram, sizeof(header));
-	if (memcmp(header.magic, magic, sizeof(magic)) != 0 || header.version != VERSION ||
+	if (memcmp(header.magic, magic, sizeof(magic)) != 0 || header.version != SF_SIM_RAM_VERSION ||
 	    !memchr(header.name, '\0', sizeof(header.name)))
 		return sf_fail(err, -EINVAL, "this is not the RAM of a sim guest");
 	for (size_t i = 0; i < NPAGES; i++) {

@@ -13,6 +13,9 @@
 
 struct sf_err;
 
+/* Of the image's layout; one of another version is not understood. */
+#define SF_SIM_RAM_VERSION 1
+
 struct sf_sim_ram_header {
 	char magic[8]; /* "SNAPFRAM" */
 	uint64_t version;

@@ -63,18 +63,18 @@ static int save_ram(struct sf_sim *sim, const struct sf_sim_guest *guest, uint64
 		if (rc < 0)
 			return sf_fail(err, rc, "save the RAM of sim guest '%s': %s", guest->name,
 				       strerror(-rc));
-		sf_job_advance(job, PIECE);
 	}
 	return 0;
 }
 
-int sf_sim_save(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, int fd,
+int sf_sim_save(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, int fd, bool live,
 		const struct sf_save_hooks *hooks, struct sf_job *job, struct sf_err *err)
 {
 	struct sf_sim_guest *guest = NULL;
 	uint64_t nresumes = 0;
 	int rc = begin_save(sf_to_sim(hv), vm, &guest, &nresumes, err);
 
+	(void)live; /* 4 MiB are copied sooner than a second round would find out what has changed */
 	if (rc == 0)
 		rc = hooks->paused(hooks->arg, err);
 	if (rc == 0)
@@ -113,7 +113,7 @@ int sf_sim_restore(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, int fd
 	int rc = ram ? sf_sim_ram_load(fd, ram, err) : sf_fail(err, -ENOMEM, "restore RAM: out of memory");
 
 	if (rc < 0)
-		return rc;
+		return rc == -EINVAL ? sf_wrap(err, -EIO, "restore sim guest '%s'", vm->name) : rc;
 	held = sf_sim_lock(sf_to_sim(hv));
 	rc = sf_sim_guest(sf_to_sim(hv), vm, &guest, err);
 	return rc < 0 ? rc : take_ram(guest, ram, err);

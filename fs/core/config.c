@@ -24,10 +24,22 @@
 
 #define BLANKS " \t\r\v\f"
 
-enum key { KEY_STATE, KEY_HYPERVISOR, KEY_DISKS, KEY_MEMORY, KEY_QUIESCE, KEY_DEADLINE, KEY_MAX, NKEYS };
+enum key {
+	KEY_STATE,
+	KEY_HYPERVISOR,
+	KEY_RESERVE,
+	KEY_DISKS,
+	KEY_MEMORY,
+	KEY_LIVE,
+	KEY_QUIESCE,
+	KEY_DEADLINE,
+	KEY_MAX,
+	NKEYS
+};
 
 static const char *const key_names[NKEYS] = {
-	"state", "hypervisor", "disks", "memory", "quiesce", "pause-deadline", "max-snapshots",
+	"state", "hypervisor", "state-reserve",  "disks",         "memory",
+	"live",  "quiesce",    "pause-deadline", "max-snapshots",
 };
 
 /* What follows a rule of its own in [lvm]: a number within bounds, kept in another unit than it is written in. */
@@ -50,7 +62,10 @@ static const struct lvm_key {
 };
 #define NLVM_KEYS (sizeof(lvm_keys) / sizeof(lvm_keys[0]))
 
-enum section { SECTION_NONE, SECTION_SNAPFS, SECTION_VM, SECTION_LVM };
+enum section { SECTION_NONE, SECTION_SNAPFS, SECTION_VM, SECTION_LVM, SECTION_XEN };
+
+static const char *const xen_keys[] = {"configs", "helper", "deadline"};
+#define NXEN_KEYS (sizeof(xen_keys) / sizeof(xen_keys[0]))
 
 struct parse {
 	struct sf_config *config;
@@ -59,7 +74,7 @@ struct parse {
 	int line;
 	enum section section;
 	struct sf_vm_config *vm; /* of SECTION_VM */
-	unsigned global_seen, vm_seen, lvm_seen;
+	unsigned global_seen, vm_seen, lvm_seen, xen_seen;
 	int rc;
 	struct sf_err *err;
 };
@@ -74,10 +89,14 @@ void sf_config_init(struct sf_config *config)
 	memset(config, 0, sizeof(*config));
 	(void)snprintf(config->state_dir, sizeof(config->state_dir), "%s", SF_CONFIG_DEFAULT_STATE);
 	(void)snprintf(config->hypervisor, sizeof(config->hypervisor), "auto");
-	config->policy =
-		(struct sf_policy){.memory = true, .pause_deadline_ms = 60 * 1000, .max_snapshots = 512};
+	config->state_reserve_bytes = SF_CONFIG_DEFAULT_RESERVE;
+	config->policy = (struct sf_policy){
+		.memory = true, .live = true, .pause_deadline_ms = 60 * 1000, .max_snapshots = 512};
 	for (size_t i = 0; i < NLVM_KEYS; i++)
 		set_lvm(&config->lvm, &lvm_keys[i], lvm_keys[i].fallback);
+	(void)snprintf(config->xen.configs, sizeof(config->xen.configs), "/etc/xen");
+	(void)snprintf(config->xen.helper, sizeof(config->xen.helper), "%s", SF_XEN_HELPER);
+	config->xen.deadline_ms = 600 * 1000;
 }
 
 void sf_config_fini(struct sf_config *config)
@@ -266,11 +285,21 @@ static int parse_text(const char *value, char *buf, size_t size, struct sf_err *
 	return 0;
 }
 
-static int parse_state(struct sf_config *config, const char *value, struct sf_err *err)
+static int parse_path(const char *value, char *buf, size_t size, struct sf_err *err)
 {
 	if (*value != '/')
 		return sf_fail(err, -EINVAL, "'%s' is not an absolute path", value);
-	return parse_text(value, config->state_dir, sizeof(config->state_dir), err);
+	return parse_text(value, buf, size, err);
+}
+
+static int parse_reserve(struct sf_config *config, const char *value, struct sf_err *err)
+{
+	uint64_t mib;
+	int rc = parse_number(value, 0, 1048576, &mib, err);
+
+	if (rc == 0)
+		config->state_reserve_bytes = mib * 1024 * 1024;
+	return rc;
 }
 
 static int parse_deadline(struct sf_policy *policy, const char *value, struct sf_err *err)
@@ -290,13 +319,17 @@ static int set_key(struct parse *parse, enum key key, const char *value, struct 
 
 	switch (key) {
 	case KEY_STATE:
-		return parse_state(config, value, err);
+		return parse_path(value, config->state_dir, sizeof(config->state_dir), err);
 	case KEY_HYPERVISOR:
 		return parse_text(value, config->hypervisor, sizeof(config->hypervisor), err);
+	case KEY_RESERVE:
+		return parse_reserve(config, value, err);
 	case KEY_DISKS:
 		return append_disks(parse->vm, value, false, err);
 	case KEY_MEMORY:
 		return parse_bool(value, &policy->memory, err);
+	case KEY_LIVE:
+		return parse_bool(value, &policy->live, err);
 	case KEY_QUIESCE:
 		return parse_bool(value, &policy->quiesce, err);
 	case KEY_DEADLINE:
@@ -339,6 +372,37 @@ static int use_lvm_line(struct parse *parse, const char *name, const char *value
 	return 0;
 }
 
+static int set_xen(struct sf_xen_config *xen, size_t key, const char *value, struct sf_err *err)
+{
+	uint64_t seconds;
+	int rc;
+
+	if (key == 0)
+		return parse_path(value, xen->configs, sizeof(xen->configs), err);
+	if (key == 1)
+		return parse_path(value, xen->helper, sizeof(xen->helper), err);
+	rc = parse_number(value, 1, 86400, &seconds, err);
+	if (rc == 0)
+		xen->deadline_ms = seconds * 1000;
+	return rc;
+}
+
+static int use_xen_line(struct parse *parse, const char *name, const char *value)
+{
+	size_t i = 0;
+	int rc;
+
+	while (i < NXEN_KEYS && strcmp(xen_keys[i], name) != 0)
+		i++;
+	if (i == NXEN_KEYS)
+		return sf_fail(parse->err, -EINVAL, "unknown key '%s'", name);
+	if (parse->xen_seen & 1U << i)
+		return sf_fail(parse->err, -EINVAL, "'%s' is there twice", name);
+	parse->xen_seen |= 1U << i;
+	rc = set_xen(&parse->config->xen, i, value, parse->err);
+	return rc < 0 ? sf_wrap(parse->err, rc, "%s", name) : 0;
+}
+
 static int use_line(struct parse *parse, const char *name, const char *value)
 {
 	unsigned *seen = parse->section == SECTION_VM ? &parse->vm_seen : &parse->global_seen;
@@ -349,6 +413,8 @@ static int use_line(struct parse *parse, const char *name, const char *value)
 		return sf_fail(parse->err, -EINVAL, "'%s' stands before the first section", name);
 	if (parse->section == SECTION_LVM)
 		return use_lvm_line(parse, name, value);
+	if (parse->section == SECTION_XEN)
+		return use_xen_line(parse, name, value);
 	if (key == NKEYS)
 		return sf_fail(parse->err, -EINVAL, "unknown key '%s'", name);
 	/* Long lists of disks are spread over several lines, since a line is short. */
@@ -370,6 +436,11 @@ static int handle_line(void *arg, const char *section, const char *name, const c
 	return parse->rc == 0;
 }
 
+static const struct {
+	const char *name;
+	enum section section;
+} sections[] = {{"snapfs", SECTION_SNAPFS}, {"lvm", SECTION_LVM}, {"xen", SECTION_XEN}};
+
 static int open_section(struct parse *parse, char *line)
 {
 	char *end = strchr(line, ']');
@@ -380,8 +451,10 @@ static int open_section(struct parse *parse, char *line)
 		return sf_fail(parse->err, -EINVAL, "not a section: %s", line);
 	*end = '\0';
 	name = strip(line + 1);
-	if (strcmp(name, "snapfs") == 0 || strcmp(name, "lvm") == 0) {
-		parse->section = *name == 'l' ? SECTION_LVM : SECTION_SNAPFS;
+	for (size_t i = 0; i < sizeof(sections) / sizeof(sections[0]); i++) {
+		if (strcmp(name, sections[i].name) != 0)
+			continue;
+		parse->section = sections[i].section;
 		return 0;
 	}
 	if (strncmp(name, "vm", 2) != 0 || !name[2] || !strchr(BLANKS, name[2]))

@@ -5,14 +5,16 @@
  *   [snapfs]                      [vm web]
  *   state = /var/lib/snapfs       disks = /data/web.img, /data/web-data.img
  *   hypervisor = auto             memory = no
+ *   state-reserve = 64            live = no
  *   memory = yes                  quiesce = yes
- *   quiesce = no                  pause-deadline = 10
- *   pause-deadline = 60           max-snapshots = 50
+ *   live = yes                    pause-deadline = 10
+ *   quiesce = no                  max-snapshots = 50
+ *   pause-deadline = 60
  *   max-snapshots = 512
  *
- * The four policy keys stand in [snapfs] as defaults (for VMs named later in the file and for VMs that only the
- * hypervisor knows) and in [vm NAME] for one VM. How LVM is used stands in a section of its own, here with its
- * defaults; see struct sf_lvm_config.
+ * The five policy keys stand in [snapfs] as defaults (for VMs named later in the file and for VMs that only the
+ * hypervisor knows) and in [vm NAME] for one VM. How LVM and Xen are used stands in sections of their own, here with
+ * their defaults; see struct sf_lvm_config and struct sf_xen_config.
  *
  *   [lvm]
  *   deadline = 60                 cow-extend-by = 20
@@ -20,6 +22,9 @@
  *   cow-size = 10                 vg-reserve = 2
  *   cow-minimum = 64              pool-warn = 80
  *   cow-extend-at = 70            pool-stop = 95
+ *
+ *   [xen]
+ *   configs = /etc/xen            deadline = 600
  *
  * Unknown sections, keys and values are refused by name and line, and so is a key that is there twice.
  */
@@ -36,6 +41,8 @@ struct sf_err;
 
 #define SF_CONFIG_DEFAULT_FILE  "/etc/snapfs.conf"
 #define SF_CONFIG_DEFAULT_STATE "/var/lib/snapfs"
+/* Room for thousands of records, and for whatever else the root file system of a small host is asked for. */
+#define SF_CONFIG_DEFAULT_RESERVE (64ULL * 1024 * 1024)
 /* VMs and bytes one configuration may name; beyond that it is not a configuration file. */
 #define SF_CONFIG_VMS_MAX   4096
 #define SF_CONFIG_BYTES_MAX (1024 * 1024)
@@ -43,6 +50,7 @@ struct sf_err;
 struct sf_policy {
 	bool memory;                /* save RAM when the VM runs and the hypervisor can; default yes */
 	bool quiesce;               /* ask the guest to freeze its file systems first; default no */
+	bool live;                  /* the guest runs while most of its RAM is saved; default yes */
 	uint64_t pause_deadline_ms; /* longest time a guest is kept at rest; default 60 s, 1 s to 1 h */
 	uint64_t max_snapshots;     /* of one VM; default 512, 1 to 10000 */
 };
@@ -61,6 +69,14 @@ struct sf_lvm_config {
 	uint64_t pool_stop;  /* pool-stop: no new snapshots above; default 95, 1 to 100 */
 };
 
+/* How Xen is used; section [xen]. */
+struct sf_xen_config {
+	char configs[SF_ORIGIN_MAX]; /* configs: directory of xl.cfg files; default /etc/xen */
+	char helper
+		[SF_ORIGIN_MAX]; /* helper: the program that speaks with libxenlight; default: the installed one */
+	uint64_t deadline_ms; /* deadline: for xl to bring a guest up; default 600 s, 1 s to 24 h */
+};
+
 struct sf_vm_config {
 	char name[SF_NAME_MAX + 1];
 	struct sf_policy policy;
@@ -71,8 +87,10 @@ struct sf_vm_config {
 struct sf_config {
 	char state_dir[SF_ORIGIN_MAX];
 	char hypervisor[16];
+	uint64_t state_reserve_bytes; /* state-reserve: MiB that RAM leaves free; default 64, 0 to 1048576 */
 	struct sf_policy policy;
 	struct sf_lvm_config lvm;
+	struct sf_xen_config xen;
 	bool rescan; /* of the command line alone: records are rebuilt from the labels of volumes */
 	struct sf_vm_config *vms;
 	size_t nvms;

@@ -38,23 +38,38 @@ struct taking {
 
 /* --- what is asked for and what there is --- */
 
+/* Why the guest's RAM cannot be saved; NULL when it can. */
+static const char *memory_obstacle(const struct taking *t)
+{
+	const struct sf_hypervisor *hv = t->op->engine->hv;
+
+	if (!sf_power_alive(t->record.power))
+		return "the guest is not known to be running";
+	if (!sf_hypervisor_can(hv, SF_HYPERVISOR_MEMORY))
+		return "this hypervisor does not do it";
+	if (t->record.power == SF_POWER_PAUSED && !sf_hypervisor_can(hv, SF_HYPERVISOR_MEMORY_PAUSED))
+		return "the guest is paused, and this hypervisor needs its help";
+	for (size_t i = 0; i < t->op->desc.nleft_out; i++)
+		if (t->op->desc.left_out[i].writable)
+			return "the guest writes to a disk that is no part of snapshots: see left_out in "
+			       ".vm.json";
+	return NULL;
+}
+
 static int choose_memory(struct taking *t, struct sf_err *err)
 {
 	const struct sf_create_request *request = t->options->request;
-	bool alive = sf_power_alive(t->record.power);
-	bool possible = alive && sf_hypervisor_can(t->op->engine->hv, SF_HYPERVISOR_MEMORY);
+	const char *obstacle = memory_obstacle(t);
 	bool by_policy = request->memory == SF_POLICY && request->quiesce != SF_YES && t->policy->memory;
 
 	if (request->memory == SF_YES && request->disks)
 		return sf_fail(err, -EINVAL, "RAM can only be saved together with all disks");
 	if (request->memory == SF_YES && request->quiesce == SF_YES)
 		return sf_fail(err, -EINVAL, "either RAM or a quiesced guest: its RAM would be saved frozen");
-	if (request->memory == SF_YES && !possible)
-		return sf_fail(err, -EOPNOTSUPP, "RAM cannot be saved: %s",
-			       alive ? "this hypervisor does not do it"
-				     : "the guest is not known to be running");
-	t->memory = possible && !request->disks && (request->memory == SF_YES || by_policy);
-	return 0;
+	if (request->memory == SF_YES && obstacle)
+		return sf_fail(err, -EOPNOTSUPP, "RAM cannot be saved: %s", obstacle);
+	t->memory = !obstacle && !request->disks && (request->memory == SF_YES || by_policy);
+	return t->memory ? sf_hypervisor_host(t->op->engine->hv, t->record.memory.host, err) : 0;
 }
 
 /*
@@ -90,11 +105,12 @@ static int secure_instant(struct taking *t, struct sf_err *err)
 		t->at_rest_by_us = t->record.power == SF_POWER_RUNNING;
 		t->record.consistency = t->memory            ? SF_CONSISTENCY_MEMORY
 					: t->record.quiesced ? SF_CONSISTENCY_QUIESCED
+					: !t->at_rest_by_us  ? SF_CONSISTENCY_PAUSED
 							     : SF_CONSISTENCY_CRASH;
 		return 0;
 	}
 	rc = sf_volumes_hold(&t->volumes, err);
-	t->record.consistency = rc == 0 ? SF_CONSISTENCY_OFFLINE : SF_CONSISTENCY_CRASH;
+	t->record.consistency = rc == 0 ? SF_CONSISTENCY_OFF : SF_CONSISTENCY_CRASH;
 	if (rc != -EBUSY || t->volumes.n > 1)
 		return rc;
 	if (sf_volume_stat(t->volumes.list[0], &stat, NULL) == 0 && stat.instant)
@@ -102,12 +118,22 @@ static int secure_instant(struct taking *t, struct sf_err *err)
 	return rc;
 }
 
+/*
+ * What must be free: the stream's size and what is to be left. A guest that writes much while it is saved
+ * live makes a longer stream, which is seen to while it is written.
+ */
+static uint64_t ram_bytes(const struct taking *t, uint64_t for_root)
+{
+	return t->op->desc.memory_bytes + RAM_OVERHEAD_BYTES + for_root +
+	       t->op->engine->config->state_reserve_bytes;
+}
+
 static int check_space(struct taking *t, struct sf_err *err)
 {
 	struct sf_budget none = {.npools = 0};
 	struct sf_budget *budget = t->options->budget ? t->options->budget : &none;
 	struct sf_space space;
-	uint64_t need;
+	uint64_t need, for_root;
 	int rc;
 
 	for (size_t i = 0; i < t->volumes.n; i++) {
@@ -116,10 +142,10 @@ static int check_space(struct taking *t, struct sf_err *err)
 			return sf_wrap(err, rc, "disk %s", t->disks[i]->vdev);
 		sf_budget_add(budget, &space, need);
 	}
-	rc = sf_state_space(t->op->engine->state, &space, err);
+	rc = sf_state_space(t->op->engine->state, &space, &for_root, err);
 	if (rc < 0)
 		return rc;
-	sf_budget_add(budget, &space, t->memory ? t->op->desc.memory_bytes + RAM_OVERHEAD_BYTES : 0);
+	sf_budget_add(budget, &space, t->memory ? ram_bytes(t, for_root) : 0);
 	return sf_budget_check(budget, err);
 }
 
@@ -244,7 +270,7 @@ static int on_paused(void *arg, struct sf_err *err)
 	if (!t->lease)
 		return 0;
 	sf_lease_arm(t->lease);
-	return sf_lease_check(t->lease, err);
+	return sf_lease_rests(t->lease, err);
 }
 
 static int on_at_rest(void *arg, struct sf_err *err)
@@ -257,6 +283,8 @@ static int on_at_rest(void *arg, struct sf_err *err)
 static int take(struct taking *t, struct sf_err *err)
 {
 	const struct sf_save_hooks hooks = {.paused = on_paused, .at_rest = on_at_rest, .arg = t};
+	const struct sf_ram_options options = {.live = t->policy->live,
+					       .reserve_bytes = t->op->engine->config->state_reserve_bytes};
 	struct sf_hypervisor *hv = t->op->engine->hv;
 	int rc;
 
@@ -268,13 +296,14 @@ static int take(struct taking *t, struct sf_err *err)
 	}
 	if (t->memory) {
 		sf_job_expect(t->op->job, t->op->desc.memory_bytes);
-		return sf_ram_save(hv, &t->op->desc, t->dir, &hooks, t->op->job, &t->record.memory, err);
+		return sf_ram_save(hv, &t->op->desc, t->dir, &options, &hooks, t->op->job, &t->record.memory,
+				   err);
 	}
 	if (t->at_rest_by_us) {
 		sf_lease_arm(t->lease);
 		rc = sf_hypervisor_pause(hv, &t->op->desc, err);
 		if (rc == 0)
-			rc = sf_lease_check(t->lease, err);
+			rc = sf_lease_rests(t->lease, err);
 		if (rc < 0)
 			return rc;
 	}
@@ -289,7 +318,8 @@ static int resume(struct taking *t, struct sf_err *err)
 	if (!lease)
 		return 0;
 	t->lease = NULL;
-	rc = sf_lease_end(lease, err);
+	rc = sf_lease_end(lease, &t->record.pause_ms, err);
+	t->record.paused = rc == 0;
 	if (rc == 0 || rc == -ETIMEDOUT)
 		t->record.leased = false; /* else the record goes on saying so until somebody succeeds */
 	return rc;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Inside the engine, shared by its files: engine.c (opening, closing), vms.c, op.c, volumes.c, create.c,
- * delete.c, edit.c, revert.c, recover.c, orphans.c, rescan.c, files.c, watch.c, report.c. Nobody else includes this.
+ * delete.c, edit.c, revert*.c, recover.c, orphans.c, rescan.c, files.c, watch.c, report.c. Nobody else
+ * includes this.
  */
 #ifndef SF_CORE_ENGINE_IMPL_H
 #define SF_CORE_ENGINE_IMPL_H
@@ -192,7 +193,7 @@ void sf_watchers_free(struct sf_watchers *watchers);
 /* Everything that can run full, as the last rounds saw it; fn is called under their lock. Accepts NULL. */
 void sf_watchers_each(struct sf_watchers *watchers, sf_usage_fn *fn, void *arg);
 
-/* --- revert.c --- */
+/* --- revert_found.c --- */
 /* Finishes or undoes the revert whose plan was found. */
 int sf_revert_found(struct sf_vm_op *op, const struct sf_plan *plan, struct sf_err *err);
 

@@ -192,7 +192,7 @@ int sf_engine_space(struct sf_engine *engine, uint64_t vm_id, struct sf_space *r
 		sf_vm_desc_fini(&vm);
 	}
 	if (!any)
-		return sf_state_space(engine->state, ret, err);
+		return sf_state_space(engine->state, ret, NULL, err);
 	*ret = fullest;
 	return 0;
 }

@@ -43,21 +43,29 @@ int sf_power_parse(const char *text, enum sf_power *ret)
 void sf_vm_desc_fini(struct sf_vm_desc *vm)
 {
 	free(vm->disks);
+	free(vm->left_out);
 	*vm = (struct sf_vm_desc){0};
+}
+
+/* NULL for none, and when out of memory. */
+static void *copy_items(const void *items, size_t n, size_t size)
+{
+	void *copy = n > 0 ? calloc(n, size) : NULL;
+
+	if (copy)
+		memcpy(copy, items, n * size);
+	return copy;
 }
 
 int sf_vm_desc_copy(const struct sf_vm_desc *vm, struct sf_vm_desc *ret)
 {
 	*ret = *vm;
-	ret->disks = NULL;
-	if (vm->ndisks > 0)
-		ret->disks = calloc(vm->ndisks, sizeof(*ret->disks));
-	if (vm->ndisks > 0 && !ret->disks) {
-		*ret = (struct sf_vm_desc){0};
+	ret->disks = copy_items(vm->disks, vm->ndisks, sizeof(*vm->disks));
+	ret->left_out = copy_items(vm->left_out, vm->nleft_out, sizeof(*vm->left_out));
+	if ((vm->ndisks > 0 && !ret->disks) || (vm->nleft_out > 0 && !ret->left_out)) {
+		sf_vm_desc_fini(ret);
 		return -ENOMEM;
 	}
-	if (vm->ndisks > 0)
-		memcpy(ret->disks, vm->disks, vm->ndisks * sizeof(*ret->disks));
 	return 0;
 }
 
@@ -178,6 +186,31 @@ static void leave_out(struct sf_vm_list *list, const bool *bad)
 	list->nvms = kept;
 }
 
+static void mend(char *text, size_t size, bool word)
+{
+	text[size - 1] = '\0';
+	for (; *text; text++) {
+		bool good = word ? (*text >= 'a' && *text <= 'z') || (*text >= '0' && *text <= '9')
+				 : (unsigned char)*text >= ' ' && *text != '\x7f';
+
+		if (!good)
+			*text = '?';
+	}
+}
+
+/* They are for reading only: no reason to do without the VM. */
+static void mend_left_out(struct sf_vm_desc *vm)
+{
+	if (!vm->left_out)
+		vm->nleft_out = 0;
+	if (vm->nleft_out > SF_VM_DISKS_MAX)
+		vm->nleft_out = SF_VM_DISKS_MAX;
+	for (size_t i = 0; i < vm->nleft_out; i++) {
+		mend(vm->left_out[i].vdev, sizeof(vm->left_out[i].vdev), true);
+		mend(vm->left_out[i].reason, sizeof(vm->left_out[i].reason), false);
+	}
+}
+
 static int filter(struct sf_hypervisor *hv, struct sf_vm_list *list, struct sf_err *err)
 {
 	auto_free bool *bad = calloc(list->nvms + 1, sizeof(*bad));
@@ -186,6 +219,8 @@ static int filter(struct sf_hypervisor *hv, struct sf_vm_list *list, struct sf_e
 		return sf_fail(err, -ENOMEM, "list of VMs: out of memory");
 	warn_once(hv, list, bad, judge(list, bad));
 	leave_out(list, bad);
+	for (size_t i = 0; i < list->nvms; i++)
+		mend_left_out(&list->vms[i]);
 	return 0;
 }
 
@@ -326,7 +361,7 @@ static int check_save(const struct watched_hooks *watched, int rc, struct sf_cal
 	return rc;
 }
 
-int sf_hypervisor_save(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, int fd,
+int sf_hypervisor_save(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, int fd, bool live,
 		       const struct sf_save_hooks *hooks, struct sf_job *job, struct sf_err *err)
 {
 	struct sf_call call = call_on(hv, "save", vm->name);
@@ -339,7 +374,7 @@ int sf_hypervisor_save(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, in
 	if (fd < 0 || !hooks->at_rest)
 		return sf_fail(err, -EINVAL,
 			       "save the RAM of VM '%s': nowhere to write to, or nobody to tell", vm->name);
-	rc = hv->ops->save(hv, vm, fd, &between, job, &call.err);
+	rc = hv->ops->save(hv, vm, fd, live, &between, job, &call.err);
 	return sf_call_end(&call, check_save(&watched, rc, &call), err);
 }
 
@@ -353,6 +388,42 @@ int sf_hypervisor_restore(struct sf_hypervisor *hv, const struct sf_vm_desc *vm,
 	if (fd < 0)
 		return sf_fail(err, -EINVAL, "restore the RAM of VM '%s': nothing to read from", vm->name);
 	return sf_call_end(&call, hv->ops->restore(hv, vm, fd, &call.err), err);
+}
+
+int sf_host_check(const char *host, struct sf_err *err)
+{
+	if (strnlen(host, SF_HOST_MAX) == SF_HOST_MAX)
+		return sf_fail(err, -EINVAL, "the description of the host is longer than %d bytes",
+			       SF_HOST_MAX - 1);
+	for (; *host; host++)
+		if (*host < ' ' || *host > '~')
+			return sf_fail(err, -EINVAL, "the description of the host is not printable ASCII");
+	return 0;
+}
+
+int sf_hypervisor_host(struct sf_hypervisor *hv, char ret[static SF_HOST_MAX], struct sf_err *err)
+{
+	struct sf_call call = call_on(hv, "host", "RAM");
+	char host[SF_HOST_MAX] = "";
+	struct sf_err why = {0};
+	int rc = hv->ops->host ? hv->ops->host(hv, host, &call.err) : 0;
+
+	if (rc == 0 && sf_host_check(host, &why) < 0)
+		rc = sf_call_broken(&call, "described its host badly: %s", why.text);
+	rc = sf_call_end(&call, rc, err);
+	if (rc == 0)
+		memcpy(ret, host, sizeof(host));
+	return rc;
+}
+
+int sf_hypervisor_check_host(struct sf_hypervisor *hv, const char *host, struct sf_err *err)
+{
+	struct sf_call call = call_on(hv, "check_host", "RAM");
+	int rc = sf_host_check(host, err);
+
+	if (rc < 0 || !*host || !hv->ops->check_host)
+		return rc;
+	return sf_call_end(&call, hv->ops->check_host(hv, host, &call.err), err);
 }
 
 int sf_hypervisor_stop(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, struct sf_err *err)
@@ -370,6 +441,16 @@ int sf_hypervisor_start(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, b
 	int rc = check_call(hv, vm, SF_HYPERVISOR_CONTROL, "start", err);
 
 	return rc < 0 ? rc : sf_call_end(&call, hv->ops->start(hv, vm, paused, &call.err), err);
+}
+
+int sf_hypervisor_can_start(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, struct sf_err *err)
+{
+	struct sf_call call = call_on(hv, "can_start", vm->name);
+	int rc = check_call(hv, vm, SF_HYPERVISOR_CONTROL, "start", err);
+
+	if (rc < 0 || !hv->ops->can_start)
+		return rc;
+	return sf_call_end(&call, hv->ops->can_start(hv, vm, &call.err), err);
 }
 
 int sf_hypervisor_quiesce(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, struct sf_err *err)

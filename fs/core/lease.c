@@ -22,9 +22,10 @@ struct sf_lease {
 	uint64_t deadline_ms;
 	uint64_t armed_at_ms; /* 0: not armed */
 	uint64_t due_ms;      /* when the watchdog acts; 0: never */
+	bool resting;         /* the guest is known to be at rest: a resume from now on is the last word */
 	bool expired;
 	bool orphaned; /* its owner could not resume the guest: the watchdog's own now */
-	bool in_use;   /* the watchdog is calling the hypervisor for it */
+	bool in_use;   /* a helper of the watchdog is calling the hypervisor for it */
 };
 
 struct sf_leases {
@@ -35,6 +36,7 @@ struct sf_leases {
 	pthread_cond_t changed;
 	struct sf_lease *first;
 	struct sf_lease_stats stats;
+	size_t nhelpers;
 	bool stopping;
 };
 
@@ -62,21 +64,14 @@ static int resume(struct sf_leases *leases, const struct sf_lease *lease, struct
 	return rc == -ENOENT ? 0 : rc;
 }
 
-/* Called with the lock held, which it gives up while the hypervisor is asked. */
-static void resume_overdue(struct sf_leases *leases, struct sf_lease *lease)
+/* A helper, for one call. */
+static void *resume_overdue(void *arg)
 {
+	struct sf_lease *lease = arg;
+	struct sf_leases *leases = lease->leases;
 	struct sf_err err = {0};
-	int rc;
+	int rc = resume(leases, lease, &err);
 
-	lease->in_use = true;
-	if (!lease->expired && !lease->orphaned) {
-		leases->stats.nexpired++;
-		sf_log(SF_LOG_WARNING, "VM '%s': at rest for more than %llu ms: resuming it", lease->vm.name,
-		       (unsigned long long)lease->deadline_ms);
-	}
-	lease->expired = true;
-	pthread_mutex_unlock(&leases->lock);
-	rc = resume(leases, lease, &err);
 	if (rc < 0)
 		sf_health_set(leases->health, "guest", lease->vm.name, "cannot be resumed, trying on: %s",
 			      err.text);
@@ -84,12 +79,41 @@ static void resume_overdue(struct sf_leases *leases, struct sf_lease *lease)
 		sf_health_clear(leases->health, "guest", lease->vm.name);
 	pthread_mutex_lock(&leases->lock);
 	lease->in_use = false;
-	lease->due_ms = sf_clock_mono_ms() + RETRY_MS; /* a pause may have come late: until its end, again */
+	/* A pause may have come late: until it is known to be over, again. */
+	lease->due_ms = rc == 0 && lease->resting ? 0 : sf_clock_mono_ms() + RETRY_MS;
 	if (rc == 0 && lease->orphaned) {
 		unlink_lease(leases, lease);
 		free_lease(lease);
 	}
+	leases->nhelpers--;
 	pthread_cond_broadcast(&leases->changed);
+	pthread_mutex_unlock(&leases->lock);
+	return NULL;
+}
+
+/*
+ * Under the lock, which it gives up when it must do without a thread. One for each: a hypervisor that hangs
+ * over one guest must not keep the others at rest.
+ */
+static void send_helper(struct sf_leases *leases, struct sf_lease *lease)
+{
+	pthread_t thread;
+
+	if (!lease->expired && !lease->orphaned) {
+		leases->stats.nexpired++;
+		sf_log(SF_LOG_WARNING, "VM '%s': at rest for more than %llu ms: resuming it", lease->vm.name,
+		       (unsigned long long)lease->deadline_ms);
+	}
+	lease->expired = true;
+	lease->in_use = true;
+	leases->nhelpers++;
+	if (pthread_create(&thread, NULL, resume_overdue, lease) == 0) {
+		pthread_detach(thread);
+		return;
+	}
+	pthread_mutex_unlock(&leases->lock);
+	resume_overdue(lease);
+	pthread_mutex_lock(&leases->lock);
 }
 
 static struct sf_lease *next_due(struct sf_leases *leases)
@@ -97,7 +121,7 @@ static struct sf_lease *next_due(struct sf_leases *leases)
 	struct sf_lease *next = NULL;
 
 	for (struct sf_lease *lease = leases->first; lease; lease = lease->next)
-		if (lease->due_ms && (!next || lease->due_ms < next->due_ms))
+		if (lease->due_ms && !lease->in_use && (!next || lease->due_ms < next->due_ms))
 			next = lease;
 	return next;
 }
@@ -116,7 +140,7 @@ static void *watch(void *arg)
 			continue;
 		}
 		if (lease->due_ms <= sf_clock_mono_ms()) {
-			resume_overdue(leases, lease);
+			send_helper(leases, lease);
 			continue;
 		}
 		until.tv_sec = (time_t)(lease->due_ms / 1000);
@@ -160,6 +184,10 @@ void sf_leases_free(struct sf_leases *leases)
 	pthread_cond_broadcast(&leases->changed);
 	pthread_mutex_unlock(&leases->lock);
 	pthread_join(leases->watchdog, NULL);
+	pthread_mutex_lock(&leases->lock);
+	while (leases->nhelpers > 0)
+		pthread_cond_wait(&leases->changed, &leases->lock);
+	pthread_mutex_unlock(&leases->lock);
 	while (leases->first) {
 		struct sf_lease *lease = leases->first;
 		struct sf_err err = {0};
@@ -244,7 +272,16 @@ int sf_lease_check(struct sf_lease *lease, struct sf_err *err)
 	return verdict(lease, err);
 }
 
-static void count(struct sf_lease *lease)
+int sf_lease_rests(struct sf_lease *lease, struct sf_err *err)
+{
+	auto_unlock pthread_mutex_t *held = sf_lock(&lease->leases->lock);
+
+	lease->resting = true;
+	return verdict(lease, err);
+}
+
+/* How long the guest has been at rest, counted in. */
+static uint64_t count(struct sf_lease *lease)
 {
 	struct sf_lease_stats *stats = &lease->leases->stats;
 	uint64_t ms = lease->armed_at_ms ? sf_clock_mono_ms() - lease->armed_at_ms : 0;
@@ -252,6 +289,7 @@ static void count(struct sf_lease *lease)
 	stats->total_ms += ms;
 	if (ms > stats->longest_ms)
 		stats->longest_ms = ms;
+	return ms;
 }
 
 /* Waits until the watchdog has no call out for the lease; called with the lock held. */
@@ -259,14 +297,14 @@ static void settle(struct sf_lease *lease)
 {
 	while (lease->in_use)
 		pthread_cond_wait(&lease->leases->changed, &lease->leases->lock);
-	count(lease);
 }
 
-int sf_lease_end(struct sf_lease *lease, struct sf_err *err)
+int sf_lease_end(struct sf_lease *lease, uint64_t *ret_rest_ms, struct sf_err *err)
 {
 	struct sf_leases *leases = lease->leases;
 	int rc = resume(leases, lease, err);
 	auto_unlock pthread_mutex_t *held = sf_lock(&leases->lock);
+	uint64_t rest_ms = count(lease);
 
 	settle(lease);
 	if (rc < 0) {
@@ -278,6 +316,8 @@ int sf_lease_end(struct sf_lease *lease, struct sf_err *err)
 	rc = verdict(lease, err);
 	unlink_lease(leases, lease);
 	free_lease(lease);
+	if (rc == 0 && ret_rest_ms)
+		*ret_rest_ms = rest_ms;
 	return rc;
 }
 
@@ -287,6 +327,7 @@ int sf_lease_drop(struct sf_lease *lease, struct sf_err *err)
 	auto_unlock pthread_mutex_t *held = sf_lock(&leases->lock);
 	int rc;
 
+	(void)count(lease);
 	settle(lease);
 	rc = verdict(lease, err);
 	unlink_lease(leases, lease);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A pause is a lease. Whoever may bring a guest to rest takes one first (having written so in a record, for
- * the case of a crash); a watchdog resumes the guest at the deadline, whatever the owner is doing, and goes
- * on trying every second while a resume fails. An owner whose lease ran out learns it at the end and must
- * throw its work away.
+ * the case of a crash); a watchdog resumes the guest at the deadline, whatever the owner is doing and however
+ * long another guest's resume takes, and goes on trying every second while a resume fails. An owner whose
+ * lease ran out learns it at the end and must throw its work away.
  *
  * Thread-safe. One lock, a leaf; it is not held across calls into the hypervisor.
  */
@@ -40,13 +40,19 @@ int sf_lease_begin(struct sf_leases *leases, const struct sf_vm_desc *vm, uint64
 		   struct sf_lease **ret, struct sf_err *err);
 /* The guest is at rest, or is about to be. Again is harmless. */
 void sf_lease_arm(struct sf_lease *lease);
+/*
+ * The hypervisor says that the guest is at rest: once the watchdog has resumed it, it leaves it alone. -ETIMEDOUT as with
+ * sf_lease_check().
+ */
+int sf_lease_rests(struct sf_lease *lease, struct sf_err *err);
 /* -ETIMEDOUT when the watchdog has resumed the guest: what was taken is not of one instant. */
 int sf_lease_check(struct sf_lease *lease, struct sf_err *err);
 /*
  * Resumes the guest and ends the lease. -ETIMEDOUT as above; any other failure is the hypervisor's, and the
- * watchdog goes on trying. The lease is gone in every case.
+ * watchdog goes on trying. The lease is gone in every case. ret_rest_ms: on success, how long it was armed, 0
+ * when it never was; NULL when nobody wants to know.
  */
-int sf_lease_end(struct sf_lease *lease, struct sf_err *err);
+int sf_lease_end(struct sf_lease *lease, uint64_t *ret_rest_ms, struct sf_err *err);
 /* Ends the lease of a guest that has been stopped: there is nobody to resume. -ETIMEDOUT as above. */
 int sf_lease_drop(struct sf_lease *lease, struct sf_err *err);
 

@@ -2,7 +2,7 @@
 /*
  * The hypervisor writes into a pipe; a thread (the pump) reads it in whole blocks, hashes them and writes the
  * file. When the pump fails it closes its end, so that the hypervisor's next write fails (EPIPE) instead of
- * blocking for ever.
+ * blocking for ever. That is also how a stream ends that would eat up the file system.
  */
 #include "ram.h"
 
@@ -15,29 +15,72 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <inttypes.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <xxhash.h>
 
 #define BLOCK (1024 * 1024)
 
 struct pump {
 	int from;
+	int stop; /* readable when nobody waits for the rest any more, though somebody may still hold the pipe open */
 	int to;
 	XXH3_state_t *hash;
 	void *block;
 	uint64_t size_bytes;
+	uint64_t reserve_bytes;
+	struct sf_job *job;
 	int rc;
 	struct sf_err err;
 };
 
-/* Fills the block as far as the stream goes; the number of bytes, 0 at its end, or a negative errno. */
-static ssize_t read_block(int fd, char *block)
+/*
+ * Before each block, as others write there too; without what is kept for root, who is not to find it gone
+ * either. A file system that cannot tell has its own say in write.
+ */
+static int check_room(struct pump *pump)
+{
+	struct statvfs vfs;
+	uint64_t free_bytes;
+
+	if (fstatvfs(pump->to, &vfs) < 0)
+		return 0;
+	free_bytes = (uint64_t)vfs.f_bavail * vfs.f_frsize;
+	if (free_bytes >= pump->reserve_bytes)
+		return 0;
+	return sf_fail(&pump->err, -ENOSPC,
+		       "write " SF_STATE_MEMORY ": after %" PRIu64 " bytes, %" PRIu64
+		       " are free in the state directory's file system, fewer than state-reserve's %" PRIu64,
+		       pump->size_bytes, free_bytes, pump->reserve_bytes);
+}
+
+static bool is_stopped(int fd, int stop)
+{
+	struct pollfd fds[] = {{.fd = fd, .events = POLLIN}, {.fd = stop, .events = POLLIN}};
+
+	while (poll(fds, 2, -1) < 0 && errno == EINTR)
+		continue;
+	return fds[1].revents != 0;
+}
+
+/*
+ * Fills the block as far as the stream goes; the number of bytes, 0 at its end, or a negative errno: -ECANCELED when
+ * stop (-1: none) is readable.
+ */
+static ssize_t read_block(int fd, int stop, char *block)
 {
 	size_t len = 0;
 
 	while (len < BLOCK) {
-		ssize_t n = read(fd, block + len, BLOCK - len);
+		ssize_t n;
+
+		if (is_stopped(fd, stop))
+			return -ECANCELED;
+		n = read(fd, block + len, BLOCK - len);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -52,16 +95,20 @@ static ssize_t read_block(int fd, char *block)
 
 static int pump_block(struct pump *pump)
 {
-	ssize_t n = read_block(pump->from, pump->block);
+	ssize_t n = read_block(pump->from, pump->stop, pump->block);
 	int rc;
 
 	if (n < 0)
 		return sf_fail(&pump->err, (int)n, "read the guest's RAM: %s", strerror((int)-n));
+	rc = check_room(pump);
+	if (rc < 0)
+		return rc;
 	XXH3_128bits_update(pump->hash, pump->block, (size_t)n);
 	rc = sf_write_all(pump->to, pump->block, (size_t)n);
 	if (rc < 0)
 		return sf_fail(&pump->err, rc, "write " SF_STATE_MEMORY ": %s", strerror(-rc));
 	pump->size_bytes += (uint64_t)n;
+	sf_job_advance(pump->job, (uint64_t)n);
 	return n == BLOCK;
 }
 
@@ -87,6 +134,9 @@ static int pump_init(struct pump *pump, int dir, struct sf_err *err)
 	pump->to = openat(dir, SF_STATE_MEMORY, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0400);
 	if (pump->to < 0)
 		return sf_fail(err, -errno, "create " SF_STATE_MEMORY ": %s", strerror(errno));
+	pump->stop = eventfd(0, EFD_CLOEXEC);
+	if (pump->stop < 0)
+		return sf_fail(err, -errno, "eventfd: %s", strerror(errno));
 	return 0;
 }
 
@@ -94,6 +144,7 @@ static void pump_fini(struct pump *pump)
 {
 	sf_cleanup_fd(&pump->from);
 	sf_cleanup_fd(&pump->to);
+	sf_cleanup_fd(&pump->stop);
 	XXH3_freeState(pump->hash);
 	free(pump->block);
 }
@@ -107,8 +158,9 @@ static void digest(XXH3_state_t *hash, unsigned char out[static 16])
 }
 
 /* Runs the save with the pump beside it. The pump's own failure explains the save's. */
-static int stream(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, const struct sf_save_hooks *hooks,
-		  struct sf_job *job, struct pump *pump, struct sf_err *err)
+static int stream(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, bool live,
+		  const struct sf_save_hooks *hooks, struct sf_job *job, struct pump *pump,
+		  struct sf_err *err)
 {
 	int ends[2];
 	pthread_t thread;
@@ -123,23 +175,26 @@ static int stream(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, const s
 		(void)close(ends[1]); /* nothing was written to it */
 		return sf_fail(err, -create_rc, "start a thread: %s", strerror(create_rc));
 	}
-	rc = sf_hypervisor_save(hv, vm, ends[1], hooks, job, err);
+	rc = sf_hypervisor_save(hv, vm, ends[1], live, hooks, job, err);
 	(void)close(ends[1]); /* the end of the stream; a pipe has nothing to report */
+	if (rc < 0)
+		(void)eventfd_write(pump->stop, 1); /* cannot fail: it is the only write */
 	pthread_join(thread, NULL);
-	if (pump->rc < 0)
+	if (pump->rc < 0 && pump->rc != -ECANCELED)
 		return sf_fail(err, pump->rc, "%s", pump->err.text);
 	return rc;
 }
 
 int sf_ram_save(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, int dir,
-		const struct sf_save_hooks *hooks, struct sf_job *job, struct sf_record_memory *ret,
-		struct sf_err *err)
+		const struct sf_ram_options *options, const struct sf_save_hooks *hooks, struct sf_job *job,
+		struct sf_record_memory *ret, struct sf_err *err)
 {
-	struct pump pump = {.from = -1, .to = -1};
+	struct pump pump = {
+		.from = -1, .to = -1, .stop = -1, .reserve_bytes = options->reserve_bytes, .job = job};
 	int rc = pump_init(&pump, dir, err);
 
 	if (rc == 0)
-		rc = stream(hv, vm, hooks, job, &pump, err);
+		rc = stream(hv, vm, options->live, hooks, job, &pump, err);
 	if (rc == 0) {
 		ret->present = true;
 		ret->size_bytes = pump.size_bytes;
@@ -188,7 +243,7 @@ static int hash_all(int fd, XXH3_state_t *hash, void *block, struct sf_job *job,
 	do {
 		if (sf_job_cancelled(job))
 			return sf_fail(err, -EINTR, "cancelled");
-		n = read_block(fd, block);
+		n = read_block(fd, -1, block);
 		if (n < 0)
 			return sf_fail(err, (int)n, "read " SF_STATE_MEMORY ": %s", strerror((int)-n));
 		XXH3_128bits_update(hash, block, (size_t)n);

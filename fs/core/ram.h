@@ -13,13 +13,19 @@
 struct sf_err;
 struct sf_job;
 
+struct sf_ram_options {
+	bool live;              /* as in sf_hypervisor_save() */
+	uint64_t reserve_bytes; /* left free in the file system, give or take a block of 1 MiB */
+};
+
 /*
  * Saves the guest's RAM to dir/memory.sav (made new, mode 0400). hooks as in sf_hypervisor_save(). The file
  * is complete and not yet durable on return; on failure what there is of it stays for the caller to remove.
+ * ret's host stays as it is. -ENOSPC as soon as no more than the reserve is left, whoever took the rest.
  */
 int sf_ram_save(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, int dir,
-		const struct sf_save_hooks *hooks, struct sf_job *job, struct sf_record_memory *ret,
-		struct sf_err *err);
+		const struct sf_ram_options *options, const struct sf_save_hooks *hooks, struct sf_job *job,
+		struct sf_record_memory *ret, struct sf_err *err);
 
 /* fsync of dir/memory.sav and of dir. */
 int sf_ram_settle(int dir, struct sf_err *err);

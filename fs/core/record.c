@@ -15,7 +15,10 @@
 #define HASH_TEXT (2 * sizeof(((struct sf_record_memory *)0)->xxh3_128) + 1)
 
 static const char *const state_names[] = {"creating", "ready", "deleting"};
-static const char *const consistency_names[] = {"crash", "quiesced", "memory", "offline"};
+static const char *const consistency_names[] = {"crash", "quiesced", "memory", "paused", "off", "offline"};
+#define NCONSISTENCIES (sizeof(consistency_names) / sizeof(consistency_names[0]))
+/* What records called "off" before. */
+#define OFFLINE (NCONSISTENCIES - 1)
 
 const char *sf_record_state_name(enum sf_record_state state)
 {
@@ -91,13 +94,29 @@ static json_t *format_disks(const struct sf_record *record)
 
 static json_t *format_memory(const struct sf_record_memory *memory)
 {
+	auto_json json_t *object = NULL;
 	char hash[HASH_TEXT];
 
 	if (!memory->present)
 		return json_null();
 	format_hash(memory, hash);
-	return json_pack("{s:s, s:I, s:s}", "file", "memory.sav", "size_bytes",
-			 (json_int_t)memory->size_bytes, "xxh3_128", hash);
+	object = json_pack("{s:s, s:I, s:s}", "file", "memory.sav", "size_bytes",
+			   (json_int_t)memory->size_bytes, "xxh3_128", hash);
+	if (object && *memory->host && json_object_set_new(object, "host", json_string(memory->host)) < 0)
+		return NULL;
+	return json_incref(object);
+}
+
+/* What a record need not have; false when out of memory. */
+static bool format_rest(const struct sf_record *record, json_t *root)
+{
+	bool creating = record->state == SF_RECORD_CREATING;
+
+	return (!creating || (json_object_set_new(root, "leased", json_boolean(record->leased)) == 0 &&
+			      json_object_set_new(root, "quiesced", json_boolean(record->quiesced)) == 0)) &&
+	       (!record->paused ||
+		json_object_set_new(root, "pause_ms", json_integer((json_int_t)record->pause_ms)) == 0) &&
+	       (!record->rebuilt || json_object_set_new(root, "rebuilt", json_true()) == 0);
 }
 
 char *sf_record_format(const struct sf_record *record, size_t *ret_len)
@@ -115,11 +134,7 @@ char *sf_record_format(const struct sf_record *record, size_t *ret_len)
 			 consistency_names[record->consistency], "power", sf_power_name(record->power),
 			 "held", record->held, "description", record->description, "disks",
 			 format_disks(record), "memory", format_memory(&record->memory));
-	if (root && record->state == SF_RECORD_CREATING &&
-	    (json_object_set_new(root, "leased", json_boolean(record->leased)) < 0 ||
-	     json_object_set_new(root, "quiesced", json_boolean(record->quiesced)) < 0))
-		return NULL;
-	if (root && record->rebuilt && json_object_set_new(root, "rebuilt", json_true()) < 0)
+	if (root && !format_rest(record, root))
 		return NULL;
 	return sf_json_text(root, ret_len);
 }
@@ -194,6 +209,17 @@ static int parse_disks(const json_t *root, struct sf_record *record, struct sf_e
 	return rc;
 }
 
+/* Younger than schema 1. */
+static int parse_host(const json_t *value, char host[static SF_HOST_MAX], struct sf_err *err)
+{
+	int rc;
+
+	if (!json_object_get(value, "host"))
+		return 0;
+	rc = sf_json_string(value, "host", host, SF_HOST_MAX, err);
+	return rc < 0 ? rc : sf_host_check(host, err);
+}
+
 static int parse_memory(const json_t *root, struct sf_record_memory *memory, struct sf_err *err)
 {
 	const json_t *value = json_object_get(root, "memory");
@@ -210,7 +236,7 @@ static int parse_memory(const json_t *root, struct sf_record_memory *memory, str
 	    (rc = sf_json_id(value, "xxh3_128", &hash, err)) < 0)
 		return rc;
 	memcpy(memory->xxh3_128, &hash, sizeof(hash));
-	return 0;
+	return parse_host(value, memory->host, err);
 }
 
 static int parse_identity(const json_t *root, struct sf_record *record, struct sf_err *err)
@@ -245,17 +271,13 @@ static int parse_facts(const json_t *root, struct sf_record *record, struct sf_e
 
 	if ((rc = sf_json_time(root, "taken", &record->taken_ns, err)) < 0 ||
 	    (rc = sf_json_time(root, "edited", &record->edited_ns, err)) < 0 ||
-	    (rc = parse_word(root, "consistency", consistency_names, 4, &word, err)) < 0 ||
+	    (rc = parse_word(root, "consistency", consistency_names, NCONSISTENCIES, &word, err)) < 0 ||
 	    (rc = sf_json_string(root, "power", power, sizeof(power), err)) < 0 ||
 	    (rc = sf_json_bool(root, "held", &record->held, err)) < 0 ||
 	    (rc = sf_json_string(root, "description", record->description, sizeof(record->description),
 				 err)) < 0)
 		return rc;
-	record->consistency = (enum sf_consistency)word;
-	/* Younger than schema 1. */
-	if (json_object_get(root, "rebuilt") &&
-	    (rc = sf_json_bool(root, "rebuilt", &record->rebuilt, err)) < 0)
-		return rc;
+	record->consistency = word == OFFLINE ? SF_CONSISTENCY_OFF : (enum sf_consistency)word;
 	if (sf_power_parse(power, &record->power) < 0)
 		return sf_fail(err, -EINVAL, "\"power\" has the unknown value '%s'", power);
 	if (record->state == SF_RECORD_CREATING &&
@@ -263,6 +285,19 @@ static int parse_facts(const json_t *root, struct sf_record *record, struct sf_e
 	     (rc = sf_json_bool(root, "quiesced", &record->quiesced, err)) < 0))
 		return rc;
 	return 0;
+}
+
+/* Younger than schema 1. */
+static int parse_rest(const json_t *root, struct sf_record *record, struct sf_err *err)
+{
+	int rc = 0;
+
+	if (json_object_get(root, "rebuilt"))
+		rc = sf_json_bool(root, "rebuilt", &record->rebuilt, err);
+	record->paused = json_object_get(root, "pause_ms") != NULL;
+	if (rc == 0 && record->paused)
+		rc = sf_json_u64(root, "pause_ms", &record->pause_ms, err);
+	return rc;
 }
 
 int sf_record_parse(const char *text, size_t len, struct sf_record *ret, struct sf_err *err)
@@ -277,7 +312,7 @@ int sf_record_parse(const char *text, size_t len, struct sf_record *ret, struct 
 	if (!record)
 		return sf_fail(err, -ENOMEM, "out of memory");
 	if ((rc = parse_identity(root, record, err)) < 0 || (rc = parse_facts(root, record, err)) < 0 ||
-	    (rc = parse_disks(root, record, err)) < 0 ||
+	    (rc = parse_rest(root, record, err)) < 0 || (rc = parse_disks(root, record, err)) < 0 ||
 	    (rc = parse_memory(root, &record->memory, err)) < 0) {
 		sf_record_fini(record);
 		return rc;

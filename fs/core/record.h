@@ -29,7 +29,8 @@ enum sf_consistency {
 	SF_CONSISTENCY_CRASH,    /* one instant of a running guest's disks, as after pulling the plug */
 	SF_CONSISTENCY_QUIESCED, /* the guest had flushed and frozen its file systems */
 	SF_CONSISTENCY_MEMORY,   /* disks and RAM of one instant */
-	SF_CONSISTENCY_OFFLINE,  /* nobody was writing */
+	SF_CONSISTENCY_PAUSED,   /* somebody else had paused the guest, before and after */
+	SF_CONSISTENCY_OFF,      /* nobody was writing */
 };
 
 struct sf_record_disk {
@@ -43,6 +44,7 @@ struct sf_record_memory {
 	bool present;
 	uint64_t size_bytes;
 	unsigned char xxh3_128[16]; /* canonical (big-endian) XXH3 128-bit of the whole file, seed 0 */
+	char host[SF_HOST_MAX]; /* what a restore needs of a host, in the hypervisor's words; may be empty */
 };
 
 struct sf_record {
@@ -57,6 +59,8 @@ struct sf_record {
 	enum sf_power power; /* the guest's at the instant */
 	bool leased;         /* while creating: the guest may be at rest because of us */
 	bool quiesced;       /* while creating: the guest may be frozen because of us */
+	bool paused;         /* we brought the guest to rest for it, for pause_ms until it was resumed */
+	uint64_t pause_ms;
 	bool held;
 	bool rebuilt; /* from labels, after the record itself was lost */
 	char description[SF_DESCRIPTION_MAX + 1];

@@ -127,9 +127,21 @@ static json_t *disk_json(struct sf_engine *engine, const struct sf_vm_desc *vm, 
 
 static json_t *policy_json(const struct sf_policy *policy)
 {
-	return json_pack("{s:b, s:b, s:I, s:I}", "memory", policy->memory, "quiesce", policy->quiesce,
-			 "pause_deadline_ms", (json_int_t)policy->pause_deadline_ms, "max_snapshots",
+	return json_pack("{s:b, s:b, s:b, s:I, s:I}", "memory", policy->memory, "live", policy->live,
+			 "quiesce", policy->quiesce, "pause_deadline_ms",
+			 (json_int_t)policy->pause_deadline_ms, "max_snapshots",
 			 (json_int_t)policy->max_snapshots);
+}
+
+static json_t *left_out_json(const struct sf_vm_desc *vm)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < vm->nleft_out; i++)
+		json_array_append_new(list, json_pack("{s:s, s:o, s:b}", "disk", vm->left_out[i].vdev,
+						      "reason", sf_json_lossy(vm->left_out[i].reason),
+						      "writable", vm->left_out[i].writable));
+	return list;
 }
 
 /* What of the table of VMs the document shows. */
@@ -166,13 +178,14 @@ static json_t *vm_json(struct sf_engine *engine, uint64_t vm_id, const struct vm
 	(void)sf_catalog_vm_by_id(engine->catalog, vm_id, &info); /* none: no snapshots */
 	for (size_t i = 0; i < view->desc.ndisks; i++)
 		json_array_append_new(disks, disk_json(engine, &view->desc, &view->desc.disks[i]));
-	root = json_pack("{s:o, s:o, s:b, s:s, s:s, s:I, s:b, s:b, s:I, s:o, s:o}", "name",
+	root = json_pack("{s:o, s:o, s:b, s:s, s:s, s:I, s:b, s:b, s:I, s:o, s:o, s:o}", "name",
 			 sf_json_lossy(view->name), "uuid",
 			 *view->desc.uuid ? sf_json_lossy(view->desc.uuid) : json_null(), "present",
 			 view->present, "hypervisor", engine->hv->ops->name, "power", sf_power_name(power),
 			 "memory_bytes", (json_int_t)view->desc.memory_bytes, "busy", view->busy, "unsettled",
 			 view->unsettled, "snapshots", (json_int_t)info.nsnapshots, "policy",
-			 policy_json(sf_config_policy(engine->config, view->desc.name)), "disks", disks);
+			 policy_json(sf_config_policy(engine->config, view->desc.name)), "disks", disks,
+			 "left_out", left_out_json(&view->desc));
 	if (root && rc < 0)
 		json_object_set_new(root, "error", sf_json_lossy(err.text));
 	return root;
@@ -316,7 +329,7 @@ char *sf_engine_metrics(struct sf_engine *engine)
 
 	if (!out)
 		return NULL;
-	(void)sf_state_space(engine->state, &space, NULL); /* zero when the directory is in trouble */
+	(void)sf_state_space(engine->state, &space, NULL, NULL); /* zero when the directory is in trouble */
 	print_vms(out, engine);
 	print_operations(out, &counts);
 	print_value(out, "snapfs_operations_running", "gauge", "Operations under way.", counts.running);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Rolling a VM back: idle -> prepared -> switching -> powering -> idle (lifecycle.h). Up to the stop of the
- * guest a failure is undone; from there on the plan leads forward, after a crash too. A failure past the stop
- * turns the plan round to the safety snapshot, which is then walked to like any other.
+ * guest a failure is undone; from there on the plan leads forward, after a crash too. What becomes of a
+ * failure is in revert_found.c.
  */
 #include "revert_impl.h"
 
@@ -43,7 +43,7 @@ static void safety_name(struct sf_vm_op *op, char name[static SF_NAME_MAX + 1])
 }
 
 /* The state being left, taken so that the guest does not run again between it and the stop. */
-static int take_safety(struct sf_reverting *r, struct sf_budget *budget, struct sf_err *err)
+int sf_revert_take_safety(struct sf_reverting *r, struct sf_budget *budget, struct sf_err *err)
 {
 	char name[SF_NAME_MAX + 1], description[SF_NAME_MAX + 80];
 	struct sf_create_request request = {.description = description};
@@ -69,7 +69,7 @@ static int take_safety(struct sf_reverting *r, struct sf_budget *budget, struct 
  * A stop that reports failure may have worked: then the guest's state is gone, and undoing would not bring it
  * back.
  */
-static int stop(struct sf_reverting *r, struct sf_err *err)
+int sf_revert_stop(struct sf_reverting *r, struct sf_err *err)
 {
 	struct sf_hypervisor *hv = r->op->engine->hv;
 	enum sf_power now;
@@ -172,7 +172,7 @@ static int set_power(struct sf_reverting *r, struct sf_err *err)
 }
 
 /* By the whole uuid, of which the id is only a part. With a reference. */
-static int find_by_uuid(struct sf_vm_op *op, const struct sf_id *uuid, struct sf_snapshot **ret)
+int sf_revert_find(struct sf_vm_op *op, const struct sf_id *uuid, struct sf_snapshot **ret)
 {
 	struct sf_snapshot *snapshot;
 	int rc = sf_catalog_snapshot_by_id(op->engine->catalog, sf_snapshot_id(uuid), &snapshot);
@@ -193,7 +193,7 @@ static int drop_by_uuid(struct sf_vm_op *op, const struct sf_id *uuid, struct sf
 	struct sf_snapshot *snapshot, *visible = NULL;
 	int rc = 0;
 
-	if (find_by_uuid(op, uuid, &snapshot) < 0)
+	if (sf_revert_find(op, uuid, &snapshot) < 0)
 		return 0;
 	if (sf_catalog_snapshot(op->engine->catalog, op->vm->id, snapshot->record.name, &visible) == 0 &&
 	    visible == snapshot)
@@ -211,7 +211,7 @@ static int resume(struct sf_reverting *r, struct sf_err *err)
 
 	r->lease = NULL;
 	if (lease) {
-		rc = sf_lease_end(lease, err);
+		rc = sf_lease_end(lease, NULL, err);
 		return rc == -ETIMEDOUT ? 0 : rc;
 	}
 	if (r->found && r->plan.guest == SF_POWER_RUNNING)
@@ -235,9 +235,9 @@ static int perform(struct sf_reverting *r, enum sf_action action, enum sf_life n
 	case SF_ACT_WRITE_PLAN:
 		return write_plan(r, next, err);
 	case SF_ACT_SAFETY:
-		return take_safety(r, budget, err);
+		return sf_revert_take_safety(r, budget, err);
 	case SF_ACT_STOP:
-		return stop(r, err);
+		return sf_revert_stop(r, err);
 	case SF_ACT_SWAP:
 		return swap(r, err);
 	case SF_ACT_POWER:
@@ -253,8 +253,8 @@ static int perform(struct sf_reverting *r, enum sf_action action, enum sf_life n
 	}
 }
 
-static int run(struct sf_reverting *r, enum sf_life state, enum sf_event event, struct sf_budget *budget,
-	       struct sf_err *err)
+int sf_revert_run(struct sf_reverting *r, enum sf_life state, enum sf_event event, struct sf_budget *budget,
+		  struct sf_err *err)
 {
 	const struct sf_step *step = sf_lifecycle(state, event);
 	int rc = 0;
@@ -271,97 +271,24 @@ static void finish(struct sf_reverting *r)
 {
 	struct sf_err err = {0};
 
-	if (run(r, SF_LIFE_POWERING, SF_EVENT_DONE, NULL, &err) == 0)
+	if (sf_revert_run(r, SF_LIFE_POWERING, SF_EVENT_DONE, NULL, &err) == 0)
 		return;
 	sf_op_unsettle(r->op);
 	sf_health_set(r->op->engine->health, "undo", r->op->name, "after a finished revert: %s", err.text);
 }
 
 /* From where the plan stands to the end. */
-static int walk_on(struct sf_reverting *r, enum sf_life phase, struct sf_err *err)
+int sf_revert_walk_on(struct sf_reverting *r, enum sf_life phase, struct sf_err *err)
 {
 	int rc = 0;
 
 	if (phase == SF_LIFE_STOPPING)
-		rc = run(r, SF_LIFE_STOPPING, SF_EVENT_DONE, NULL, err);
+		rc = sf_revert_run(r, SF_LIFE_STOPPING, SF_EVENT_DONE, NULL, err);
 	if (rc == 0 && phase != SF_LIFE_POWERING)
-		rc = run(r, SF_LIFE_SWITCHING, SF_EVENT_DONE, NULL, err);
+		rc = sf_revert_run(r, SF_LIFE_SWITCHING, SF_EVENT_DONE, NULL, err);
 	if (rc == 0)
 		finish(r);
 	return rc;
-}
-
-/* --- failing --- */
-
-static int undo(struct sf_reverting *r)
-{
-	struct sf_err err = {0};
-	enum sf_life from = r->plan.phase == SF_LIFE_PREPARED ? SF_LIFE_PREPARED : SF_LIFE_STOPPING;
-	int rc = run(r, from, SF_EVENT_FAILED, NULL, &err);
-
-	if (rc < 0) {
-		sf_op_unsettle(r->op);
-		sf_health_set(r->op->engine->health, "undo", r->op->name, "revert: %s", err.text);
-	}
-	return rc;
-}
-
-/* What a half-way revert may have started must not be running when the disks are exchanged under it. */
-static int stop_again(struct sf_reverting *r, struct sf_err *err)
-{
-	struct sf_hypervisor *hv = r->op->engine->hv;
-
-	return sf_hypervisor_can(hv, SF_HYPERVISOR_CONTROL) ? sf_hypervisor_stop(hv, &r->op->desc, err) : 0;
-}
-
-/*
- * The new aim is the state that was left: its disks, if any disk was replaced, its RAM and power; then its
- * snapshot has served. Without such a snapshot, and with the disks as they were, all that is left to do is to
- * boot the guest.
- */
-static int turn_back(struct sf_reverting *r, struct sf_err *err)
-{
-	struct sf_plan plan = {.phase = r->swapped ? SF_LIFE_SWITCHING : SF_LIFE_POWERING,
-			       .snapshot = r->plan.has_safety ? r->plan.safety : r->plan.snapshot,
-			       .guest = r->plan.guest,
-			       .power = r->plan.guest,
-			       .back = r->plan.has_safety};
-	struct sf_snapshot *aim;
-	int rc;
-
-	if (r->swapped && !r->plan.has_safety)
-		return sf_fail(err, -ENOENT, "the state before was not kept ('discard')");
-	rc = find_by_uuid(r->op, &plan.snapshot, &aim);
-	if (rc < 0)
-		return sf_fail(err, rc, "the snapshot of the state being left is gone");
-	plan.memory = plan.back && aim->record.memory.present && sf_power_alive(plan.power);
-	sf_snapshot_unref(aim);
-	rc = stop_again(r, err);
-	if (rc == 0)
-		rc = sf_plan_write(r->op->dir, &plan, err);
-	return rc < 0 ? rc : sf_revert_found(r->op, &plan, err);
-}
-
-/* The first failure is what the user is told; what became of the VM stands before it. */
-static int recover(struct sf_reverting *r, int rc, struct sf_err *err)
-{
-	struct sf_err why = {0};
-
-	if (rc == -EUCLEAN) /* between storage and engine; to users it is a failed disk operation */
-		rc = sf_wrap(err, -EIO, "not finished");
-	if (!r->stopped && !r->swapped) {
-		(void)undo(r); /* reports for itself */
-		return rc;
-	}
-	sf_volumes_close(&r->volumes);
-	if (turn_back(r, &why) == 0)
-		return sf_wrap(err, rc,
-			       r->plan.has_safety ? "the VM is as it was before"
-						  : "the VM was booted again from its old disks");
-	sf_op_unsettle(r->op);
-	sf_health_set(r->op->engine->health, "revert", r->op->name, "half done (%s); it is tried again: %s",
-		      err->text, why.text);
-	return sf_wrap(err, rc, "half done, to be tried again");
 }
 
 /* --- the doors --- */
@@ -376,135 +303,17 @@ static int revert(struct sf_reverting *r, const struct sf_revert_request *reques
 	r->plan.snapshot = r->target->record.uuid;
 	r->plan.has_safety = !request->discard;
 	r->plan.safety = sf_id_new();
-	rc = run(r, SF_LIFE_IDLE, SF_EVENT_BEGIN, &budget, err);
+	rc = sf_revert_run(r, SF_LIFE_IDLE, SF_EVENT_BEGIN, &budget, err);
 	if (rc == 0 && sf_job_cancelled(r->job))
 		rc = sf_fail(err, -EINTR, "cancelled");
 	if (rc < 0) {
-		(void)undo(r); /* reports for itself */
+		(void)sf_revert_undo(r); /* reports for itself */
 		return rc;
 	}
-	rc = run(r, SF_LIFE_PREPARED, SF_EVENT_DONE, NULL, err);
+	rc = sf_revert_run(r, SF_LIFE_PREPARED, SF_EVENT_DONE, NULL, err);
 	if (rc == 0)
-		rc = walk_on(r, SF_LIFE_STOPPING, err);
-	return rc < 0 ? recover(r, rc, err) : 0;
-}
-
-/*
- * A host that came up again may have booted the guest before us, on disks of which some may be replaced. The
- * revert goes on, but what the guest has done since is kept first, as with any revert.
- */
-static int keep_what_runs(struct sf_reverting *r, struct sf_err *err)
-{
-	const struct sf_plan plan = r->plan;
-	int rc;
-
-	r->plan.has_safety = true;
-	r->plan.safety = sf_id_new();
-	rc = take_safety(r, NULL, err);
-	r->plan = plan;
-	if (rc == 0)
-		rc = stop(r, err);
-	if (rc < 0 && r->lease) {
-		(void)sf_lease_end(r->lease, NULL); /* the watchdog goes on if it must */
-		r->lease = NULL;
-	}
-	return rc;
-}
-
-/* The volumes as they must be for the swap: nobody runs on them, and nobody else has them. */
-static int claim_volumes(struct sf_reverting *r, struct sf_err *err)
-{
-	enum sf_power now;
-	int rc = sf_hypervisor_power(r->op->engine->hv, &r->op->desc, &now, err);
-
-	if (rc == 0 && sf_power_alive(now))
-		rc = r->op->engine->starting
-			     ? keep_what_runs(r, err)
-			     : sf_fail(err, -EBUSY,
-				       "the guest was started while its revert was half done; switch it off");
-	if (rc == 0)
-		rc = sf_revert_match(r, err);
-	if (rc == 0 && !sf_power_alive(r->plan.guest))
-		rc = sf_volumes_hold(&r->volumes, err);
-	return rc;
-}
-
-/* Whether the guest was stopped before the crash, or is off by now. */
-static int is_stopped(struct sf_reverting *r, bool *ret, struct sf_err *err)
-{
-	enum sf_power now;
-	int rc = sf_hypervisor_power(r->op->engine->hv, &r->op->desc, &now, err);
-
-	*ret = rc == 0 && !sf_power_alive(now);
-	return rc;
-}
-
-/* Stopping is either done or has failed: no disk was touched yet. */
-static int go_on_from_stopping(struct sf_reverting *r, struct sf_err *err)
-{
-	bool stopped;
-	int rc = is_stopped(r, &stopped, err);
-
-	if (rc < 0)
-		return rc;
-	if (!stopped)
-		return run(r, SF_LIFE_STOPPING, SF_EVENT_FAILED, NULL, err);
-	rc = claim_volumes(r, err);
-	return rc < 0 ? rc : walk_on(r, SF_LIFE_STOPPING, err);
-}
-
-static int go_on(struct sf_reverting *r, enum sf_life phase, struct sf_err *err)
-{
-	int rc = find_by_uuid(r->op, &r->plan.snapshot, &r->target);
-
-	if (rc < 0)
-		return sf_fail(err, rc, "the snapshot that the VM was being reverted to is gone");
-	if (phase == SF_LIFE_STOPPING)
-		return go_on_from_stopping(r, err);
-	if (phase == SF_LIFE_SWITCHING)
-		rc = claim_volumes(r, err);
-	if (rc == 0)
-		rc = run(r, phase, SF_EVENT_FOUND, NULL, err);
-	return rc < 0 ? rc : walk_on(r, phase, err);
-}
-
-/*
- * The disks are ours to exchange and will not take this snapshot: the state that was left is the other way
- * out.
- */
-static int give_up(struct sf_reverting *r, int rc, struct sf_err *err)
-{
-	struct sf_err why = {0};
-
-	sf_volumes_close(&r->volumes);
-	r->swapped = true;
-	if (turn_back(r, &why) < 0)
-		return rc;
-	sf_log(SF_LOG_WARNING, "VM '%s': the revert could not be finished (%s): it is as it was before",
-	       r->op->name, err->text);
-	return 0;
-}
-
-int sf_revert_found(struct sf_vm_op *op, const struct sf_plan *plan, struct sf_err *err)
-{
-	struct sf_reverting *r = calloc(1, sizeof(*r)); /* too large for a thread's stack */
-	int rc;
-
-	if (!r)
-		return sf_fail(err, -ENOMEM, "out of memory");
-	r->op = op;
-	r->plan = *plan;
-	r->found = true;
-	if (plan->phase == SF_LIFE_PREPARED)
-		rc = run(r, SF_LIFE_PREPARED, SF_EVENT_FOUND, NULL, err);
-	else
-		rc = go_on(r, plan->phase, err);
-	if (rc < 0 && r->volumes.n > 0 && plan->has_safety)
-		rc = give_up(r, rc, err);
-	sf_volumes_close(&r->volumes);
-	sf_snapshot_unref(r->target);
-	free(r);
-	return rc;
+		rc = sf_revert_walk_on(r, SF_LIFE_STOPPING, err);
+	return rc < 0 ? sf_revert_recover(r, rc, err) : 0;
 }
 
 static int revert_named(struct sf_vm_op *op, const char *name, const struct sf_revert_request *request,

@@ -8,15 +8,87 @@
 #include "base/durable.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
+
+/* One that is not there is nobody's; any other that cannot be opened might be the one. */
+static int check_other_disk(struct sf_engine *engine, const struct sf_vm_desc *vm, const struct sf_disk *disk,
+			    const struct sf_record *record, struct sf_err *err)
+{
+	struct sf_volume *volume;
+	int rc = sf_volume_open(engine->storages, vm->name, disk, &volume, err);
+
+	if (rc == -ENOENT || rc == -ENODEV)
+		return 0;
+	if (rc < 0)
+		return sf_wrap(err, rc, "look at disk %s of VM '%s', which may be this one's", disk->vdev,
+			       vm->name);
+	for (size_t i = 0; i < record->ndisks && rc == 0; i++)
+		if (strcmp(volume->origin, record->disks[i].object.origin) == 0)
+			rc = sf_fail(err, -EBUSY, "%s is a disk of VM '%s' now", volume->origin, vm->name);
+	sf_volume_close(volume);
+	return rc;
+}
+
+/* Another VM may have been given the volumes of one that is gone; and one that runs is not gone, only not listed. */
+static int check_nobodys(struct sf_reverting *r, struct sf_err *err)
+{
+	struct sf_engine *engine = r->op->engine;
+	struct sf_vm_list others = {0};
+	enum sf_power power;
+	int rc = sf_hypervisor_power(engine->hv, &r->op->desc, &power, err);
+
+	if (rc == 0 && sf_power_alive(power))
+		rc = sf_fail(err, -EBUSY, "VM '%s' runs, but is left out of the list of VMs: see the log",
+			     r->op->name);
+	if (rc == 0)
+		rc = sf_hypervisor_list(engine->hv, &others, err);
+	for (size_t i = 0; i < others.nvms && rc == 0; i++)
+		for (size_t k = 0; k < others.vms[i].ndisks && rc == 0; k++)
+			rc = check_other_disk(engine, &others.vms[i], &others.vms[i].disks[k],
+					      &r->target->record, err);
+	sf_vm_list_fini(&others);
+	return rc;
+}
+
+/*
+ * A VM that the hypervisor knows no longer, as it may be with one that was shut down, is brought back from what the
+ * snapshot says of its disks.
+ */
+static int take_recorded_disks(struct sf_reverting *r, struct sf_err *err)
+{
+	const struct sf_record *record = &r->target->record;
+	struct sf_disk *disks;
+	int rc;
+
+	if (r->op->present)
+		return 0;
+	rc = check_nobodys(r, err);
+	if (rc < 0)
+		return rc;
+	disks = calloc(record->ndisks + 1, sizeof(*disks));
+	if (!disks)
+		return sf_fail(err, -ENOMEM, "out of memory");
+	for (size_t i = 0; i < record->ndisks; i++) {
+		memcpy(disks[i].vdev, record->disks[i].object.vdev, sizeof(disks[i].vdev));
+		memcpy(disks[i].spec, record->disks[i].object.origin, sizeof(disks[i].spec));
+	}
+	free(r->op->desc.disks);
+	r->op->desc.disks = disks;
+	r->op->desc.ndisks = record->ndisks;
+	r->op->present = true;
+	return 0;
+}
 
 int sf_revert_match(struct sf_reverting *r, struct sf_err *err)
 {
 	const struct sf_disk *disks[SF_VM_DISKS_MAX];
 	const struct sf_record *record = &r->target->record;
 	struct sf_volumes all, matched = {.n = 0};
-	int rc = sf_volumes_open(r->op, NULL, 0, &all, disks, err);
+	int rc = take_recorded_disks(r, err);
 
+	if (rc == 0)
+		rc = sf_volumes_open(r->op, NULL, 0, &all, disks, err);
 	if (rc < 0)
 		return rc;
 	for (size_t i = 0; rc == 0 && i < record->ndisks; i++) {
@@ -117,6 +189,19 @@ static int choose_power(struct sf_reverting *r, const struct sf_revert_request *
 	return 0;
 }
 
+/* Whether the VM can be brought to the power state that is wanted: found out before it is stopped. */
+static int check_power_on(struct sf_reverting *r, struct sf_err *err)
+{
+	struct sf_hypervisor *hv = r->op->engine->hv;
+	int rc = 0;
+
+	if (r->plan.memory)
+		rc = sf_hypervisor_check_host(hv, r->target->record.memory.host, err);
+	else if (sf_power_alive(r->plan.power))
+		return sf_hypervisor_can_start(hv, &r->op->desc, err);
+	return rc < 0 ? sf_wrap(err, rc, "the RAM saved cannot be restored here") : 0;
+}
+
 int sf_revert_prepare(struct sf_reverting *r, const struct sf_revert_request *request,
 		      struct sf_budget *budget, struct sf_err *err)
 {
@@ -125,8 +210,8 @@ int sf_revert_prepare(struct sf_reverting *r, const struct sf_revert_request *re
 	if (r->target->broken)
 		return sf_fail(err, -EIO, "the snapshot is broken: see .snapfs/health.json");
 	rc = sf_hypervisor_power(r->op->engine->hv, &r->op->desc, &r->plan.guest, err);
-	if (rc < 0 || (rc = choose_power(r, request, err)) < 0 || (rc = sf_revert_match(r, err)) < 0 ||
-	    (rc = check_objects(r, err)) < 0)
+	if (rc < 0 || (rc = choose_power(r, request, err)) < 0 || (rc = check_power_on(r, err)) < 0 ||
+	    (rc = sf_revert_match(r, err)) < 0 || (rc = check_objects(r, err)) < 0)
 		return rc;
 	if (!sf_power_alive(r->plan.guest) && (rc = sf_volumes_hold(&r->volumes, err)) < 0)
 		return rc;

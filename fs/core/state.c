@@ -331,7 +331,8 @@ void sf_state_deleting_name(const struct sf_id *uuid, char name[static SF_ID_TEX
 	sf_id_format(uuid, name + 1);
 }
 
-int sf_state_space(const struct sf_state *state, struct sf_space *ret, struct sf_err *err)
+int sf_state_space(const struct sf_state *state, struct sf_space *ret, uint64_t *ret_for_root,
+		   struct sf_err *err)
 {
 	struct statvfs vfs;
 	struct stat st;
@@ -341,5 +342,7 @@ int sf_state_space(const struct sf_state *state, struct sf_space *ret, struct sf
 	(void)snprintf(ret->pool, sizeof(ret->pool), "dev %u:%u", major(st.st_dev), minor(st.st_dev));
 	ret->total_bytes = (uint64_t)vfs.f_blocks * vfs.f_frsize;
 	ret->free_bytes = (uint64_t)vfs.f_bfree * vfs.f_frsize;
+	if (ret_for_root)
+		*ret_for_root = (uint64_t)(vfs.f_bfree - vfs.f_bavail) * vfs.f_frsize;
 	return 0;
 }

@@ -70,7 +70,11 @@ int sf_state_remove_snapshot(int vm_dir, const char *name, struct sf_err *err);
 /* "." + the uuid: the name of a snapshot that is being deleted. */
 void sf_state_deleting_name(const struct sf_id *uuid, char name[static SF_ID_TEXT + 1]);
 
-/* Bytes free for root and in all on the state directory's file system, as a pool. */
-int sf_state_space(const struct sf_state *state, struct sf_space *ret, struct sf_err *err);
+/*
+ * Bytes free for root and in all on the state directory's file system, as a pool. ret_for_root: of the free
+ * ones, those that nobody else gets; may be NULL.
+ */
+int sf_state_space(const struct sf_state *state, struct sf_space *ret, uint64_t *ret_for_root,
+		   struct sf_err *err);
 
 #endif

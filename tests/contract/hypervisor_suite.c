@@ -6,7 +6,8 @@ int contract_hypervisor_run(const struct contract_hypervisor *driver)
 {
 	static contract_cases_fn *const subjects[] = {vm_power_cases, vm_ram_cases};
 	/* In the order of enum sf_hypervisor_caps. */
-	static const char *const abilities[] = {"pause", "save RAM", "stop", "quiesce"};
+	static const char *const abilities[] = {"pause", "save RAM", "stop", "quiesce",
+						"save the RAM of paused guests"};
 	const struct contract_run run = {
 		.name = driver->name,
 		.subjects = subjects,

@@ -8,7 +8,9 @@
 #include "suite.h"
 
 #define SIM_DISKS 2
-#define SIM_CAPS  (SF_HYPERVISOR_PAUSE | SF_HYPERVISOR_MEMORY | SF_HYPERVISOR_CONTROL | SF_HYPERVISOR_QUIESCE)
+#define SIM_CAPS                                                                                             \
+	(SF_HYPERVISOR_PAUSE | SF_HYPERVISOR_MEMORY | SF_HYPERVISOR_CONTROL | SF_HYPERVISOR_QUIESCE |        \
+	 SF_HYPERVISOR_MEMORY_PAUSED)
 
 struct sim_ground {
 	struct sf_disk disks[SIM_DISKS];

@@ -52,7 +52,7 @@ struct contract_storage {
 	int (*open_writer)(void *ground, const struct sf_disk *disk);
 	bool holes;  /* what was never written is a hole in images */
 	bool labels; /* objects keep what they are labelled with; snapshots of others are seen */
-	bool slow; /* each change takes a tenth of a second or more: fewer rounds of what is done often */
+	bool slow;   /* each change takes a tenth of a second or more: fewer rounds of what is done often */
 	const struct contract_refusal *refusals;
 	size_t nrefusals;
 };
@@ -72,7 +72,8 @@ struct contract_hypervisor {
 	/* Also closes the hypervisor. */
 	void (*teardown)(void *ground, struct sf_hypervisor *hv);
 
-	unsigned caps; /* enum sf_hypervisor_caps, which the hypervisor must have exactly */
+	unsigned caps;      /* enum sf_hypervisor_caps, which the hypervisor must have exactly */
+	bool calls_any_off; /* it knows no VMs but those with a guest: any other name is one that is off */
 
 	/* The rest is needed by backends that can do more than list. All assert on failure. */
 

@@ -19,7 +19,8 @@ struct saving {
 	struct vm_bench *bench;
 	unsigned npaused;
 	unsigned nat_rest;
-	off_t stream_bytes; /* when at_rest was called */
+	off_t paused_bytes; /* of the stream, when paused was called */
+	off_t stream_bytes; /* and when at_rest was */
 	int rc;             /* what at_rest is to answer */
 };
 
@@ -29,6 +30,7 @@ static int on_paused(void *arg, struct sf_err *err)
 
 	(void)err;
 	saving->npaused++;
+	saving->paused_bytes = lseek(fileno(saving->bench->ram), 0, SEEK_CUR);
 	return 0;
 }
 
@@ -48,7 +50,7 @@ static int save(struct saving *saving, struct sf_job *job)
 	const struct sf_save_hooks hooks = {on_paused, on_at_rest, saving};
 	struct vm_bench *bench = saving->bench;
 
-	return sf_hypervisor_save(bench->hv, bench->vm, fileno(bench->ram), &hooks, job, &bench->err);
+	return sf_hypervisor_save(bench->hv, bench->vm, fileno(bench->ram), true, &hooks, job, &bench->err);
 }
 
 static off_t ram_bytes(const struct vm_bench *bench)
@@ -77,7 +79,6 @@ static void a_saved_guest_goes_on_where_it_was(void **state)
 	assert_int_equal(saving.nat_rest, 1);
 	assert_true(saving.stream_bytes > 0);
 	assert_int_equal(saving.stream_bytes, ram_bytes(bench));
-	assert_int_equal(job.done_bytes, ram_bytes(bench));
 	vm_check_rests(bench);
 	vm_resume(bench);
 	vm_check_runs(bench);
@@ -126,12 +127,45 @@ static void a_full_stream_fails_the_save(void **state)
 
 	full = open("/dev/full", O_WRONLY | O_CLOEXEC);
 	assert_true(full >= 0);
-	contract_failed(sf_hypervisor_save(bench->hv, bench->vm, full, &hooks, NULL, &bench->err),
+	contract_failed(sf_hypervisor_save(bench->hv, bench->vm, full, true, &hooks, NULL, &bench->err),
 			&bench->err, -ENOSPC, "No space left");
 	assert_int_equal(saving.nat_rest, 0);
 	close(full);
 	vm_resume(bench);
 	vm_check_runs(bench);
+}
+
+/* Headers may go before. */
+#define NO_RAM_YET 65536
+
+static void a_guest_saved_at_rest_is_paused_first(void **state)
+{
+	struct vm_bench *bench = *state;
+	struct saving saving = {.bench = bench};
+	const struct sf_save_hooks hooks = {on_paused, on_at_rest, &saving};
+
+	contract_ok(sf_hypervisor_save(bench->hv, bench->vm, fileno(bench->ram), false, &hooks, NULL,
+				       &bench->err),
+		    &bench->err);
+	assert_int_equal(saving.npaused, 1);
+	assert_true(saving.paused_bytes < saving.stream_bytes);
+	assert_int_equal(saving.nat_rest, 1);
+	assert_true(saving.stream_bytes > NO_RAM_YET);
+	vm_check_rests(bench);
+	vm_resume(bench);
+	vm_check_runs(bench);
+}
+
+static void a_host_meets_its_own_needs_and_no_strangers(void **state)
+{
+	struct vm_bench *bench = *state;
+	char host[SF_HOST_MAX];
+
+	contract_ok(sf_hypervisor_host(bench->hv, host, &bench->err), &bench->err);
+	contract_ok(sf_hypervisor_check_host(bench->hv, host, &bench->err), &bench->err);
+	if (*host)
+		contract_failed(sf_hypervisor_check_host(bench->hv, "nobody's 0", &bench->err), &bench->err,
+				-EOPNOTSUPP, "");
 }
 
 static void a_paused_guest_can_be_saved(void **state)
@@ -184,7 +218,7 @@ static void what_is_no_ram_is_not_restored(void **state)
 	assert_int_equal(ftruncate(fileno(bench->ram), saving.stream_bytes / 2), 0);
 	assert_int_equal(lseek(fileno(bench->ram), 0, SEEK_SET), 0);
 	contract_failed(sf_hypervisor_restore(bench->hv, bench->vm, fileno(bench->ram), &bench->err),
-			&bench->err, -EINVAL, "RAM");
+			&bench->err, -EIO, "RAM");
 	vm_check_power(bench, SF_POWER_OFF);
 	vm_start(bench, false);
 	vm_check_runs(bench);
@@ -237,7 +271,7 @@ static void a_watchdog_may_look_and_resume_during_a_save(void **state)
 	int rc;
 
 	assert_int_equal(pthread_create(&thread, NULL, watch, &watchdog), 0);
-	rc = sf_hypervisor_save(bench->hv, bench->vm, fileno(bench->ram), &hooks, NULL, &bench->err);
+	rc = sf_hypervisor_save(bench->hv, bench->vm, fileno(bench->ram), true, &hooks, NULL, &bench->err);
 	let_resume(&watchdog, NULL); /* a backend need not call paused */
 	pthread_join(thread, NULL);
 	if (rc < 0)
@@ -257,7 +291,11 @@ size_t vm_ram_cases(const struct contract_case **ret)
 		CONTRACT_CASE(a_cancelled_save_ends_and_the_guest_goes_on,
 			      SF_HYPERVISOR_MEMORY | SF_HYPERVISOR_PAUSE),
 		CONTRACT_CASE(a_full_stream_fails_the_save, SF_HYPERVISOR_MEMORY | SF_HYPERVISOR_PAUSE),
-		CONTRACT_CASE(a_paused_guest_can_be_saved, SF_HYPERVISOR_MEMORY | SF_HYPERVISOR_PAUSE),
+		CONTRACT_CASE(a_guest_saved_at_rest_is_paused_first,
+			      SF_HYPERVISOR_MEMORY | SF_HYPERVISOR_PAUSE),
+		CONTRACT_CASE(a_host_meets_its_own_needs_and_no_strangers, 0),
+		CONTRACT_CASE(a_paused_guest_can_be_saved,
+			      SF_HYPERVISOR_MEMORY_PAUSED | SF_HYPERVISOR_MEMORY | SF_HYPERVISOR_PAUSE),
 		CONTRACT_CASE(a_watchdog_may_look_and_resume_during_a_save,
 			      SF_HYPERVISOR_MEMORY | SF_HYPERVISOR_PAUSE),
 		CONTRACT_CASE(a_vm_that_is_off_has_no_ram, SF_HYPERVISOR_MEMORY | SF_HYPERVISOR_CONTROL),

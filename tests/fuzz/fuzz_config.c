@@ -22,6 +22,10 @@ static void check_policy(const struct sf_policy *policy)
 
 static void check(const struct sf_config *config)
 {
+	if (config->state_reserve_bytes > 1ULL << 40 || config->xen.deadline_ms < 1000 ||
+	    config->xen.deadline_ms > 86400 * 1000 || config->xen.configs[0] != '/' ||
+	    config->xen.helper[0] != '/')
+		abort();
 	check_policy(&config->policy);
 	for (size_t i = 0; i < config->nvms; i++) {
 		const struct sf_vm_config *vm = &config->vms[i];

@@ -155,7 +155,7 @@ static inline void save(struct fixture *f, size_t into)
 {
 	const struct sf_save_hooks hooks = {nothing, nothing, NULL};
 
-	ok(sf_hypervisor_save(f->hv, &web, fileno(f->ram[into]), &hooks, NULL, &f->err), &f->err);
+	ok(sf_hypervisor_save(f->hv, &web, fileno(f->ram[into]), true, &hooks, NULL, &f->err), &f->err);
 }
 
 #define CASE(f)   cmocka_unit_test_setup_teardown(f, setup_running, teardown)

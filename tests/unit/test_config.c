@@ -53,7 +53,9 @@ static void an_empty_file_leaves_the_defaults(void **state)
 	(void)state;
 	assert_string_equal(config.state_dir, "/var/lib/snapfs");
 	assert_string_equal(config.hypervisor, "auto");
+	assert_int_equal(config.state_reserve_bytes, 64 << 20);
 	assert_true(config.policy.memory);
+	assert_true(config.policy.live);
 	assert_false(config.policy.quiesce);
 	assert_int_equal(config.policy.pause_deadline_ms, 60000);
 	assert_int_equal(config.policy.max_snapshots, 512);
@@ -65,9 +67,10 @@ static void every_key_is_read(void **state)
 {
 	struct sf_config config = parsed("\xef\xbb\xbf[snapfs] ; defaults\n"
 					 "state = /srv/snap\nhypervisor=none\n"
-					 "memory: no\nquiesce = yes\npause-deadline = 10\nmax-snapshots = 7\n"
+					 "state-reserve = 0\nmemory: no\nlive = no\nquiesce = "
+					 "yes\npause-deadline = 10\nmax-snapshots = 7\n"
 					 "[vm web]\r\n  disks = /a.img , mem:64M ; the second is a toy\r\n"
-					 "  memory = yes\r\n  disks = /c.img\r\n"
+					 "  memory = yes\r\n  live = yes\r\n  disks = /c.img\r\n"
 					 "[ vm  größe 2 ]\n");
 	const struct sf_vm_config *web = &config.vms[0];
 
@@ -81,7 +84,10 @@ static void every_key_is_read(void **state)
 	assert_string_equal(web->disks[1].spec, "mem:64M");
 	assert_string_equal(web->disks[2].spec, "/c.img");
 	assert_string_equal(web->disks[2].vdev, "vdc");
+	assert_int_equal(config.state_reserve_bytes, 0);
 	assert_true(web->policy.memory);
+	assert_true(web->policy.live);
+	assert_false(config.vms[1].policy.live);
 	assert_true(web->policy.quiesce);
 	assert_int_equal(web->policy.pause_deadline_ms, 10000);
 	assert_string_equal(config.vms[1].name, "größe 2");
@@ -107,6 +113,8 @@ static void unknown_words_are_refused_by_name_and_line(void **state)
 	refused("[snapfs]\nstat = /x\n", "f:2: unknown key 'stat'");
 	refused("[snapfs]\ndisks = /x\n", "f:2: unknown key 'disks'");
 	refused("[vm web]\nstate = /x\n", "f:2: unknown key 'state'");
+	refused("[vm web]\nstate-reserve = 1\n", "f:2: unknown key 'state-reserve'");
+	refused("[snapfs]\nlive = on\n", "f:2: live: 'on' is neither yes nor no");
 	refused("memory = yes\n", "f:1: 'memory' stands before the first section");
 	refused("[snapfs]\nmemory = maybe\n", "f:2: memory: 'maybe' is neither yes nor no");
 	refused("[snapfs]\nquiesce = YES\n", "f:2: quiesce: 'YES'");
@@ -120,6 +128,7 @@ static void numbers_have_bounds(void **state)
 	(void)state;
 	refused("[snapfs]\npause-deadline = 0\n", "'0' is not a number from 1 to 3600");
 	refused("[snapfs]\npause-deadline = 3601\n", "'3601' is not");
+	refused("[snapfs]\nstate-reserve = 1048577\n", "from 0 to 1048576");
 	refused("[snapfs]\nmax-snapshots = 10001\n", "from 1 to 10000");
 	refused("[snapfs]\nmax-snapshots = -1\n", "'-1' is not");
 	refused("[snapfs]\nmax-snapshots = 0x10\n", "'0x10' is not");
@@ -183,6 +192,48 @@ static void what_lvm_does_not_know_is_refused(void **state)
 	refused("[lvm]\nvg-reserve = 91\n", "vg-reserve: '91' is not a number from 0 to 90");
 	refused("[lvm]\npool-stop = 10%\n", "pool-stop: '10%' is not a number from 1 to 100");
 	refused("[lvm]\npool-warn = 5\n[lvm]\npool-warn = 5\n", "f:4: 'pool-warn' is there twice");
+}
+
+static void the_xen_section_has_defaults(void **state)
+{
+	struct sf_config config = parsed("[xen]\n");
+	const char *helper = strrchr(config.xen.helper, '/');
+
+	(void)state;
+	assert_string_equal(config.xen.configs, "/etc/xen");
+	assert_int_equal(config.xen.helper[0], '/');
+	assert_string_equal(helper, "/snapfs-xen");
+	assert_int_equal(config.xen.deadline_ms, 600 * 1000);
+	sf_config_fini(&config);
+}
+
+static void every_xen_key_is_read(void **state)
+{
+	struct sf_config config = parsed("[xen]\nconfigs = /srv/xen, too\n[vm web]\n"
+					 "[xen]\nhelper = /opt/snapfs-xen\ndeadline = 86400\n"
+					 "[snapfs]\nhypervisor = xen\n");
+
+	(void)state;
+	assert_string_equal(config.xen.configs, "/srv/xen, too");
+	assert_string_equal(config.xen.helper, "/opt/snapfs-xen");
+	assert_int_equal(config.xen.deadline_ms, 86400ULL * 1000);
+	assert_string_equal(config.hypervisor, "xen");
+	sf_config_fini(&config);
+}
+
+static void what_xen_does_not_know_is_refused(void **state)
+{
+	(void)state;
+	refused("[xen]\nxl = /sbin/xl\n", "f:2: unknown key 'xl'");
+	refused("[xen]\nmemory = yes\n", "f:2: unknown key 'memory'");
+	refused("[snapfs]\nconfigs = /etc/xen\n", "f:2: unknown key 'configs'");
+	refused("[xen]\nconfigs = xen\n", "f:2: configs: 'xen' is not an absolute path");
+	refused("[xen]\nhelper =\n", "f:2: helper: '' is not an absolute path");
+	refused("[xen]\ndeadline = 0\n", "f:2: deadline: '0' is not a number from 1 to 86400");
+	refused("[xen]\ndeadline = 86401\n", "deadline: '86401' is not a number from 1 to 86400");
+	refused("[xen]\ndeadline = 5\n[xen]\ndeadline = 5\n", "f:4: 'deadline' is there twice");
+	refused("[xen]\nhelper = /a\nhelper = /a\n", "f:3: 'helper' is there twice");
+	refused("[xenon]\n", "f:1: unknown section [xenon]");
 }
 
 static void broken_lines_are_refused(void **state)
@@ -348,6 +399,9 @@ int main(void)
 		cmocka_unit_test(the_lvm_section_has_defaults),
 		cmocka_unit_test(every_lvm_key_is_read_in_its_unit),
 		cmocka_unit_test(what_lvm_does_not_know_is_refused),
+		cmocka_unit_test(the_xen_section_has_defaults),
+		cmocka_unit_test(every_xen_key_is_read),
+		cmocka_unit_test(what_xen_does_not_know_is_refused),
 		cmocka_unit_test(broken_lines_are_refused),
 		cmocka_unit_test(doubles_are_refused),
 		cmocka_unit_test(disks_are_absolute_and_not_empty),

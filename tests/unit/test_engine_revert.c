@@ -68,6 +68,74 @@ static void a_revert_that_fails_half_way_goes_back(void **state)
 	}
 }
 
+/* A revert to "a" that fails, after which the guest is where it was; the text says how it got there. */
+static void goes_back(struct fixture *f, const char *faults, const struct sf_revert_request *request,
+		      const char *how)
+{
+	struct sf_sim_view before = fixture_guest(f, "web"), after;
+	struct sf_err err = {0};
+
+	fixture_reopen(f, faults);
+	assert_int_equal(sf_engine_revert(f->engine, fixture_vm(f, "web"), "a", request, NULL, &err), -EIO);
+	if (strncmp(err.text, how, strlen(how)) != 0)
+		fail_msg("%s: '%s' does not begin with '%s'", faults, err.text, how);
+	fixture_says(err.text, "as the fault plan has it");
+	after = fixture_guest(f, "web");
+	assert_int_equal(after.power, before.power);
+	assert_int_equal(after.tick, before.tick);
+	assert_int_equal(fixture_count(f, "web"), 1);
+	fixture_tick(f, 1);
+	assert_false(fixture_guest(f, "web").crashed);
+	fixture_reopen(f, "");
+	assert_int_equal(fixture_guest(f, "web").power, before.power); /* nothing was left to be done */
+}
+
+static void a_revert_that_fails_says_which_way_the_vm_went_back(void **state)
+{
+	static const char ram[] = "the VM is as it was before, its RAM restored: ";
+	static const char boot[] = "the VM was booted again from its old disks: ";
+	static const struct sf_revert_request keep, discard = {.discard = true};
+	struct fixture *f = *state;
+	struct sf_vm_desc web = {.name = "web"};
+
+	fixture_tick(f, 4);
+	fixture_create(f, "web", "a");
+	fixture_tick(f, 4);
+	goes_back(f, "hypervisor.restore@1=EIO", &keep, ram);
+	goes_back(f, "storage.revert@2=EIO", &keep, ram);
+	goes_back(f, "hypervisor.resume@1=EIO", &keep, ram);
+	goes_back(f, "storage.revert@1=EIO", &discard, boot); /* no disk was touched yet */
+	f->config.vms[0].policy.memory = false;               /* of the state being left */
+	goes_back(f, "hypervisor.restore@1=EIO", &keep, boot);
+	goes_back(f, "storage.revert@2=EIO", &keep, boot);
+	assert_int_equal(sf_hypervisor_pause(f->guests, &web, NULL), 0);
+	goes_back(f, "hypervisor.restore@1=EIO", &keep, boot);
+	f->config.vms[0].policy.memory = true;
+	goes_back(f, "hypervisor.restore@1=EIO", &keep, ram);
+	assert_int_equal(sf_hypervisor_stop(f->guests, &web, NULL), 0);
+	goes_back(f, "hypervisor.restore@1=EIO", &keep, "the VM is as it was before: ");
+}
+
+static void a_way_back_that_fails_as_well_is_tried_again(void **state)
+{
+	struct fixture *f = *state;
+	struct sf_revert_request request = {.discard = false};
+	struct sf_err err = {0};
+
+	fixture_tick(f, 4);
+	fixture_create(f, "web", "a");
+	fixture_tick(f, 4);
+	fixture_reopen(f, "hypervisor.restore@1=EIO,hypervisor.restore@2=EBUSY");
+	assert_int_equal(sf_engine_revert(f->engine, fixture_vm(f, "web"), "a", &request, NULL, &err), -EIO);
+	fixture_says(err.text, "half done, to be tried again (restore the guest's RAM: ");
+	fixture_says(err.text,
+		     "Device or resource busy, as the fault plan has it): restore the guest's RAM: ");
+	fixture_reopen(f, "");
+	assert_int_equal(fixture_guest(f, "web").tick, 8);
+	assert_int_equal(fixture_guest(f, "web").power, SF_POWER_RUNNING);
+	assert_int_equal(fixture_count(f, "web"), 1);
+}
+
 static void a_revert_without_a_way_back_is_finished_later(void **state)
 {
 	struct fixture *f = *state;
@@ -80,7 +148,8 @@ static void a_revert_without_a_way_back_is_finished_later(void **state)
 	fixture_tick(f, 4);
 	fixture_reopen(f, "storage.revert@2=EIO");
 	assert_int_equal(sf_engine_revert(f->engine, fixture_vm(f, "web"), "a", &request, NULL, &err), -EIO);
-	fixture_says(err.text, "half done");
+	fixture_says(err.text,
+		     "half done, to be tried again (the state before was not kept ('discard')): disk vdb: ");
 	health = sf_engine_health_json(f->engine);
 	fixture_says(health, "\"kind\": \"revert\"");
 	free(health);
@@ -240,6 +309,8 @@ int main(void)
 		CASE(revert_brings_back_disks_and_ram_and_keeps_every_snapshot),
 		CASE(revert_ends_in_the_power_state_asked_for),
 		CASE(a_revert_that_fails_half_way_goes_back),
+		CASE(a_revert_that_fails_says_which_way_the_vm_went_back),
+		CASE(a_way_back_that_fails_as_well_is_tried_again),
 		CASE(a_revert_without_a_way_back_is_finished_later),
 		CASE(a_guest_started_beside_a_half_done_revert_is_left_alone),
 		CASE(a_guest_that_a_start_finds_running_is_kept_before_its_revert_goes_on),

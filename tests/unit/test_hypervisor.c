@@ -73,7 +73,7 @@ static int call_hook(int (*hook)(void *, struct sf_err *), void *arg, unsigned t
 	return rc;
 }
 
-static int save(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, int fd,
+static int save(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, int fd, bool live,
 		const struct sf_save_hooks *hooks, struct sf_job *job, struct sf_err *err)
 {
 	const struct liar *liar = of(hv);
@@ -81,6 +81,7 @@ static int save(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, int fd,
 
 	(void)vm;
 	(void)fd;
+	(void)live;
 	(void)job;
 	if (!liar->paused_last)
 		rc = call_hook(hooks->paused, hooks->arg, liar->npaused, err);
@@ -431,7 +432,8 @@ static int try_save(struct liar *liar, struct told *told, struct sf_err *err)
 {
 	const struct sf_save_hooks hooks = {on_paused, on_at_rest, told};
 
-	return sf_hypervisor_save(&liar->base, &(struct sf_vm_desc){.name = "web"}, 1, &hooks, NULL, err);
+	return sf_hypervisor_save(&liar->base, &(struct sf_vm_desc){.name = "web"}, 1, true, &hooks, NULL,
+				  err);
 }
 
 static void a_save_tells_once_when_the_guest_rests(void **state)
@@ -501,10 +503,11 @@ static void a_save_goes_somewhere_and_tells_somebody(void **state)
 	const struct sf_save_hooks hooks = {NULL, on_at_rest, &told};
 	struct sf_err err;
 
-	fails(sf_hypervisor_save(&liar->base, &vm, 1, &deaf, NULL, &err), &err, -EINVAL, "nobody to tell");
-	fails(sf_hypervisor_save(&liar->base, &vm, -1, &hooks, NULL, &err), &err, -EINVAL,
+	fails(sf_hypervisor_save(&liar->base, &vm, 1, true, &deaf, NULL, &err), &err, -EINVAL,
+	      "nobody to tell");
+	fails(sf_hypervisor_save(&liar->base, &vm, -1, true, &hooks, NULL, &err), &err, -EINVAL,
 	      "nowhere to write to");
-	assert_int_equal(sf_hypervisor_save(&liar->base, &vm, 1, &hooks, NULL, &err), 0);
+	assert_int_equal(sf_hypervisor_save(&liar->base, &vm, 1, true, &hooks, NULL, &err), 0);
 	assert_int_equal(told.nat_rest, 1);
 }
 

@@ -24,6 +24,8 @@ struct counting {
 	pthread_cond_t changed;
 	unsigned nresumes;
 	unsigned failures_left;
+	const char *hangs; /* the first resume of this VM does not return while this is set */
+	unsigned nhanging;
 };
 
 static int resume(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, struct sf_err *err)
@@ -31,8 +33,14 @@ static int resume(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, struct 
 	struct counting *c = (struct counting *)hv;
 	int rc = 0;
 
-	(void)vm;
 	pthread_mutex_lock(&c->lock);
+	if (c->hangs && strcmp(c->hangs, vm->name) == 0 && c->nhanging == 0) {
+		c->nhanging++;
+		pthread_cond_broadcast(&c->changed);
+		while (c->hangs)
+			pthread_cond_wait(&c->changed, &c->lock);
+		c->nhanging--;
+	}
 	c->nresumes++;
 	if (c->failures_left > 0) {
 		c->failures_left--;
@@ -101,7 +109,7 @@ static void an_owner_in_time_resumes_once(void **state)
 	assert_int_equal(sf_lease_begin(f->leases, &f->vm, 60000, &lease, NULL), 0);
 	sf_lease_arm(lease);
 	assert_int_equal(sf_lease_check(lease, NULL), 0);
-	assert_int_equal(sf_lease_end(lease, NULL), 0);
+	assert_int_equal(sf_lease_end(lease, NULL, NULL), 0);
 	assert_int_equal(f->hv.nresumes, 1);
 	assert_int_equal(sf_leases_stats(f->leases).npauses, 1);
 	assert_int_equal(sf_leases_stats(f->leases).nexpired, 0);
@@ -118,7 +126,7 @@ static void the_watchdog_resumes_at_the_deadline(void **state)
 	await_resumes(f, 1);
 	assert_int_equal(sf_lease_check(lease, &err), -ETIMEDOUT);
 	assert_non_null(strstr(err.text, "more than 20 ms"));
-	assert_int_equal(sf_lease_end(lease, &err), -ETIMEDOUT);
+	assert_int_equal(sf_lease_end(lease, NULL, &err), -ETIMEDOUT);
 	assert_int_equal(sf_leases_stats(f->leases).nexpired, 1);
 }
 
@@ -132,8 +140,8 @@ static void a_lease_that_is_not_armed_does_not_run_out(void **state)
 	sf_lease_arm(late);
 	await_resumes(f, 1); /* the other one's: 20 times the time has passed */
 	assert_int_equal(sf_lease_check(early, NULL), 0);
-	assert_int_equal(sf_lease_end(early, NULL), 0);
-	assert_int_equal(sf_lease_end(late, NULL), -ETIMEDOUT);
+	assert_int_equal(sf_lease_end(early, NULL, NULL), 0);
+	assert_int_equal(sf_lease_end(late, NULL, NULL), -ETIMEDOUT);
 }
 
 static void a_failing_resume_is_tried_until_it_works(void **state)
@@ -145,7 +153,7 @@ static void a_failing_resume_is_tried_until_it_works(void **state)
 	f->hv.failures_left = 2;
 	assert_int_equal(sf_lease_begin(f->leases, &f->vm, 60000, &lease, NULL), 0);
 	sf_lease_arm(lease);
-	assert_int_equal(sf_lease_end(lease, &err), -EIO);
+	assert_int_equal(sf_lease_end(lease, NULL, &err), -EIO);
 	assert_non_null(strstr(err.text, "by order"));
 	await_resumes(f, 2); /* the owner's, then the watchdog's first, which fails too */
 	await_resumes(f, 3);
@@ -159,7 +167,7 @@ static void a_guest_not_resumed_yet_is_not_paused_again(void **state)
 
 	f->hv.failures_left = 1000;
 	assert_int_equal(sf_lease_begin(f->leases, &f->vm, 60000, &lease, NULL), 0);
-	assert_int_equal(sf_lease_end(lease, NULL), -EIO);
+	assert_int_equal(sf_lease_end(lease, NULL, NULL), -EIO);
 	assert_int_equal(sf_lease_begin(f->leases, &f->vm, 60000, &lease, &err), -EBUSY);
 	assert_non_null(strstr(err.text, "could not be resumed"));
 	sf_leases_settle(f->leases, &f->vm); /* somebody else did it */
@@ -190,6 +198,87 @@ static void leases_left_over_at_the_end_are_resumed(void **state)
 	assert_int_equal(f->hv.nresumes, 1);
 }
 
+static void *let_go(void *arg)
+{
+	struct counting *c = arg;
+
+	pthread_mutex_lock(&c->lock);
+	c->hangs = NULL;
+	pthread_cond_broadcast(&c->changed);
+	pthread_mutex_unlock(&c->lock);
+	return NULL;
+}
+
+/* When who does not wait would be done. */
+static void *let_go_later(void *arg)
+{
+	const struct timespec nap = {.tv_nsec = 50 * 1000000};
+
+	nanosleep(&nap, NULL);
+	return let_go(arg);
+}
+
+static void a_guest_whose_resume_hangs_keeps_no_other_at_rest(void **state)
+{
+	struct fixture *f = *state;
+	struct sf_vm_desc db = {.name = "db"};
+	struct sf_lease *stuck, *other;
+
+	f->hv.hangs = "web";
+	assert_int_equal(sf_lease_begin(f->leases, &f->vm, 1, &stuck, NULL), 0);
+	assert_int_equal(sf_lease_begin(f->leases, &db, 50, &other, NULL), 0);
+	sf_lease_arm(stuck);
+	sf_lease_arm(other);
+	await_resumes(f, 1);
+	assert_int_equal(sf_lease_end(other, NULL, NULL), -ETIMEDOUT);
+	(void)let_go(&f->hv);
+	assert_int_equal(sf_lease_end(stuck, NULL, NULL), -ETIMEDOUT);
+}
+
+static void the_end_waits_for_a_resume_that_is_under_way(void **state)
+{
+	struct fixture *f = *state;
+	struct sf_lease *lease;
+	pthread_t thread;
+
+	f->hv.hangs = "web";
+	assert_int_equal(sf_lease_begin(f->leases, &f->vm, 1, &lease, NULL), 0);
+	sf_lease_arm(lease);
+	pthread_mutex_lock(&f->hv.lock);
+	while (f->hv.nhanging == 0)
+		pthread_cond_wait(&f->hv.changed, &f->hv.lock);
+	pthread_mutex_unlock(&f->hv.lock);
+	assert_int_equal(pthread_create(&thread, NULL, let_go_later, &f->hv), 0);
+	sf_leases_free(f->leases);
+	f->leases = NULL;
+	assert_int_equal(f->hv.nhanging, 0);
+	pthread_join(thread, NULL);
+}
+
+static void the_end_says_how_long_the_guest_was_at_rest(void **state)
+{
+	struct fixture *f = *state;
+	struct timespec nap = {.tv_nsec = 30 * 1000000};
+	struct sf_lease *lease;
+	uint64_t ms = 12345;
+
+	f->hv.failures_left = 1;
+	assert_int_equal(sf_lease_begin(f->leases, &f->vm, 60000, &lease, NULL), 0);
+	assert_int_equal(sf_lease_end(lease, &ms, NULL), -EIO);
+	assert_int_equal(ms, 12345);
+	await_resumes(f, 2);
+	sf_leases_settle(f->leases, &f->vm);
+	assert_int_equal(sf_lease_begin(f->leases, &f->vm, 60000, &lease, NULL), 0);
+	assert_int_equal(sf_lease_end(lease, &ms, NULL), 0);
+	assert_int_equal(ms, 0); /* never armed */
+	assert_int_equal(sf_lease_begin(f->leases, &f->vm, 60000, &lease, NULL), 0);
+	sf_lease_arm(lease);
+	nanosleep(&nap, NULL);
+	assert_int_equal(sf_lease_end(lease, &ms, NULL), 0);
+	assert_in_range(ms, 30, 20000);
+	assert_in_range(sf_leases_stats(f->leases).longest_ms, ms, ms);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -201,6 +290,9 @@ int main(void)
 		CASE(a_failing_resume_is_tried_until_it_works),
 		CASE(a_guest_not_resumed_yet_is_not_paused_again),
 		CASE(a_stopped_guest_is_not_resumed),
+		CASE(a_guest_whose_resume_hangs_keeps_no_other_at_rest),
+		CASE(the_end_waits_for_a_resume_that_is_under_way),
+		CASE(the_end_says_how_long_the_guest_was_at_rest),
 		CASE(leases_left_over_at_the_end_are_resumed),
 	};
 

@@ -22,6 +22,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 #include <xxhash.h>
 
@@ -34,7 +35,17 @@ struct patterned {
 	size_t npieces;
 	bool forget_at_rest;
 	size_t fail_at; /* piece; 0: never */
+	size_t eat_at;  /* the same: somebody else writes 5 MiB beside the stream */
+	int eat_in;
 };
+
+static void eat(const struct patterned *p)
+{
+	int fd = openat(p->eat_in, "filler", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+	assert_int_equal(posix_fallocate(fd, 0, 5 << 20), 0);
+	close(fd);
+}
 
 static void fill(char *piece, size_t number)
 {
@@ -42,18 +53,21 @@ static void fill(char *piece, size_t number)
 		piece[i] = (char)(number * 31 + i);
 }
 
-static int save(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, int fd,
+static int save(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, int fd, bool live,
 		const struct sf_save_hooks *hooks, struct sf_job *job, struct sf_err *err)
 {
 	const struct patterned *p = (struct patterned *)hv;
 	char piece[PIECE];
 
 	(void)vm;
+	(void)live;
 	for (size_t i = 0; i < p->npieces; i++) {
 		int rc;
 
 		if (sf_job_cancelled(job))
 			return sf_fail(err, -EINTR, "cancelled");
+		if (p->eat_at && i == p->eat_at)
+			eat(p);
 		if (p->fail_at && i == p->fail_at)
 			return sf_fail(err, -EAGAIN, "the guest refused");
 		fill(piece, i);
@@ -72,6 +86,7 @@ struct fixture {
 	struct sf_vm_desc vm;
 	char path[128];
 	int dir;
+	uint64_t reserve_bytes;
 	unsigned nrests;
 	int rest_rc;
 };
@@ -105,7 +120,7 @@ static int teardown(void **state)
 
 	(void)unlinkat(f->dir, "memory.sav", 0); /* not every case makes it */
 	close(f->dir);
-	(void)umount(f->path); /* only one case mounts */
+	(void)umount(f->path); /* some cases mount */
 	assert_int_equal(rmdir(f->path), 0);
 	free(f);
 	return 0;
@@ -114,8 +129,9 @@ static int teardown(void **state)
 static int run(struct fixture *f, struct sf_job *job, struct sf_record_memory *ret, struct sf_err *err)
 {
 	const struct sf_save_hooks hooks = {.at_rest = at_rest, .arg = f};
+	const struct sf_ram_options options = {.live = true, .reserve_bytes = f->reserve_bytes};
 
-	return sf_ram_save(&f->hv.base, &f->vm, f->dir, &hooks, job, ret, err);
+	return sf_ram_save(&f->hv.base, &f->vm, f->dir, &options, &hooks, job, ret, err);
 }
 
 static void what_streams_through_is_hashed_and_kept(void **state)
@@ -205,20 +221,73 @@ static void a_backend_that_forgets_the_instant_is_caught(void **state)
 	assert_non_null(strstr(err.text, "at_rest"));
 }
 
+/* False, having said so, where nothing can be mounted. */
+static bool on_tmpfs(struct fixture *f, const char *size)
+{
+	if (mount("tmpfs", f->path, "tmpfs", 0, size) < 0) {
+		print_message("# skipped: no tmpfs can be mounted here\n");
+		return false;
+	}
+	close(f->dir);
+	f->dir = open(f->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return true;
+}
+
 static void a_full_file_system_is_the_error_that_is_told(void **state)
 {
 	struct fixture *f = *state;
 	struct sf_record_memory memory = {0};
 	struct sf_err err = {0};
 
-	if (mount("tmpfs", f->path, "tmpfs", 0, "size=1m") < 0) {
-		print_message("# skipped: no tmpfs can be mounted here\n");
+	if (!on_tmpfs(f, "size=1m"))
 		return;
-	}
-	close(f->dir);
-	f->dir = open(f->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	assert_int_equal(run(f, NULL, &memory, &err), -ENOSPC);
 	assert_non_null(strstr(err.text, "memory.sav"));
+	assert_non_null(strstr(err.text, strerror(ENOSPC)));
+}
+
+static uint64_t free_bytes(const struct fixture *f)
+{
+	struct statvfs vfs;
+
+	assert_int_equal(fstatvfs(f->dir, &vfs), 0);
+	return (uint64_t)vfs.f_bavail * vfs.f_frsize;
+}
+
+static void the_stream_ends_before_the_file_system_is_full(void **state)
+{
+	struct fixture *f = *state;
+	struct sf_record_memory memory = {0};
+	struct sf_err err = {0};
+
+	if (!on_tmpfs(f, "size=8m"))
+		return;
+	f->reserve_bytes = 3 << 20;
+	assert_int_equal(run(f, NULL, &memory, NULL), 0);
+	assert_int_equal(unlinkat(f->dir, "memory.sav", 0), 0);
+	f->hv.eat_at = 150; /* of 300, in the second of three blocks */
+	f->hv.eat_in = f->dir;
+	memory.present = false;
+	assert_int_equal(run(f, NULL, &memory, &err), -ENOSPC);
+	assert_non_null(strstr(err.text, "write memory.sav: after "));
+	assert_non_null(strstr(err.text, "fewer than state-reserve's 3145728"));
+	assert_false(memory.present);
+	assert_true(free_bytes(f) >=
+		    1 << 20); /* somebody else took part of the reserve, we did not take the rest */
+	assert_int_equal(unlinkat(f->dir, "filler", 0), 0);
+}
+
+static void without_its_reserve_no_stream_begins(void **state)
+{
+	struct fixture *f = *state;
+	struct sf_record_memory memory = {0};
+	struct sf_err err = {0};
+
+	if (!on_tmpfs(f, "size=8m"))
+		return;
+	f->reserve_bytes = 9 << 20;
+	assert_int_equal(run(f, NULL, &memory, &err), -ENOSPC);
+	assert_non_null(strstr(err.text, "after 0 bytes, 8388608 are free"));
 }
 
 static void *open_and_close(void *arg)
@@ -277,6 +346,8 @@ int main(void)
 		CASE(a_failing_disk_stops_the_save),
 		CASE(a_backend_that_forgets_the_instant_is_caught),
 		CASE(a_full_file_system_is_the_error_that_is_told),
+		CASE(the_stream_ends_before_the_file_system_is_full),
+		CASE(without_its_reserve_no_stream_begins),
 		CASE(saves_close_no_one_elses_descriptors),
 		CASE(cancelling_ends_the_stream),
 	};

@@ -2,9 +2,11 @@
 #include "core/record.h"
 
 #include "base/clock.h"
+#include "base/durable.h"
 #include "base/err.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -47,6 +49,83 @@ static void schema_1_is_read(void **state)
 	assert_int_equal(record.memory.xxh3_128[15], 0x10);
 	sf_time_format(record.taken_ns, text);
 	assert_string_equal(text, "2026-11-22T16:39:00.123456789Z");
+	sf_record_fini(&record);
+}
+
+/* A file as snapfs wrote it when "off" was still called "offline". */
+static void offline_is_off(void **state)
+{
+	static const char path[] = SF_SOURCE_ROOT "/tests/unit/data/meta-offline.json";
+	struct sf_record record;
+	char *text, *written;
+	size_t len;
+
+	(void)state;
+	assert_int_equal(sf_durable_read(AT_FDCWD, path, SF_RECORD_BYTES_MAX, &text, &len, NULL), 0);
+	assert_non_null(strstr(text, "\"consistency\": \"offline\""));
+	assert_int_equal(sf_record_parse(text, len, &record, NULL), 0);
+	free(text);
+	assert_int_equal(record.consistency, SF_CONSISTENCY_OFF);
+	written = sf_record_format(&record, &len);
+	assert_non_null(strstr(written, "\"consistency\": \"off\""));
+	free(written);
+	sf_record_fini(&record);
+}
+
+static void every_consistency_has_its_word(void **state)
+{
+	static const char *const words[] = {"crash", "quiesced", "memory", "paused", "off"};
+	struct sf_record record;
+	char *written, part[64];
+	size_t len;
+
+	(void)state;
+	assert_int_equal(sf_record_parse(schema_1, strlen(schema_1), &record, NULL), 0);
+	for (int i = SF_CONSISTENCY_CRASH; i <= SF_CONSISTENCY_OFF; i++) {
+		struct sf_record again;
+
+		record.consistency = (enum sf_consistency)i;
+		written = sf_record_format(&record, &len);
+		(void)snprintf(part, sizeof(part), "\"consistency\": \"%s\"", words[i]);
+		assert_non_null(strstr(written, part));
+		assert_int_equal(sf_record_parse(written, len, &again, NULL), 0);
+		assert_int_equal(again.consistency, i);
+		sf_record_fini(&again);
+		free(written);
+	}
+	sf_record_fini(&record);
+}
+
+/* Both came later, without a new schema. */
+static void the_pause_and_the_host_are_kept(void **state)
+{
+	struct sf_record record, again;
+	char *written;
+	size_t len;
+
+	(void)state;
+	assert_int_equal(sf_record_parse(schema_1, strlen(schema_1), &record, NULL), 0);
+	assert_false(record.paused);
+	assert_string_equal(record.memory.host, "");
+	written = sf_record_format(&record, &len);
+	assert_null(strstr(written, "pause_ms"));
+	assert_null(strstr(written, "host"));
+	free(written);
+	record.paused = true;
+	record.pause_ms = 41;
+	(void)snprintf(record.memory.host, SF_HOST_MAX, "Xen 4.17; \"cpu\" 0x1~");
+	written = sf_record_format(&record, &len);
+	assert_non_null(strstr(written, "\"pause_ms\": 41"));
+	assert_int_equal(sf_record_parse(written, len, &again, NULL), 0);
+	free(written);
+	assert_true(again.paused);
+	assert_int_equal(again.pause_ms, 41);
+	assert_string_equal(again.memory.host, record.memory.host);
+	record.memory.present = false; /* there is nothing that needs a host */
+	written = sf_record_format(&record, &len);
+	assert_null(strstr(written, "Xen"));
+	free(written);
+	sf_record_fini(&again);
 	sf_record_fini(&record);
 }
 
@@ -132,6 +211,12 @@ static void hostile_records_are_refused_by_member(void **state)
 	refused("16:39:00.123456789Z", "16:61:00.123456789Z", "\"taken\"");
 	refused("\"off\"", "\"sleeping\"", "\"power\"");
 	refused("\"held\": true", "\"held\": 1", "\"held\"");
+	refused("\"held\": true", "\"held\": true, \"pause_ms\": -1", "\"pause_ms\"");
+	refused("\"held\": true", "\"held\": true, \"pause_ms\": null", "\"pause_ms\"");
+	refused("\"offline\"", "\"on\"", "\"consistency\" has the unknown value 'on'");
+	refused("\"size_bytes\": 7,", "\"size_bytes\": 7, \"host\": 7,", "\"host\"");
+	refused("\"size_bytes\": 7,", "\"size_bytes\": 7, \"host\": \"Xen\\u0007\",", "not printable");
+	refused("\"size_bytes\": 7,", "\"size_bytes\": 7, \"host\": \"K\\u00f6ln\",", "not printable");
 	refused("\"vda\"", "\"../vda\"", "disk's name");
 	refused("1048576", "-1", "\"size_bytes\"");
 	refused("1048576", "1e30", "\"size_bytes\"");
@@ -167,6 +252,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(schema_1_is_read),
+		cmocka_unit_test(offline_is_off),
+		cmocka_unit_test(every_consistency_has_its_word),
+		cmocka_unit_test(the_pause_and_the_host_are_kept),
 		cmocka_unit_test(what_was_rebuilt_says_so),
 		cmocka_unit_test(what_is_written_is_read_back),
 		cmocka_unit_test(hostile_records_are_refused_by_member),

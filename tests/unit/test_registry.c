@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -56,18 +57,48 @@ static void hypervisors_are_opened_by_name(void **state)
 	check_name("auto", "none");
 }
 
+static int open_hypervisor(const char *name, const struct sf_config *config, struct sf_err *err)
+{
+	struct sf_backend_env env = {.config = config};
+	struct sf_hypervisor *hv = NULL;
+	int rc = sf_registry_open_hypervisor(name, &env, &hv, err);
+
+	assert_null(hv);
+	return rc;
+}
+
 static void a_hypervisor_that_is_not_there_is_refused_with_those_that_are(void **state)
 {
+	const char *start = "hypervisor 'vmware' is not in this build; there are: auto, ";
 	struct sf_config config = {0};
-	struct sf_backend_env env = {.config = &config};
-	struct sf_hypervisor *hv = NULL;
 	struct sf_err err;
 
 	(void)state;
-	assert_int_equal(sf_registry_open_hypervisor("xen", &env, &hv, &err), -EINVAL);
-	assert_string_equal(err.text, "hypervisor 'xen' is not in this build; there are: auto, none, sim");
-	assert_int_equal(sf_registry_open_hypervisor("", &env, &hv, &err), -EINVAL);
-	assert_null(hv);
+	assert_int_equal(open_hypervisor("vmware", &config, &err), -EINVAL);
+	assert_ptr_equal(strstr(err.text, start), err.text);
+	assert_non_null(strstr(err.text, "none, sim"));
+	assert_int_equal(open_hypervisor("", &config, &err), -EINVAL);
+}
+
+static void xen_without_its_helper_says_which_one(void **state)
+{
+	struct sf_config config;
+	struct sf_err err;
+	int rc;
+
+	(void)state;
+	sf_config_init(&config);
+	(void)snprintf(config.xen.helper, sizeof(config.xen.helper), "/nowhere/snapfs-xen");
+	rc = open_hypervisor("xen", &config, &err);
+	if (rc == -EINVAL) {
+		assert_non_null(
+			strstr(err.text, "hypervisor 'xen' is not in this build; there are: auto, none"));
+		print_message("# skipped: a build without Xen\n");
+	} else {
+		assert_int_equal(rc, -ENOENT);
+		assert_non_null(strstr(err.text, "hypervisor xen: Xen helper /nowhere/snapfs-xen: run "));
+	}
+	sf_config_fini(&config);
 }
 
 int main(void)
@@ -76,6 +107,7 @@ int main(void)
 		cmocka_unit_test(all_storages_are_opened),
 		cmocka_unit_test(hypervisors_are_opened_by_name),
 		cmocka_unit_test(a_hypervisor_that_is_not_there_is_refused_with_those_that_are),
+		cmocka_unit_test(xen_without_its_helper_says_which_one),
 	};
 
 	return cmocka_run_group_tests_name("registry", tests, NULL, NULL);

@@ -128,7 +128,7 @@ static void a_guest_resumed_meanwhile_was_not_saved(void **state)
 	struct meddler meddler = {.f = f, .resumes = true};
 	const struct sf_save_hooks hooks = {meddle, count_rest, &meddler};
 
-	fails(f, sf_hypervisor_save(f->hv, &web, fileno(f->ram[0]), &hooks, NULL, &f->err), -EAGAIN,
+	fails(f, sf_hypervisor_save(f->hv, &web, fileno(f->ram[0]), true, &hooks, NULL, &f->err), -EAGAIN,
 	      "sim guest 'web' was resumed while its RAM was saved");
 	assert_int_equal(meddler.nat_rest, 0);
 	check(f, SF_POWER_RUNNING, false, 0);
@@ -140,8 +140,8 @@ static void a_save_can_be_cancelled_under_way(void **state)
 	struct meddler meddler = {.f = f};
 	const struct sf_save_hooks hooks = {meddle, count_rest, &meddler};
 
-	fails(f, sf_hypervisor_save(f->hv, &web, fileno(f->ram[0]), &hooks, &meddler.job, &f->err), -EINTR,
-	      "save the RAM of sim guest 'web': cancelled");
+	fails(f, sf_hypervisor_save(f->hv, &web, fileno(f->ram[0]), true, &hooks, &meddler.job, &f->err),
+	      -EINTR, "save the RAM of sim guest 'web': cancelled");
 	assert_int_equal(meddler.nat_rest, 0);
 	assert_int_equal(meddler.job.total_bytes, SF_SIM_RAM);
 	check(f, SF_POWER_PAUSED, false, 0);

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Guests that may be off: the xl.cfg files of a directory and of its auto/. Sources: xl.cfg(5), libxlutil.h. */
+#include "helper.h"
+
+#include "base/cleanup.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <libxlutil.h>
+
+/* A configuration is a page of text; anything above this is something else. */
+#define CONFIG_BYTES_MAX (256 * 1024)
+#define MIB              (1024 * 1024)
+
+static int read_disks(XLU_Config *config, struct sf_vm_desc *desc)
+{
+	XLU_ConfigList *specs;
+	const char *spec;
+	int rc = 0;
+
+	if (xlu_cfg_get_list(config, "disk", &specs, NULL, 1) != 0)
+		return 0;
+	for (int i = 0; rc == 0 && (spec = xlu_cfg_get_listitem(specs, i)); i++) {
+		libxl_device_disk disk;
+
+		libxl_device_disk_init(&disk);
+		rc = -xlu_disk_parse(config, 1, &spec, &disk);
+		if (rc == 0)
+			rc = helper_add_disk(desc, &disk);
+		libxl_device_disk_dispose(&disk);
+	}
+	return rc;
+}
+
+static void read_uuid(XLU_Config *config, struct sf_vm_desc *desc)
+{
+	const char *text;
+	libxl_uuid uuid;
+
+	if (xlu_cfg_get_string(config, "uuid", &text, 1) == 0 && libxl_uuid_from_string(&uuid, text) == 0)
+		(void)snprintf(desc->uuid, sizeof(desc->uuid), LIBXL_UUID_FMT, LIBXL_UUID_BYTES(uuid));
+}
+
+static int take_guest(XLU_Config *config, const char *path, struct helper_vms *vms)
+{
+	struct sf_xen_vm *vm;
+	const char *name;
+	long memory;
+
+	if (xlu_cfg_get_string(config, "name", &name, 1) != 0)
+		return 0; /* not a guest's: xl.conf, a vif's, … */
+	vm = helper_vms_add(vms);
+	if (!vm)
+		return -ENOMEM;
+	helper_set_name(&vm->desc, name);
+	(void)snprintf(vm->config, sizeof(vm->config), "%s", path);
+	read_uuid(config, &vm->desc);
+	if (xlu_cfg_get_long(config, "memory", &memory, 1) == 0 && memory > 0 && memory < LONG_MAX / MIB)
+		vm->desc.memory_bytes = (uint64_t)memory * MIB;
+	return read_disks(config, &vm->desc);
+}
+
+/* The text that libxlutil complains with goes into a buffer; its first line is enough. */
+static int read_config(const char *path, struct helper_vms *vms)
+{
+	char complaint[256] = "";
+	FILE *report = fmemopen(complaint, sizeof(complaint) - 1, "w");
+	XLU_Config *config = report ? xlu_cfg_init(report, path) : NULL;
+	size_t n = vms->n;
+	int rc = config ? -xlu_cfg_readfile(config, path) : -ENOMEM;
+
+	if (rc == 0)
+		rc = take_guest(config, path, vms);
+	if (config)
+		xlu_cfg_destroy(config);
+	if (report)
+		(void)fclose(report);
+	if (rc == 0 || rc == -ENOMEM || rc == -ENOENT)
+		return rc == -ENOENT ? 0 : rc;
+	while (vms->n > n)
+		sf_vm_desc_fini(&vms->list[--vms->n].desc);
+	complaint[strcspn(complaint, "\n")] = '\0';
+	helper_vms_trouble(vms, "%s", *complaint ? complaint : path);
+	return 0;
+}
+
+static bool is_config(int dir, const char *name, bool any)
+{
+	const char *dot = strrchr(name, '.');
+	struct stat st;
+
+	if (*name == '.' || (!any && (!dot || strcmp(dot, ".cfg") != 0)))
+		return false;
+	return fstatat(dir, name, &st, 0) == 0 && S_ISREG(st.st_mode) && st.st_size <= CONFIG_BYTES_MAX;
+}
+
+/* any: whatever its name, as xendomains does with /etc/xen/auto. A directory that is not there holds nothing. */
+static int read_dir(const char *path, bool any, struct helper_vms *vms)
+{
+	auto_dir DIR *dir = opendir(path);
+	const struct dirent *entry;
+	int rc = 0;
+
+	while (rc == 0 && dir && (entry = readdir(dir))) {
+		char file[PATH_MAX];
+
+		if (!is_config(dirfd(dir), entry->d_name, any) ||
+		    snprintf(file, sizeof(file), "%s/%s", path, entry->d_name) >= (int)sizeof(file))
+			continue;
+		rc = read_config(file, vms);
+	}
+	return rc;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	const struct sf_xen_vm *x = a, *y = b;
+	int order = strncmp(x->desc.name, y->desc.name, sizeof(x->desc.name));
+
+	return order ? order : strcmp(x->config, y->config);
+}
+
+/* The same guest in the directory and in auto/, mostly a link: the first path stays. */
+static void drop_doubles(struct helper_vms *vms)
+{
+	size_t kept = 0;
+
+	if (vms->n > 1)
+		qsort(vms->list, vms->n, sizeof(*vms->list), by_name);
+	for (size_t i = 0; i < vms->n; i++) {
+		if (kept > 0 && strncmp(vms->list[kept - 1].desc.name, vms->list[i].desc.name,
+					sizeof(vms->list[i].desc.name)) == 0)
+			sf_vm_desc_fini(&vms->list[i].desc);
+		else
+			vms->list[kept++] = vms->list[i];
+	}
+	vms->n = kept;
+}
+
+int helper_read_configs(const char *dir, struct helper_vms *vms, struct sf_err *err)
+{
+	char automatic[PATH_MAX];
+	int rc = read_dir(dir, false, vms);
+
+	if (rc == 0 && snprintf(automatic, sizeof(automatic), "%s/auto", dir) < (int)sizeof(automatic))
+		rc = read_dir(automatic, true, vms);
+	if (rc < 0)
+		return sf_fail(err, rc, "read %s: out of memory", dir);
+	drop_doubles(vms);
+	return 0;
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The domains that there are, put together with the configurations of those that may be off. */
+#include "helper.h"
+
+#include "base/cleanup.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int add_disks(struct sf_vm_desc *desc, const libxl_device_disk *disks, int ndisks)
+{
+	int rc = 0;
+
+	for (int i = 0; rc == 0 && i < ndisks; i++)
+		rc = helper_add_disk(desc, &disks[i]);
+	return rc;
+}
+
+/* The configuration says more than the devices do, but a domain in the making, or of another toolstack, has none. */
+static int describe_disks(struct helper *helper, uint32_t domid, struct sf_vm_desc *desc)
+{
+	libxl_domain_config config;
+	libxl_device_disk *list;
+	int n = 0, rc;
+
+	libxl_domain_config_init(&config);
+	if (libxl_retrieve_domain_configuration(helper->ctx, domid, &config, NULL) == 0) {
+		rc = add_disks(desc, config.disks, config.num_disks);
+		libxl_domain_config_dispose(&config);
+		return rc;
+	}
+	libxl_domain_config_dispose(&config);
+	list = libxl_device_disk_list(helper->ctx, domid, &n);
+	rc = list ? add_disks(desc, list, n) : 0;
+	if (list)
+		libxl_device_disk_list_free(list, n);
+	return rc;
+}
+
+/* A configured uuid names the VM, whatever it is called now; otherwise its name does. */
+static struct sf_xen_vm *find(struct helper_vms *vms, const struct sf_vm_desc *desc)
+{
+	for (size_t i = 0; i < vms->n; i++)
+		if (strcasecmp(vms->list[i].desc.uuid, desc->uuid) == 0)
+			return &vms->list[i];
+	for (size_t i = 0; i < vms->n; i++)
+		if (strncmp(vms->list[i].desc.name, desc->name, sizeof(desc->name)) == 0)
+			return &vms->list[i];
+	return NULL;
+}
+
+/*
+ * What runs is what counts, but for the uuid: xl makes a new one up at each start unless the configuration names
+ * it, so that only one that is configured and in use is the VM's. A configuration of another name would bring up
+ * another guest than this one.
+ */
+static int merge(struct helper_vms *vms, struct sf_vm_desc *desc)
+{
+	struct sf_xen_vm *vm = find(vms, desc);
+
+	if (!vm)
+		vm = helper_vms_add(vms);
+	if (!vm)
+		return -ENOMEM;
+	if (strcasecmp(desc->uuid, vm->desc.uuid) != 0)
+		desc->uuid[0] = '\0';
+	if (strncmp(vm->desc.name, desc->name, sizeof(desc->name)) != 0)
+		vm->config[0] = '\0';
+	sf_vm_desc_fini(&vm->desc);
+	vm->desc = *desc;
+	*desc = (struct sf_vm_desc){0};
+	return 0;
+}
+
+static int add_domain(struct helper *helper, const libxl_dominfo *info, struct helper_vms *vms)
+{
+	struct sf_vm_desc desc = {.memory_bytes = info->current_memkb * 1024};
+	auto_free char *name = libxl_domid_to_name(helper->ctx, info->domid);
+	int rc;
+
+	if (!name || info->domid == 0 || info->dying || libxl_is_stubdom(helper->ctx, info->domid, NULL))
+		return 0;
+	helper_set_name(&desc, name);
+	(void)snprintf(desc.uuid, sizeof(desc.uuid), LIBXL_UUID_FMT, LIBXL_UUID_BYTES(info->uuid));
+	rc = describe_disks(helper, info->domid, &desc);
+	if (rc == 0)
+		rc = merge(vms, &desc);
+	sf_vm_desc_fini(&desc);
+	return rc;
+}
+
+int helper_list(struct helper *helper, const char *configs_dir, struct helper_vms *ret, struct sf_err *err)
+{
+	int n = 0, rc = helper_read_configs(configs_dir, ret, err);
+	libxl_dominfo *list;
+
+	if (rc < 0)
+		return rc;
+	list = libxl_list_domain(helper->ctx, &n);
+	if (!list)
+		return sf_fail(err, -EIO, "list the domains: %s", helper->log.text);
+	for (int i = 0; rc == 0 && i < n; i++)
+		rc = add_domain(helper, &list[i], ret);
+	libxl_dominfo_list_free(list, n);
+	return rc < 0 ? sf_fail(err, rc, "list the domains: out of memory") : 0;
+}

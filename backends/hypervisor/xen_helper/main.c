@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The conversation: standard output is the socket to the daemon, in both directions. Exit status 0 when the daemon
+ * hung up, 1 otherwise. Whatever ends the conversation, a guest that is at rest because of it is resumed first.
+ */
+#include "helper.h"
+
+#include "base/cleanup.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define GUARD_STEP_MS 100
+/* A signal that comes between two waits is seen after so long. */
+#define IDLE_STEP_MS 1000
+/* A guest that cannot be resumed is tried again for so long once nobody else knows of it. */
+#define GIVE_BACK_TRIES 60
+
+/* A signal handler can reach nothing else. */
+static int wake_write = -1;
+
+static void wake(int number)
+{
+	int saved = errno;
+
+	(void)number;
+	if (write(wake_write, "", 1) < 0) {
+		/* the pipe is full: it is readable then */
+	}
+	errno = saved;
+}
+
+/* libxl-save-helper and others that libxl starts get the signals' default effect back when they are run. */
+static int catch_signals(struct helper *helper, struct sf_err *err)
+{
+	const struct sigaction action = {.sa_handler = wake};
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
+		return sf_fail(err, -errno, "pipe: %s", strerror(errno));
+	helper->wake = ends[0];
+	wake_write = ends[1];
+	if (sigaction(SIGTERM, &action, NULL) < 0 || sigaction(SIGINT, &action, NULL) < 0 ||
+	    sigaction(SIGHUP, &action, NULL) < 0 || signal(SIGPIPE, SIG_IGN) == SIG_ERR)
+		return sf_fail(err, -errno, "catch signals: %s", strerror(errno));
+	return 0;
+}
+
+void helper_reply(struct helper *helper, const struct sf_xen_reply *reply)
+{
+	size_t len;
+	auto_free char *line = sf_xen_reply_format(reply, &len);
+
+	if (!line || sf_xen_link_send(&helper->link, line, len, -1, NULL) < 0)
+		helper->gone = true;
+}
+
+void helper_reply_rc(struct helper *helper, int rc, const struct sf_err *err)
+{
+	struct sf_xen_reply reply = {.kind = rc < 0 ? SF_XEN_FAILURE : SF_XEN_REPLY, .error = rc};
+
+	if (rc < 0)
+		(void)snprintf(reply.text, sizeof(reply.text), "%s", err->text);
+	helper_reply(helper, &reply);
+}
+
+static bool told_to_end(struct helper *helper)
+{
+	char byte;
+
+	return read(helper->wake, &byte, 1) == 1;
+}
+
+int helper_next(struct helper *helper, int timeout_ms, struct sf_xen_request *ret, struct sf_err *err)
+{
+	size_t len;
+	char *line;
+	int rc = sf_xen_link_next(&helper->link, timeout_ms, &line, &len, err);
+
+	if ((rc == 0 || rc == -EINTR) && !told_to_end(helper))
+		return 0; /* nothing, or another signal, such as SIGCHLD */
+	if (rc == 1)
+		rc = sf_xen_request_parse(line, len, ret, err);
+	else
+		rc = sf_fail(err, -EPIPE, "the daemon is gone, or this helper was told to end");
+	if (rc == -EPIPE || rc == -EPROTO)
+		helper->gone = true;
+	return rc < 0 ? rc : 1;
+}
+
+static int take_fd(struct helper *helper, struct sf_err *err)
+{
+	int fd = sf_take_fd(&helper->link.passed);
+
+	return fd >= 0 ? fd : sf_fail(err, -EPROTO, "a save without a descriptor to write to");
+}
+
+/* The ones whose reply is only success or failure. */
+static int act(struct helper *helper, const struct sf_xen_request *request, struct sf_err *err)
+{
+	int fd;
+
+	switch (request->op) {
+	case SF_XEN_WATCH:
+		return helper_watch(helper, request->configs, err);
+	case SF_XEN_PAUSE:
+		return helper_pause(helper, request, err);
+	case SF_XEN_RESUME:
+		return helper_resume(helper, request, err);
+	case SF_XEN_SAVE:
+		fd = take_fd(helper, err);
+		return fd < 0 ? fd : helper_save(helper, request, fd, err);
+	case SF_XEN_STOP:
+		return helper_stop(helper, request, err);
+	case SF_XEN_RENAME:
+		return helper_rename(helper, request, err);
+	default:
+		return sf_fail(err, -EINVAL, "nothing to %s", sf_xen_op_name(request->op));
+	}
+}
+
+static void hello(struct helper *helper, struct sf_xen_reply *reply)
+{
+	const libxl_version_info *version = libxl_get_version_info(helper->ctx);
+
+	reply->protocol = SF_XEN_PROTOCOL;
+	if (version)
+		(void)snprintf(reply->xen, sizeof(reply->xen), "%d.%d%s", version->xen_version_major,
+			       version->xen_version_minor, version->xen_version_extra);
+}
+
+static void serve(struct helper *helper, const struct sf_xen_request *request)
+{
+	struct sf_xen_reply reply = {.kind = SF_XEN_REPLY};
+	struct sf_err err = {0};
+	int rc = 0;
+
+	helper_log_clear(&helper->log);
+	if (request->op == SF_XEN_ABORT)
+		return; /* what it was meant for has just ended */
+	if (request->op == SF_XEN_HELLO)
+		hello(helper, &reply);
+	else if (request->op == SF_XEN_HOST)
+		rc = helper_host(helper, reply.host, &err);
+	else if (request->op == SF_XEN_POWER)
+		rc = helper_power(helper, request, &reply.power, &err);
+	else
+		rc = act(helper, request, &err);
+	if (rc < 0)
+		helper_reply_rc(helper, rc, &err);
+	else
+		helper_reply(helper, &reply);
+}
+
+/* Nobody is left to do it. */
+static void give_back(struct helper *helper)
+{
+	for (int i = 0; helper->at_rest && i < GIVE_BACK_TRIES; i++) {
+		if (i > 0)
+			(void)sleep(1);
+		(void)helper_give_back(helper, NULL);
+	}
+	while (helper->guard_until_ms) {
+		helper_guard_step(helper);
+		(void)usleep(GUARD_STEP_MS * 1000);
+	}
+}
+
+static int converse(struct helper *helper)
+{
+	struct sf_err err = {0};
+	int rc = catch_signals(helper, &err);
+	struct sf_xen_request request;
+
+	if (rc == 0 && libxl_ctx_alloc(&helper->ctx, LIBXL_VERSION, 0, &helper->log.base) != 0)
+		rc = sf_fail(&err, -ENODEV, "libxenlight finds no Xen here: %s", helper->log.text);
+	if (rc < 0) {
+		helper_reply_rc(helper, rc, &err);
+		return EXIT_FAILURE;
+	}
+	while (!helper->gone) {
+		rc = helper_next(helper, helper->guard_until_ms ? GUARD_STEP_MS : IDLE_STEP_MS, &request,
+				 &err);
+		if (rc == -EPROTO)
+			helper_reply_rc(helper, rc, &err);
+		else if (rc == 1)
+			serve(helper, &request);
+		helper_guard_step(helper);
+	}
+	give_back(helper);
+	libxl_ctx_free(helper->ctx);
+	return rc == -EPROTO ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+int main(int argc, char **argv)
+{
+	struct helper helper = {.wake = -1};
+	int status;
+
+	if (argc > 1) {
+		(void)fprintf(stderr, "%s is run by snapfs and takes no arguments\n", argv[0]);
+		return 2;
+	}
+	sf_log_init(false);
+	helper_log_init(&helper.log);
+	sf_xen_link_init(&helper.link, dup(STDOUT_FILENO));
+	/* What libraries print must not become part of the conversation. */
+	if (helper.link.fd < 0 || dup2(STDERR_FILENO, STDOUT_FILENO) < 0 ||
+	    fcntl(helper.link.fd, F_SETFD, FD_CLOEXEC) < 0)
+		return EXIT_FAILURE;
+	status = converse(&helper);
+	sf_xen_link_fini(&helper.link);
+	return status;
+}
