@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # What the cases in cases/ share, on top of what mount cases do: scratch disks, a volume group of the case's own, volumes, and
-# nothing left of them. They run in a kernel of scripts/uml, on its /dev/ubd*, or (SNAPFS_VM_ON_HOST=yes) on loop devices.
+# nothing left of them. They run in a kernel of their own (SNAPFS_OWN_KERNEL=yes), on its scratch disks $SNAPFS_SCRATCH, or
+# (SNAPFS_VM_ON_HOST=yes) on loop devices.
 # A case that prints a TAP plan stands for the tests in it. A line "# limit: SECONDS" changes its time limit from 120.
 # shellcheck shell=bash
 VM_HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -8,7 +9,7 @@ BUILD=${SNAPFS_BUILD:-$VM_HERE/../../build}
 SNAPFS=${SNAPFS:-$BUILD/fs/snapfs}
 . "$VM_HERE/../mount/lib.sh"
 
-if [ "${SNAPFS_UML:-}" != yes ] && [ "${SNAPFS_VM_ON_HOST:-}" != yes ]; then
+if [ "${SNAPFS_OWN_KERNEL:-}" != yes ] && [ "${SNAPFS_VM_ON_HOST:-}" != yes ]; then
 	die "this wants tests/vm/run ${0##*/}: it works on scratch disks only"
 fi
 
@@ -22,7 +23,7 @@ DEVICES=() # made by make_device, in that order
 need() {
 	local target
 	for target in "$@"; do
-		[ "${SNAPFS_UML:-}" = yes ] || modprobe -q "dm-$target" || true
+		[ "${SNAPFS_OWN_KERNEL:-}" = yes ] || modprobe -q "dm-$target" || true
 		dmsetup targets | grep -q "^$target " || skip "this kernel has no device-mapper target '$target'"
 	done
 }
@@ -35,10 +36,11 @@ must() {
 
 # take_disk: DISK is an empty disk of DISK_MIB.
 take_disk() {
-	local file
-	if [ "${SNAPFS_UML:-}" = yes ]; then
-		DISK=/dev/ubd$(printf '%b' "\\x$(printf %x $((97 + ${#DISKS[@]})))")
-		[ -b "$DISK" ] || die "there is no further scratch disk, $DISK"
+	local file scratch
+	if [ "${SNAPFS_OWN_KERNEL:-}" = yes ]; then
+		read -r -a scratch <<<"$SNAPFS_SCRATCH"
+		DISK=${scratch[${#DISKS[@]}]:-}
+		[ -b "$DISK" ] || die "there is no further scratch disk: $SNAPFS_SCRATCH"
 	else
 		file=$HOST_DISKS/disk${#DISKS[@]}
 		truncate -s "${DISK_MIB}M" "$file"
@@ -49,7 +51,7 @@ take_disk() {
 }
 
 configure_lvm() {
-	[ "${SNAPFS_UML:-}" = yes ] || "$VM_HERE/lvm-config" "$LVM_SYSTEM_DIR" "${DISKS[@]/%/\$}" "/dev/mapper/$VG[.]"
+	[ "${SNAPFS_OWN_KERNEL:-}" = yes ] || "$VM_HERE/lvm-config" "$LVM_SYSTEM_DIR" "${DISKS[@]/%/\$}" "/dev/mapper/$VG[.]"
 }
 
 # make_vg [DEVICE...]: the volume group $VG, on a disk of its own if none is given.
@@ -205,7 +207,7 @@ release_disks() {
 	for disk in "${DISKS[@]}"; do
 		wipefs -aqf "$disk"
 		blkdiscard -f "$disk" 2>/dev/null
-		[ "${SNAPFS_UML:-}" = yes ] || losetup -d "$disk"
+		[ "${SNAPFS_OWN_KERNEL:-}" = yes ] || losetup -d "$disk"
 	done
 	[ -z "${HOST_DISKS:-}" ] || rm -rf "$HOST_DISKS"
 }
@@ -228,7 +230,7 @@ leave_vm() {
 }
 trap leave_vm EXIT
 
-if [ "${SNAPFS_UML:-}" != yes ]; then
+if [ "${SNAPFS_OWN_KERNEL:-}" != yes ]; then
 	dmsetup targets >/dev/null 2>&1 || modprobe -q dm-mod || skip "this machine has no device-mapper"
 	HOST_DISKS=$(mktemp -d "${TMPDIR:-/tmp}/vm-disks.XXXXXX")
 	export LVM_SYSTEM_DIR=$HOST_DISKS/lvm
