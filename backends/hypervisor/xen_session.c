@@ -24,6 +24,8 @@
 #include <time.h>
 
 /* How often a save looks whether it was cancelled. */
+/* How often a guest is looked at whose helper says nothing. */
+#define LOOK_MS 5000
 #define POLL_MS 100
 
 enum state { WORKING, AT_REST, OVER };
@@ -266,6 +268,9 @@ struct saving {
 	int why;             /* we have told it to abort; 0: not */
 	struct sf_err words; /* for that */
 	uint64_t aborted_ms;
+	const struct sf_vm_desc *vm;
+	bool rests;         /* the hook has been told so */
+	uint64_t looked_ms; /* whether it does */
 };
 
 /* The first reason stays. */
@@ -282,17 +287,39 @@ static void abort_save(struct saving *saving, int why, const struct sf_err *word
 	(void)sf_xen_peer_tell(saving->session->peer, &request, -1, NULL);
 }
 
+static void tell_rest(struct saving *saving)
+{
+	struct sf_err words = {0};
+	int rc = 0;
+
+	if (!saving->rests && saving->hooks->paused)
+		rc = saving->hooks->paused(saving->hooks->arg, &words);
+	saving->rests = true;
+	if (rc < 0)
+		abort_save(saving, rc, &words);
+}
+
+/* A helper that hangs does not say that the guest rests, and nothing would limit that: somebody else looks. */
+static void look_whether_it_rests(struct saving *saving)
+{
+	const struct sf_xen_request request = sf_xen_about(SF_XEN_POWER, saving->vm);
+	uint64_t now_ms = sf_clock_mono_ms();
+	struct sf_xen_reply reply = {0};
+
+	if (saving->rests || now_ms - saving->looked_ms < LOOK_MS)
+		return;
+	if (sf_xen_question(saving->xen, &request, &reply, NULL) == 0 && reply.power == SF_POWER_PAUSED)
+		tell_rest(saving);
+	sf_xen_reply_fini(&reply);
+	saving->looked_ms = sf_clock_mono_ms();
+}
+
 /* 1: go on listening. */
 static int on_reply(struct saving *saving, const struct sf_xen_reply *reply, struct sf_err *err)
 {
-	struct sf_err words = {0};
-	int rc;
-
 	switch (reply->kind) {
 	case SF_XEN_EVENT_PAUSED:
-		rc = saving->hooks->paused ? saving->hooks->paused(saving->hooks->arg, &words) : 0;
-		if (rc < 0)
-			abort_save(saving, rc, &words);
+		tell_rest(saving);
 		return 1;
 	case SF_XEN_REPLY:
 		return 0;
@@ -338,6 +365,7 @@ static int follow(struct saving *saving, struct sf_err *err)
 			rc = 1;
 		sf_xen_reply_fini(&reply);
 		give_up_if_cancelled(saving);
+		look_whether_it_rests(saving);
 		if (rc == 1)
 			rc = check(saving, err);
 	}
@@ -349,7 +377,8 @@ int sf_xen_save(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, int fd, b
 {
 	struct sf_xen_request request = sf_xen_about(SF_XEN_SAVE, vm);
 	struct sf_xen *xen = sf_xen_of(hv);
-	struct saving saving = {.xen = xen, .hooks = hooks, .job = job};
+	struct saving saving = {
+		.xen = xen, .hooks = hooks, .job = job, .vm = vm, .looked_ms = sf_clock_mono_ms()};
 	int rc;
 
 	request.live = live;
