@@ -20,6 +20,7 @@ static const struct sf_xen_limits limits_within_reason = {
 	.restart = 1000,
 	.act = 30000,
 	.stop = 120000,
+	.look = 5000,
 	.abort = 60000,
 	.give_back = 20000,
 	.linger = 1000,

@@ -30,6 +30,7 @@ struct sf_xen_limits {
 	int restart;   /* between two helpers that watch */
 	int act;       /* pause and resume: hypercalls and a handshake with xenstore */
 	int stop;      /* destroying waits for the disks' and networks' backends */
+	int look;      /* until a guest is looked at whose helper says nothing of it during a save */
 	int abort;     /* what libxl may need to end a save that it was told to abort */
 	int give_back; /* to resume a guest that nobody else will resume */
 	int linger;    /* at the end, for a helper that may look after a guest, or has nothing to do */

@@ -24,8 +24,6 @@
 #include <time.h>
 
 /* How often a save looks whether it was cancelled. */
-/* How often a guest is looked at whose helper says nothing. */
-#define LOOK_MS 5000
 #define POLL_MS 100
 
 enum state { WORKING, AT_REST, OVER };
@@ -306,7 +304,7 @@ static void look_whether_it_rests(struct saving *saving)
 	uint64_t now_ms = sf_clock_mono_ms();
 	struct sf_xen_reply reply = {0};
 
-	if (saving->rests || now_ms - saving->looked_ms < LOOK_MS)
+	if (saving->rests || now_ms - saving->looked_ms < (uint64_t)saving->xen->limits.look)
 		return;
 	if (sf_xen_question(saving->xen, &request, &reply, NULL) == 0 && reply.power == SF_POWER_PAUSED)
 		tell_rest(saving);
@@ -365,7 +363,8 @@ static int follow(struct saving *saving, struct sf_err *err)
 			rc = 1;
 		sf_xen_reply_fini(&reply);
 		give_up_if_cancelled(saving);
-		look_whether_it_rests(saving);
+		if (rc == 1)
+			look_whether_it_rests(saving);
 		if (rc == 1)
 			rc = check(saving, err);
 	}

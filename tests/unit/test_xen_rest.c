@@ -223,6 +223,33 @@ static void who_looked_after_a_guest_does_not_outlive_the_next_who_does(void **s
 	resumes(f);
 }
 
+/* How often the second happened after the first. */
+static unsigned count_after(const struct fixture *f, const char *first, const char *second)
+{
+	auto_free char *log = get(f, "log");
+	char *rest = log;
+	bool found = false;
+	unsigned n = 0;
+
+	for (char *line; (line = strsep(&rest, "\n"));) {
+		found = found || strstr(line, first);
+		n += found && strstr(line, second);
+	}
+	return n;
+}
+
+static void one_helper_is_done_with_a_guest_before_the_next_begins(void **state)
+{
+	struct fixture *f = *state;
+
+	open_xen(f, "on('pause', rest, ok(), first=1)\non('pause', fail(5, 'confused'), first=2)\n");
+	pauses(f);
+	pauses(f); /* the first one does not manage, but is there, and gives back */
+	assert_int_equal(count(f, "gave back web", NULL), 1);
+	assert_int_equal(count_after(f, "gave back web", "pause web"), 1);
+	resumes(f);
+}
+
 /* --- at the same time --- */
 
 static void a_resume_during_a_pause_comes_behind_it(void **state)
@@ -442,6 +469,7 @@ int main(void)
 		CASE(a_guest_that_somebody_else_paused_is_resumed),
 		CASE(a_vm_that_is_off_has_nobody_to_resume),
 		CASE(who_looked_after_a_guest_does_not_outlive_the_next_who_does),
+		CASE(one_helper_is_done_with_a_guest_before_the_next_begins),
 		CASE(a_resume_during_a_pause_comes_behind_it),
 		CASE(a_resume_does_not_wait_for_ever_for_a_pause),
 		CASE(two_may_resume_at_once),

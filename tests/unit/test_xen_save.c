@@ -355,6 +355,19 @@ static void a_cancelled_save_that_was_just_complete_is_none(void **state)
 	assert_int_equal(who(f, "resume web"), who(f, "save web"));
 }
 
+static void a_save_that_was_cancelled_before_is_none(void **state)
+{
+	struct fixture *f = *state;
+	struct saving saving;
+
+	open_xen(f, "on('save', write(RAM), rest, done)"); /* complete before anybody looks */
+	init(&saving, f);
+	cancel(&saving);
+	not_saved(&saving, -EINTR, "cancelled");
+	(void)fini(&saving);
+	resumes(f);
+}
+
 static void a_paused_hook_s_failure_is_the_save_s(void **state)
 {
 	struct fixture *f = *state;
@@ -447,6 +460,60 @@ static void an_abort_that_does_not_end_is_not_waited_for_for_ever(void **state)
 		close_xen(f);
 		take_away(f, "log");
 	}
+}
+
+/* --- helpers that do not say that the guest rests --- */
+
+static void a_guest_at_rest_is_noticed_though_its_helper_says_nothing(void **state)
+{
+	struct fixture *f = *state;
+	struct saving saving;
+
+	f->limits.look = 10;
+	open_xen(f, "on('save', write(RAM), rest, until_told('abort'), fail(4, 'given up'))");
+	init(&saving, f);
+	saving.paused_rc = -ETIMEDOUT; /* of which there would be no other sign */
+	not_saved(&saving, -ETIMEDOUT, "the disks are full");
+	assert_int_equal(saving.npaused, 1);
+	(void)fini(&saving);
+	resumes(f);
+}
+
+static void a_guest_at_rest_is_noticed_once(void **state)
+{
+	struct fixture *f = *state;
+	struct saving saving;
+
+	f->limits.look = 10;
+	open_xen(f, "on('save', write(RAM), note('streams'), wait('go'), rest, wait('on'), paused, done)");
+	init(&saving, f);
+	begin(&saving);
+	await_count(f, "power web", 2);
+	assert_false(atomic_load(&saving.done));
+	go(f, "go");
+	await_count(f, "power web", count(f, "power web", NULL) + 1);
+	go(f, "on");
+	ok(end(&saving), &saving.err);
+	assert_int_equal(saving.npaused, 1);
+	(void)fini(&saving);
+	resumes(f);
+}
+
+static void who_cannot_look_does_not_stop_a_save(void **state)
+{
+	struct fixture *f = *state;
+	struct saving saving;
+
+	f->limits.look = 10;
+	open_xen(f, "on('power', die(1), first=2)\non('save', write(RAM), wait('go'), paused, rest, done)");
+	init(&saving, f);
+	begin(&saving);
+	await_count(f, "power web", 3);
+	go(f, "go");
+	ok(end(&saving), &saving.err);
+	assert_int_equal(saving.npaused, 1);
+	(void)fini(&saving);
+	resumes(f);
 }
 
 /* --- resumes that come meanwhile --- */
@@ -615,11 +682,15 @@ int main(void)
 		CASE(a_helper_may_die_at_rest),
 		CASE(a_cancelled_save_is_aborted),
 		CASE(a_cancelled_save_that_was_just_complete_is_none),
+		CASE(a_save_that_was_cancelled_before_is_none),
 		CASE(a_paused_hook_s_failure_is_the_save_s),
 		CASE(the_first_reason_to_give_up_counts),
 		CASE(a_save_that_was_just_complete_when_its_hook_failed_is_none),
 		CASE(an_at_rest_hook_s_failure_is_the_save_s),
 		CASE(an_abort_that_does_not_end_is_not_waited_for_for_ever),
+		CASE(a_guest_at_rest_is_noticed_though_its_helper_says_nothing),
+		CASE(a_guest_at_rest_is_noticed_once),
+		CASE(who_cannot_look_does_not_stop_a_save),
 		CASE(a_resume_aborts_a_save),
 		CASE(a_resume_may_come_when_a_save_was_just_complete),
 		CASE(a_resume_of_an_aborted_save_may_need_another_helper),

@@ -265,8 +265,17 @@ static inline int setup(void **state)
 	set_power(f, "running");
 	set_vms(f, WEB, "");
 	f->options = (struct sf_xen_options){f->helper, f->configs, f->xl, LONG_MS};
-	f->limits = (struct sf_xen_limits){LONG_MS, LONG_MS, LONG_MS, LONG_MS, 10,
-					   LONG_MS, LONG_MS, LONG_MS, LONG_MS, LONG_MS};
+	f->limits = (struct sf_xen_limits){.hello = LONG_MS,
+					   .question = LONG_MS,
+					   .accept = LONG_MS,
+					   .first = LONG_MS,
+					   .restart = 10,
+					   .act = LONG_MS,
+					   .stop = LONG_MS,
+					   .look = LONG_MS,
+					   .abort = LONG_MS,
+					   .give_back = LONG_MS,
+					   .linger = LONG_MS};
 	*state = f;
 	return 0;
 }

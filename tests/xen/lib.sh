@@ -128,6 +128,17 @@ wait_ticks() {
 	agree "$1"
 }
 
+booted() {
+	hear "$1"
+	[ ${#HEARD[@]} -gt 0 ] && [ "$(field "$1" boot)" != "$2" ]
+}
+
+# wait_boot NAME BOOT: until it counts in another boot than the one with that nonce.
+wait_boot() {
+	await "$1 to boot" booted "$1" "$2"
+	agree "$1"
+}
+
 # goes_on NAME [N]: it ticks N times (default 2) from now on.
 goes_on() {
 	mark "$1"
@@ -268,13 +279,14 @@ no_domains() {
 }
 
 destroy_guests() {
-	local name
+	local name try
+	pkill -x xl # one of them may be about to boot its guest again
 	for name in "${GUESTS[@]}"; do
 		timeout 30 xl destroy "$name"
 		rm -f "/etc/xen/$name.cfg" "$CONSOLES/guest-$name.log"
 	done
-	# A domain holds its disks until its backends are gone; its own xl ends a little later.
-	for name in {1..100}; do
+	# A domain holds its disks until its backends are gone.
+	for try in {1..100}; do
 		[ -n "$(ls /sys/bus/xen-backend/devices 2>/dev/null)$(pgrep -x xl)" ] || break
 		sleep 0.1
 	done

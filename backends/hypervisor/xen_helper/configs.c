@@ -118,15 +118,33 @@ static int read_dir(const char *path, bool any, struct helper_vms *vms)
 	return rc;
 }
 
+static bool is_named_after_guest(const struct sf_xen_vm *vm)
+{
+	const char *base = strrchr(vm->config, '/') + 1;
+	size_t len = strnlen(vm->desc.name, sizeof(vm->desc.name));
+
+	return strncmp(base, vm->desc.name, len) == 0 && strcmp(base + len, ".cfg") == 0;
+}
+
+/* By name; of one guest's files the one that is called after it comes first. */
 static int by_name(const void *a, const void *b)
 {
 	const struct sf_xen_vm *x = a, *y = b;
 	int order = strncmp(x->desc.name, y->desc.name, sizeof(x->desc.name));
 
+	if (order == 0)
+		order = is_named_after_guest(y) - is_named_after_guest(x);
 	return order ? order : strcmp(x->config, y->config);
 }
 
-/* The same guest in the directory and in auto/, mostly a link: the first path stays. */
+static bool same_file(const char *a, const char *b)
+{
+	struct stat x, y;
+
+	return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+/* The same guest in the directory and in auto/ is mostly one file and a link to it; otherwise somebody forgot a copy. */
 static void drop_doubles(struct helper_vms *vms)
 {
 	size_t kept = 0;
@@ -134,11 +152,16 @@ static void drop_doubles(struct helper_vms *vms)
 	if (vms->n > 1)
 		qsort(vms->list, vms->n, sizeof(*vms->list), by_name);
 	for (size_t i = 0; i < vms->n; i++) {
-		if (kept > 0 && strncmp(vms->list[kept - 1].desc.name, vms->list[i].desc.name,
-					sizeof(vms->list[i].desc.name)) == 0)
-			sf_vm_desc_fini(&vms->list[i].desc);
-		else
-			vms->list[kept++] = vms->list[i];
+		struct sf_xen_vm *vm = &vms->list[i], *last = kept > 0 ? &vms->list[kept - 1] : NULL;
+
+		if (!last || strncmp(last->desc.name, vm->desc.name, sizeof(vm->desc.name)) != 0) {
+			vms->list[kept++] = *vm;
+			continue;
+		}
+		if (!same_file(last->config, vm->config))
+			helper_vms_trouble(vms, "%s and %s are of the same guest; the first one counts",
+					   last->config, vm->config);
+		sf_vm_desc_fini(&vm->desc);
 	}
 	vms->n = kept;
 }

@@ -113,6 +113,7 @@ void helper_vms_fini(struct helper_vms *vms);
 void helper_vms_trouble(struct helper_vms *vms, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* One that is too long fills its place. */
 void helper_set_name(struct sf_vm_desc *desc, const char *name);
+int helper_leave_out(struct sf_vm_desc *desc, const char *vdev, const char *reason, bool writable);
 /* As a disk of snapshots, or as one that is none, and why. */
 int helper_add_disk(struct sf_vm_desc *desc, const libxl_device_disk *disk);
 /* Every guest of dir's xl.cfg files and of those in dir/auto. */

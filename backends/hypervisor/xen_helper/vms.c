@@ -91,7 +91,7 @@ static const char *reason_against(const libxl_device_disk *disk, const char *vde
 	return NULL;
 }
 
-static int leave_out(struct sf_vm_desc *desc, const char *vdev, const char *reason, bool writable)
+int helper_leave_out(struct sf_vm_desc *desc, const char *vdev, const char *reason, bool writable)
 {
 	struct sf_left_out *list = realloc(desc->left_out, (desc->nleft_out + 1) * sizeof(*list));
 
@@ -120,7 +120,7 @@ int helper_add_disk(struct sf_vm_desc *desc, const libxl_device_disk *disk)
 	if (!reason && desc->ndisks == SF_VM_DISKS_MAX)
 		reason = "one disk too many";
 	if (reason)
-		return leave_out(desc, vdev, reason, disk->readwrite && !disk->is_cdrom);
+		return helper_leave_out(desc, vdev, reason, disk->readwrite && !disk->is_cdrom);
 	list = realloc(desc->disks, (desc->ndisks + 1) * sizeof(*list));
 	if (!list)
 		return -ENOMEM;
