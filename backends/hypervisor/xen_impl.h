@@ -4,7 +4,8 @@
  * (guests at rest) and xen_xl.c (xl, which brings domains up and stays with them).
  *
  * Locks: `lock` guards the list and the sessions and is not held while a helper is waited for; `asking` goes with
- * the helper for questions and is held while it answers. Neither is taken under the other.
+ * the helper for questions and is held while it answers. Neither is taken under the other. A session's `talking` comes
+ * before `lock`; a link's `sending` is a leaf.
  */
 #ifndef SF_HYPERVISOR_XEN_IMPL_H
 #define SF_HYPERVISOR_XEN_IMPL_H

@@ -71,7 +71,8 @@ static bool same_desc(const struct sf_vm_desc *a, const struct sf_vm_desc *b)
 			return false;
 	for (size_t i = 0; i < a->nleft_out; i++)
 		if (strcmp(a->left_out[i].vdev, b->left_out[i].vdev) != 0 ||
-		    strcmp(a->left_out[i].reason, b->left_out[i].reason) != 0)
+		    strcmp(a->left_out[i].reason, b->left_out[i].reason) != 0 ||
+		    a->left_out[i].writable != b->left_out[i].writable)
 			return false;
 	return true;
 }

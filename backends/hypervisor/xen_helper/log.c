@@ -7,8 +7,9 @@
 #include <string.h>
 
 /* The errors, in their order, as far as there is room: the first ones are the cause. */
-static void keep(xentoollog_logger *logger, xentoollog_level level, int errnoval, const char *context,
-		 const char *format, va_list args)
+__attribute__((format(printf, 5, 0))) static void keep(xentoollog_logger *logger, xentoollog_level level,
+						       int errnoval, const char *context, const char *format,
+						       va_list args)
 {
 	struct helper_log *log = (struct helper_log *)logger;
 	size_t len = strlen(log->text);

@@ -8,6 +8,7 @@
 #include "../xen_file.h"
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/durable.h"
 
 #include <errno.h>
@@ -17,13 +18,17 @@
 #include <sys/time.h>
 
 /* libxl needs a handful; more is ERROR_BUFFERFULL. */
-#define POLL_MAX 64
-#define SAVING   1 /* the event's name */
+#define POLL_MAX      64
+#define ABORT_STEP_MS 20
+#define BEGIN_MS      2000
+#define SAVING        1 /* the event's name */
 
 struct saving {
 	struct helper *helper;
 	libxl_asyncop_how how;
-	bool done, aborted, resume_asked;
+	bool done, resume_asked;
+	bool unwanted, aborted; /* it is to be given up; libxl has been told */
+	uint64_t begun_ms;
 	int code; /* libxl's, once done */
 };
 
@@ -52,11 +57,17 @@ static int write_header(struct helper *helper, uint32_t domid, int fd, struct sf
 	return rc < 0 ? sf_fail(err, rc, "write the header: %s", strerror(-rc)) : 0;
 }
 
+/*
+ * Not at once: libxl 4.17 crashes when a save is aborted whose stream has not begun, and does not say when it has. (Seen:
+ * in the first tenth of a second on a slow machine.)
+ */
 static void give_up(struct saving *saving)
 {
-	if (!saving->aborted)
+	saving->unwanted = true;
+	if (!saving->aborted && sf_clock_mono_ms() - saving->begun_ms >= BEGIN_MS) {
 		(void)libxl_ao_abort(saving->helper->ctx, &saving->how); /* not found: it is just ending */
-	saving->aborted = true;
+		saving->aborted = true;
+	}
 }
 
 static void on_event(struct saving *saving, const libxl_event *event)
@@ -110,6 +121,8 @@ static int wait_for_both(struct saving *saving, struct sf_err *err)
 	code = libxl_osevent_beforepoll(helper->ctx, &nfds, fds, &timeout_ms, now);
 	if (code != 0)
 		return helper_fail(helper, code, err, "wait for libxl");
+	if (saving->unwanted && !saving->aborted)
+		timeout_ms = ABORT_STEP_MS;
 	fds[nfds] = (struct pollfd){.fd = helper->gone ? -1 : helper->link.fd, .events = POLLIN};
 	fds[nfds + 1] = (struct pollfd){.fd = helper->gone ? -1 : helper->wake, .events = POLLIN};
 	if (poll(fds, (nfds_t)nfds + 2, timeout_ms) < 0 && errno != EINTR)
@@ -131,7 +144,7 @@ static int wait_for_end(struct saving *saving, struct sf_err *err)
 		take_events(saving);
 		if (!saving->done)
 			take_words(saving);
-		if (saving->helper->gone && !saving->done)
+		if ((saving->helper->gone || saving->unwanted) && !saving->done)
 			give_up(saving);
 	}
 	return rc;
@@ -162,11 +175,12 @@ static int run(struct saving *saving, uint32_t domid, bool live, int fd, struct 
 	if (code == 0)
 		code = libxl_domain_suspend(helper->ctx, domid, fd, live ? LIBXL_SUSPEND_LIVE : 0,
 					    &saving->how);
+	saving->begun_ms = sf_clock_mono_ms();
 	rc = code == 0 ? wait_for_end(saving, err) : helper_fail(helper, code, err, "begin");
 	if (rc == 0 && saving->code != 0)
-		rc = saving->aborted ? sf_fail(err, -EINTR, "given up")
-				     : helper_fail(helper, saving->code, err, "save");
-	else if (rc == 0 && saving->aborted)
+		rc = saving->unwanted ? sf_fail(err, -EINTR, "given up")
+				      : helper_fail(helper, saving->code, err, "save");
+	else if (rc == 0 && saving->unwanted)
 		rc = sf_fail(err, -EINTR, "given up at its end");
 	if (death)
 		libxl_evdisable_domain_death(helper->ctx, death);
