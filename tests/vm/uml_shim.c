@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Preloaded into linux.uml by scripts/uml: stands before ptrace(2), by which a User Mode Linux kernel runs its processes, and
- * before clone(2), by which it makes its own helpers.
+ * Preloaded into linux.uml by scripts/uml: stands before ptrace(2), by which a User Mode Linux kernel runs its processes, before
+ * clone(2), by which it makes its own helpers, and before timer_gettime(2), which it asks before it sleeps.
  *
  * - PTRACE_SETREGSET of NT_X86_XSTATE wants the whole extended state of the CPU, however large it is (xstateregs_set in the
  *   kernel's arch/x86/kernel/fpu/regset.c; anything else is EFAULT). UML kernels before 6.9 know 2696 bytes of it and die at
@@ -9,6 +9,8 @@
  *   are not in use, so zeros complete it.
  * - The guest's processes end with its kernel, whatever ended that: let go, they would run on as processes of the host. So do
  *   its helpers, which write to the disks.
+ * - On a busy machine a tick of UML 6.1 gets lost now and then. Nothing sets its timer again, and it spins in its idle loop for
+ *   good: all that sleeps in it sleeps on. There it finds the timer disarmed each time it asks; a further tick wakes it.
  *
  * One thread of linux.uml traces and clones; nothing here is locked.
  */
@@ -24,13 +26,17 @@
 #include <sys/syscall.h>
 #include <sys/types.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { OLDSETOPTIONS = 21 }; /* PTRACE_OLDSETOPTIONS, which <sys/ptrace.h> lacks */
 enum { XSTATE_MAX = 64 * 1024 };
 enum { HELPERS_MAX = 64 }; /* a place is used again long after its helper has read it */
 
+enum { TICK_NS = 10000000 }; /* what an idle kernel without a timer waits for */
+
 typedef int clone_fn(int (*run)(void *), void *stack, int flags, void *arg, ...);
+typedef int timer_gettime_fn(timer_t timer, struct itimerspec *ret);
 
 static long set_whole_xstate(pid_t pid, const struct iovec *known)
 {
@@ -140,4 +146,20 @@ int clone(int (*run)(void *), void *stack, int flags, void *arg, ...)
 	nhelpers++;
 	*helper = (struct helper){run, arg, getpid()};
 	return real(run_helper, stack, flags, helper);
+}
+
+/* Only the idle loop calls it, with SIGALRM blocked, and sleeps when a timer is set. */
+int timer_gettime(timer_t timer, struct itimerspec *ret)
+{
+	static const struct itimerspec tick = {.it_value = {.tv_nsec = TICK_NS}};
+	static timer_gettime_fn *real;
+
+	if (!real)
+		real = (timer_gettime_fn *)dlsym(RTLD_NEXT, "timer_gettime");
+	if (real(timer, ret) < 0)
+		return -1;
+	if (ret->it_value.tv_sec != 0 || ret->it_value.tv_nsec != 0)
+		return 0;
+	*ret = tick;
+	return timer_settime(timer, 0, &tick, NULL);
 }
