@@ -13,12 +13,14 @@
 #include "xen.h"
 #include "xen_peer.h"
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "core/hypervisor.h"
 
 #include <limits.h>
 #include <pthread.h>
 #include <stdbool.h>
+#include <time.h>
 
 struct sf_xen_session;
 
@@ -65,6 +67,14 @@ struct sf_xen {
 static inline struct sf_xen *sf_xen_of(struct sf_hypervisor *hv)
 {
 	return (struct sf_xen *)hv;
+}
+
+/* That much from now on, for pthread_cond_timedwait() with `changed`. */
+static inline struct timespec sf_xen_in_ms(int ms)
+{
+	uint64_t at = sf_clock_mono_ms() + (uint64_t)ms;
+
+	return (struct timespec){.tv_sec = (time_t)(at / 1000), .tv_nsec = (long)(at % 1000) * 1000000};
 }
 
 /* A request about a VM. */

@@ -6,7 +6,6 @@
 #include "xen_impl.h"
 
 #include "base/cleanup.h"
-#include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
 
@@ -14,14 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-
-static struct timespec in_ms(int ms)
-{
-	uint64_t at = sf_clock_mono_ms() + (uint64_t)ms;
-
-	return (struct timespec){.tv_sec = (time_t)(at / 1000), .tv_nsec = (long)(at % 1000) * 1000000};
-}
 
 static void take_list(struct sf_xen *xen, struct sf_xen_reply *reply)
 {
@@ -86,7 +77,7 @@ static bool set_lister(struct sf_xen *xen, struct sf_xen_peer *peer)
 static bool pause_after(struct sf_xen *xen, const struct sf_err *why)
 {
 	auto_unlock pthread_mutex_t *held = sf_lock(&xen->lock);
-	const struct timespec until = in_ms(xen->limits.restart);
+	const struct timespec until = sf_xen_in_ms(xen->limits.restart);
 
 	if (!xen->stopping && (xen->listed || !xen->trouble.code))
 		sf_log(SF_LOG_WARNING, "Xen: the domains cannot be listed, trying on: %s", why->text);
@@ -117,7 +108,7 @@ static void *listening(void *arg)
 
 int sf_xen_list_begin(struct sf_xen *xen, struct sf_err *err)
 {
-	const struct timespec until = in_ms(xen->limits.first);
+	const struct timespec until = sf_xen_in_ms(xen->limits.first);
 	int rc = pthread_create(&xen->listening, NULL, listening, xen);
 	auto_unlock pthread_mutex_t *held = sf_lock(&xen->lock);
 

@@ -21,7 +21,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 /* How often a save looks whether it was cancelled. */
 #define POLL_MS 100
@@ -403,8 +402,7 @@ int sf_xen_save(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, int fd, b
 static int wait_until_done(struct sf_xen *xen, struct sf_xen_session *session, struct sf_err *err)
 {
 	auto_unlock pthread_mutex_t *held = sf_lock(&xen->lock);
-	uint64_t at = sf_clock_mono_ms() + (uint64_t)xen->limits.abort;
-	const struct timespec until = {.tv_sec = (time_t)(at / 1000), .tv_nsec = (long)(at % 1000) * 1000000};
+	const struct timespec until = sf_xen_in_ms(xen->limits.abort);
 	int rc = 0;
 
 	while (session->state == WORKING && rc == 0)

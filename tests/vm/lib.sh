@@ -130,14 +130,14 @@ make_web() {
 	fill "/dev/$VG/data"
 }
 
-# start_web [KEY=VALUE...] [-- ARGUMENT...]: the daemon, showing that VM, with these settings of LVM.
+# start_web [KEY=VALUE...] [-- ARGUMENT...]: the daemon, showing that VM, with these settings of LVM; a dom0 will do as well.
 start_web() {
 	echo '[lvm]' >"$WORK/snapfs.conf"
 	while [ $# -gt 0 ] && [ "$1" != -- ]; do
 		echo "$1" >>"$WORK/snapfs.conf"
 		shift
 	done
-	start --config "$WORK/snapfs.conf" --vm "$WEB" "${@:2}"
+	start --config "$WORK/snapfs.conf" --hypervisor none --vm "$WEB" "${@:2}"
 }
 
 # change NAME...: writes something else to these volumes, in three places.

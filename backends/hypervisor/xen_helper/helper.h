@@ -118,7 +118,7 @@ int helper_leave_out(struct sf_vm_desc *desc, const char *vdev, const char *reas
 int helper_add_disk(struct sf_vm_desc *desc, const libxl_device_disk *disk);
 /* Every guest of dir's xl.cfg files and of those in dir/auto. */
 int helper_read_configs(const char *dir, struct helper_vms *vms, struct sf_err *err);
-/* Every running domain but dom0; configs are what the first call found, and are taken over into vms. */
+/* Every guest that is configured in that directory, and every domain that there is, but for dom0. */
 int helper_list(struct helper *helper, const char *configs_dir, struct helper_vms *ret, struct sf_err *err);
 
 /* --- watch.c --- */
