@@ -258,9 +258,19 @@ restoring() {
 	[ -n "$(comm -13 <(echo "$RESTORED") <(pgrep -f 'xl restore -p' | sort))" ]
 }
 
-# A domain's disks are free once its backends are gone.
-no_backends() {
-	[ -z "$(ls /sys/bus/xen-backend/devices)" ]
+# disks_free: until no domain has a disk any more: a domain that was destroyed holds its disks until its backends are gone.
+disks_free() {
+	local until=$((SECONDS + DEADLINE))
+	while [ -n "$(ls /sys/bus/xen-backend/devices)" ]; do
+		[ "$SECONDS" -lt "$until" ] || {
+			xl list
+			xenstore-ls -f /local/domain/0/backend
+			ps -eo pid,ppid,stat,wchan:20,args --ppid 2 -p 2 --deselect
+			dmesg | tail -n 20
+			die "waited $DEADLINE s for: the disks to be free"
+		}
+		sleep 0.1
+	done
 }
 
 # only_volumes N: there are so many snapshots in the group.
