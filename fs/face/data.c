@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Open files and their bytes. An image's read goes straight from its handle to the backend and back, with no
- * lock and nothing looked up; the buffer is the thread's own, aligned for O_DIRECT.
+ * lock and nothing looked up, through an aligned buffer for O_DIRECT.
  */
 #define FUSE_USE_VERSION 312
 
@@ -20,10 +20,7 @@
 
 #include <fuse_lowlevel.h>
 
-struct sf_data_buffer {
-	void *data;
-	size_t size;
-};
+#define SMALL_BYTES 16384
 
 struct sf_handle {
 	struct sf_handle *next, *prev; /* in the list of open ones, under its lock */
@@ -44,37 +41,6 @@ struct sf_handle {
 	size_t len;
 	uint64_t base; /* the offset at which the text starts */
 };
-
-static void free_buffer(void *arg)
-{
-	struct sf_data_buffer *buffer = arg;
-
-	free(buffer->data);
-	free(buffer);
-}
-
-/* This thread's buffer of at least size bytes; NULL when out of memory. */
-static void *take_buffer(const struct sf_fs *fs, size_t size)
-{
-	struct sf_data_buffer *buffer = pthread_getspecific(fs->buffers);
-	void *data;
-
-	if (!buffer) {
-		buffer = calloc(1, sizeof(*buffer));
-		if (!buffer || pthread_setspecific(fs->buffers, buffer) != 0) {
-			free(buffer);
-			return NULL;
-		}
-	}
-	if (buffer->size >= size)
-		return buffer->data;
-	if (posix_memalign(&data, SF_IMAGE_ALIGN, size) != 0)
-		return NULL;
-	free(buffer->data);
-	buffer->data = data;
-	buffer->size = size;
-	return data;
-}
 
 /* --- opening --- */
 
@@ -211,15 +177,11 @@ const struct sf_entry *sf_data_entries(const struct sf_handle *handle, size_t *r
 	return handle->entries;
 }
 
-int sf_data_init(struct sf_fs *fs, struct sf_err *err)
+void sf_data_init(struct sf_fs *fs)
 {
-	int rc = pthread_key_create(&fs->buffers, free_buffer);
-
-	if (rc != 0)
-		return sf_fail(err, -rc, "thread buffers: %s", strerror(rc));
+	sf_buffers_init(&fs->buffers, fs->max_read);
 	pthread_mutex_init(&fs->lock, NULL);
 	fs->open = NULL;
-	return 0;
 }
 
 void sf_data_fini(struct sf_fs *fs)
@@ -227,7 +189,7 @@ void sf_data_fini(struct sf_fs *fs)
 	while (fs->open)
 		sf_data_close(fs, fs->open);
 	pthread_mutex_destroy(&fs->lock);
-	pthread_key_delete(fs->buffers);
+	sf_buffers_fini(&fs->buffers);
 }
 
 void sf_data_answer(struct sf_handle *handle, char *text, uint64_t position)
@@ -253,25 +215,37 @@ static void report_failure(const struct sf_fs *fs, struct sf_handle *handle, str
 	sf_engine_note_failure(fs->engine, what, err);
 }
 
-static void read_image(fuse_req_t req, const struct sf_fs *fs, struct sf_handle *handle, size_t size,
-		       uint64_t off)
+static void read_through(fuse_req_t req, const struct sf_fs *fs, struct sf_handle *handle, void *buffer,
+			 size_t size, uint64_t off)
 {
 	struct sf_err err = {0};
-	void *buffer = take_buffer(fs, size);
 	size_t len;
-	int rc;
+	int rc = sf_image_pread(handle->image, buffer, size, off, &len, &err);
 
-	if (!buffer) {
-		fuse_reply_err(req, ENOMEM);
-		return;
-	}
-	rc = sf_image_pread(handle->image, buffer, size, off, &len, &err);
 	if (rc < 0) {
 		report_failure(fs, handle, &err);
 		fuse_reply_err(req, -rc);
 		return;
 	}
 	fuse_reply_buf(req, buffer, len);
+}
+
+/* Small reads have no way to the shared buffers, and no lock. */
+static void read_image(fuse_req_t req, struct sf_fs *fs, struct sf_handle *handle, size_t size, uint64_t off)
+{
+	_Alignas(SF_IMAGE_ALIGN) char small[SMALL_BYTES];
+	void *buffer;
+
+	if (size <= sizeof(small)) {
+		read_through(req, fs, handle, small, size, off);
+		return;
+	}
+	buffer = size <= fs->max_read ? sf_buffers_take(&fs->buffers) : NULL;
+	if (buffer)
+		read_through(req, fs, handle, buffer, size, off);
+	else
+		fuse_reply_err(req, size <= fs->max_read ? ENOMEM : EINVAL);
+	sf_buffers_give(&fs->buffers, buffer);
 }
 
 /* The part of the text that a read at off sees, copied out; *ret stays NULL for none. */
@@ -303,7 +277,7 @@ static void read_text(fuse_req_t req, struct sf_handle *handle, size_t size, uin
 		fuse_reply_buf(req, part, len);
 }
 
-void sf_data_read(fuse_req_t req, const struct sf_fs *fs, struct sf_handle *handle, size_t size, off_t off)
+void sf_data_read(fuse_req_t req, struct sf_fs *fs, struct sf_handle *handle, size_t size, off_t off)
 {
 	if (handle->image)
 		read_image(req, fs, handle, size, (uint64_t)off);

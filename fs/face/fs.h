@@ -6,6 +6,7 @@
 #ifndef SF_FACE_FS_H
 #define SF_FACE_FS_H
 
+#include "buffers.h"
 #include "tasks.h"
 #include "tree.h"
 
@@ -40,9 +41,9 @@ struct sf_fs {
 	struct sf_engine *engine;
 	struct sf_tree tree;
 	struct sf_tasks tasks;
-	pthread_key_t buffers;  /* each thread's read buffer: struct sf_data_buffer */
-	pthread_mutex_t lock;   /* guards open */
-	struct sf_handle *open; /* all open files and directories: a list */
+	struct sf_buffers buffers; /* of max_read bytes, for reads of images */
+	pthread_mutex_t lock;      /* guards open */
+	struct sf_handle *open;    /* all open files and directories: a list */
 	unsigned max_read;
 };
 
@@ -62,7 +63,7 @@ void sf_ops_refuse_node(struct fuse_req *req, const struct sf_fs *fs, const char
 
 /* --- open files: data.c --- */
 
-int sf_data_init(struct sf_fs *fs, struct sf_err *err);
+void sf_data_init(struct sf_fs *fs);
 /* Closes what is still open: an unmount sends no releases. No request may be running. */
 void sf_data_fini(struct sf_fs *fs);
 
@@ -73,8 +74,7 @@ int sf_data_open_dir(struct sf_fs *fs, const struct sf_node *dir, struct sf_hand
 const struct sf_entry *sf_data_entries(const struct sf_handle *handle, size_t *ret_n);
 void sf_data_close(struct sf_fs *fs, struct sf_handle *handle);
 
-void sf_data_read(struct fuse_req *req, const struct sf_fs *fs, struct sf_handle *handle, size_t size,
-		  off_t off);
+void sf_data_read(struct fuse_req *req, struct sf_fs *fs, struct sf_handle *handle, size_t size, off_t off);
 void sf_data_lseek(struct fuse_req *req, struct sf_handle *handle, off_t off, int whence);
 /*
  * What the handle reads from now on, taken over (NULL: nothing). position: the writer's after the write that

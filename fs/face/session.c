@@ -299,16 +299,12 @@ int sf_session_open(struct sf_engine *engine, const struct sf_mount_options *opt
 
 	if (!session)
 		return sf_fail(err, -ENOMEM, "out of memory");
-	rc = sf_data_init(&session->fs, err);
-	if (rc < 0) {
-		free(session);
-		return rc;
-	}
+	session->fs.max_read = options->max_read;
+	sf_data_init(&session->fs);
 	sf_tasks_init(&session->fs.tasks);
 	pthread_mutex_init(&session->lock, NULL);
 	pthread_cond_init(&session->ended, NULL);
 	session->fs.engine = engine;
-	session->fs.max_read = options->max_read;
 	session->fs.tree = (struct sf_tree){.catalog = sf_engine_catalog(engine),
 					    .started_ns = sf_clock_real_ns(),
 					    .gid_given = options->gid_given,
