@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# What read-stress and its like on LVM share: see read_stress.c.
+# shellcheck shell=bash
+READ_STRESS=$(dirname "$SNAPFS")/../tests/mount/read_stress
+[ -x "$READ_STRESS" ] || skip "$READ_STRESS is not built"
+STRESS_SEED=${SNAPFS_TEST_SEED:-$RANDOM}
+STRESS_S=6 # of reading
+DISK_SEEDS=1000000
+
+reading() {
+	alive "$reader"
+}
+
+# generation SEED DISK...: every disk gets the content of that seed.
+generation() {
+	local seed=$1 n=0 disk
+	shift
+	for disk in "$@"; do
+		must_run "$READ_STRESS" fill $((seed + n * DISK_SEEDS)) "$disk"
+		n=$((n + 1))
+	done
+}
+
+must_run() {
+	"$@" >"$WORK/said" 2>&1 || die "'$*' failed: $(cat "$WORK/said")"
+}
+
+# stress_reads DIRECTORY DISK DISK: makes, deletes and goes back to snapshots of a VM of these two disks there, as long as it is read.
+stress_reads() {
+	local dir=$1 reader seed=0 n back
+	shift
+	echo "seed $STRESS_SEED"
+	RANDOM=$STRESS_SEED
+	"$READ_STRESS" read "$STRESS_S" 4 "$STRESS_SEED" "$dir" disk.img disk-vdb.img >"$WORK/readers" 2>&1 &
+	reader=$!
+	while reading; do
+		seed=$((seed + 1))
+		generation $seed "$@"
+		mkdir "$dir/g$seed"
+		[ $((seed % 3)) = 0 ] || continue
+		back=$((seed - RANDOM % 3))
+		write "yes discard" "$dir/g$back/revert"
+		n=0
+		for disk in "$@"; do
+			must_run "$READ_STRESS" check $((back + n * DISK_SEEDS)) "$disk"
+			n=$((n + 1))
+		done
+		rmdir "$dir/g$((seed - RANDOM % 3))"
+		[ "$(ls "$dir" | wc -l)" -lt 8 ] || rmdir "$dir/$(ls -tr "$dir" | head -n 1)"
+	done
+	wait "$reader" || die "a reader failed: $(cat "$WORK/readers")"
+	cat "$WORK/readers"
+	[ "$seed" -ge 3 ] || die "only $seed snapshots were made in that time"
+}
