@@ -324,6 +324,7 @@ int sf_fault_storage(struct sf_fault_plan *plan, struct sf_storage *inner, struc
 		return sf_fail(err, -ENOMEM, "fault: out of memory");
 	fault->ops = fault_ops;
 	fault->ops.name = inner->ops->name;
+	fault->ops.lists_directories = inner->ops->lists_directories;
 	if (!inner->ops->hold) {
 		fault->ops.hold = NULL;
 		fault->ops.hold_check = NULL;

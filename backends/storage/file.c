@@ -245,6 +245,7 @@ static const struct sf_storage_ops ops = {
 	.stat = sf_file_stat,
 	.remove = sf_file_remove,
 	.list = sf_file_list,
+	.lists_directories = true,
 	.image_open = sf_file_image,
 	.revert = sf_file_revert,
 	.space = space,

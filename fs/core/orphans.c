@@ -24,7 +24,7 @@ struct search {
 	struct place {
 		struct sf_storage *storage;
 		char *origin;
-	} * asked; /* whose objects have been listed */
+	} * asked; /* whose objects, or whose directory's, have been listed */
 	size_t nasked;
 	bool whole; /* nothing of all this is missing */
 
@@ -140,13 +140,23 @@ static int check_owner(void *arg, const struct sf_object *object, const char *wh
 	return 0;
 }
 
-/* Lists an origin's objects, each origin once: many snapshots have the same. */
+static bool told_the_same(const struct sf_storage *storage, const char *a, const char *b)
+{
+	const char *a_name = strrchr(a, '/'), *b_name = strrchr(b, '/');
+
+	if (!storage->ops->lists_directories || !a_name || !b_name)
+		return strcmp(a, b) == 0;
+	return a_name - a == b_name - b && memcmp(a, b, (size_t)(a_name - a)) == 0;
+}
+
+/* Lists an origin's objects once: many snapshots have the same, and many origins a common directory. */
 static void ask(struct search *search, struct sf_storage *storage, const char *origin)
 {
 	struct place *asked;
 
 	for (size_t i = 0; i < search->nasked; i++)
-		if (search->asked[i].storage == storage && strcmp(search->asked[i].origin, origin) == 0)
+		if (search->asked[i].storage == storage &&
+		    told_the_same(storage, search->asked[i].origin, origin))
 			return;
 	search->storage = storage;
 	search->origin = origin;

@@ -159,6 +159,7 @@ struct sf_storage_ops {
 	 */
 	int (*list)(struct sf_storage *storage, const char *origin, sf_object_fn *fn, void *arg,
 		    struct sf_err *err);
+	bool lists_directories; /* list tells the same for all origins of one directory */
 	/* The labels have changed (a rename): writes them anew. Optional: it keeps none. */
 	int (*relabel)(struct sf_storage *storage, const struct sf_object *object, struct sf_err *err);
 	/* As list, for snapshots of the volume without our state id. Optional: it cannot tell. */
