@@ -268,6 +268,7 @@ static void image_close(struct sf_image *base)
 static const struct sf_image_ops image_ops = {
 	.pread = image_pread,
 	.extent = image_extent,
+	.file = sf_image_no_file,
 	.close = image_close,
 };
 

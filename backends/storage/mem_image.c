@@ -51,6 +51,7 @@ static void image_close(struct sf_image *image)
 static const struct sf_image_ops image_ops = {
 	.pread = image_pread,
 	.extent = image_extent,
+	.file = sf_image_no_file,
 	.close = image_close,
 };
 

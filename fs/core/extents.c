@@ -293,6 +293,7 @@ static void mapped_close(struct sf_image *base)
 static const struct sf_image_ops mapped_ops = {
 	.pread = mapped_pread,
 	.extent = mapped_extent,
+	.file = sf_image_no_file,
 	.close = mapped_close,
 };
 

@@ -89,6 +89,17 @@ int sf_image_data_bytes(struct sf_image *image, uint64_t *ret_bytes, struct sf_e
 	return 0;
 }
 
+int sf_image_file(const struct sf_image *image)
+{
+	return image->ops->file(image);
+}
+
+int sf_image_no_file(const struct sf_image *image)
+{
+	(void)image;
+	return -1;
+}
+
 void sf_image_close(struct sf_image *image)
 {
 	if (image)
@@ -164,6 +175,11 @@ static int file_extent(struct sf_image *base, uint64_t off, struct sf_extent *re
 	return 0;
 }
 
+static int file_file(const struct sf_image *base)
+{
+	return ((const struct file_image *)base)->fd;
+}
+
 static void file_close(struct sf_image *base)
 {
 	struct file_image *image = (struct file_image *)base;
@@ -178,6 +194,7 @@ static void file_close(struct sf_image *base)
 static const struct sf_image_ops file_ops = {
 	.pread = file_pread,
 	.extent = file_extent,
+	.file = file_file,
 	.close = file_close,
 };
 

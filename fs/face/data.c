@@ -180,8 +180,14 @@ const struct sf_entry *sf_data_entries(const struct sf_handle *handle, size_t *r
 void sf_data_init(struct sf_fs *fs)
 {
 	sf_buffers_init(&fs->buffers, fs->max_read);
+	sf_passthrough_init(&fs->passthrough);
 	pthread_mutex_init(&fs->lock, NULL);
 	fs->open = NULL;
+}
+
+const struct sf_image *sf_data_image(const struct sf_handle *handle)
+{
+	return handle->image;
 }
 
 void sf_data_fini(struct sf_fs *fs)
@@ -189,6 +195,7 @@ void sf_data_fini(struct sf_fs *fs)
 	while (fs->open)
 		sf_data_close(fs, fs->open);
 	pthread_mutex_destroy(&fs->lock);
+	sf_passthrough_fini(&fs->passthrough);
 	sf_buffers_fini(&fs->buffers);
 }
 

@@ -7,6 +7,7 @@
 #define SF_FACE_FS_H
 
 #include "buffers.h"
+#include "passthrough.h"
 #include "tasks.h"
 #include "tree.h"
 
@@ -18,6 +19,7 @@
 struct fuse_entry_param;
 struct fuse_lowlevel_ops;
 struct fuse_req;
+struct fuse_session;
 struct sf_engine;
 struct sf_err;
 struct sf_handle;
@@ -38,12 +40,14 @@ struct sf_handle;
  * served.
  */
 struct sf_fs {
+	struct fuse_session *se;
 	struct sf_engine *engine;
 	struct sf_tree tree;
 	struct sf_tasks tasks;
 	struct sf_buffers buffers; /* of max_read bytes, for reads of images */
-	pthread_mutex_t lock;      /* guards open */
-	struct sf_handle *open;    /* all open files and directories: a list */
+	struct sf_passthrough passthrough;
+	pthread_mutex_t lock;   /* guards open */
+	struct sf_handle *open; /* all open files and directories: a list */
 	unsigned max_read;
 };
 
@@ -73,6 +77,8 @@ int sf_data_open(struct sf_fs *fs, const struct sf_node *node, struct sf_handle 
 int sf_data_open_dir(struct sf_fs *fs, const struct sf_node *dir, struct sf_handle **ret);
 const struct sf_entry *sf_data_entries(const struct sf_handle *handle, size_t *ret_n);
 void sf_data_close(struct sf_fs *fs, struct sf_handle *handle);
+/* NULL for what is text. */
+const struct sf_image *sf_data_image(const struct sf_handle *handle);
 
 void sf_data_read(struct fuse_req *req, struct sf_fs *fs, struct sf_handle *handle, size_t size, off_t off);
 void sf_data_lseek(struct fuse_req *req, struct sf_handle *handle, off_t off, int whence);

@@ -93,7 +93,7 @@ void sf_ops_refuse_node(fuse_req_t req, const struct sf_fs *fs, const char *verb
 
 static void op_init(void *userdata, struct fuse_conn_info *conn)
 {
-	const struct sf_fs *fs = userdata;
+	struct sf_fs *fs = userdata;
 
 	conn->max_read = fs->max_read;
 	conn->max_readahead = SF_FS_READAHEAD;
@@ -101,6 +101,7 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
 #ifdef FUSE_CAP_EXPORT_SUPPORT
 	conn->want |= conn->capable & FUSE_CAP_EXPORT_SUPPORT;
 #endif
+	sf_passthrough_want(&fs->passthrough, conn);
 #ifdef FUSE_CAP_READDIRPLUS
 	conn->want |= conn->capable & FUSE_CAP_READDIRPLUS;
 #endif
@@ -219,7 +220,7 @@ static int check_access(const struct sf_node *node, int flags)
 	return !writable && ((flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC)) ? -EROFS : 0;
 }
 
-static void open_node(fuse_req_t req, const struct sf_node *node, struct fuse_file_info *fi)
+static void open_node(fuse_req_t req, fuse_ino_t ino, const struct sf_node *node, struct fuse_file_info *fi)
 {
 	struct sf_fs *fs = fs_of(req);
 	char path[SF_NODE_PATH], what[SF_NODE_PATH + 8];
@@ -235,8 +236,12 @@ static void open_node(fuse_req_t req, const struct sf_node *node, struct fuse_fi
 	fi->fh = (uint64_t)(uintptr_t)handle;
 	fi->keep_cache = node->kind == SF_NODE_IMAGE;
 	fi->direct_io = !fi->keep_cache;
-	if (fuse_reply_open(req, fi) < 0) /* nobody waits for it any more: there will be no release */
+	if (fi->keep_cache)
+		sf_passthrough_open(&fs->passthrough, req, ino, sf_data_image(handle), fi);
+	if (fuse_reply_open(req, fi) < 0) { /* nobody waits for it any more: there will be no release */
+		sf_passthrough_close(&fs->passthrough, req, ino);
 		sf_data_close(fs, handle);
+	}
 }
 
 static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
@@ -255,7 +260,7 @@ static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	else if (rc < 0)
 		fuse_reply_err(req, -rc);
 	else
-		open_node(req, &node, fi);
+		open_node(req, ino, &node, fi);
 	sf_node_fini(&node);
 }
 
@@ -278,8 +283,10 @@ static void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t off, int whence, stru
 
 static void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
-	(void)ino;
-	sf_data_close(fs_of(req), handle_of(fi));
+	struct sf_fs *fs = fs_of(req);
+
+	sf_passthrough_close(&fs->passthrough, req, ino);
+	sf_data_close(fs, handle_of(fi));
 	fuse_reply_err(req, 0);
 }
 

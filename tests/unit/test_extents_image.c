@@ -46,7 +46,7 @@ static void inner_close(struct sf_image *base)
 }
 
 static const struct sf_image_ops inner_ops = {
-	.pread = inner_pread, .extent = inner_extent, .close = inner_close};
+	.pread = inner_pread, .extent = inner_extent, .file = sf_image_no_file, .close = inner_close};
 
 static struct sf_image *lay_over(struct inner *inner, struct sf_extents *extents, const unsigned char *map)
 {

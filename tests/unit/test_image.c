@@ -59,7 +59,7 @@ static void fake_close(struct sf_image *base)
 	((struct fake *)base)->fails = 1;
 }
 
-static const struct sf_image_ops fake_ops = {fake_pread, fake_extent, fake_close};
+static const struct sf_image_ops fake_ops = {fake_pread, fake_extent, sf_image_no_file, fake_close};
 
 static const struct sf_extent table[] = {
 	{0, 100, false},   {100, 50, true},   {150, 50, true},

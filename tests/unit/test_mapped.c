@@ -56,7 +56,7 @@ static int setup(void **state)
 	liar->base.ops = &liar->ops;
 	liar->ops = liar_ops;
 	liar_can_all(liar);
-	liar->image_ops = (struct sf_image_ops){read_device, all_data, image_close};
+	liar->image_ops = (struct sf_image_ops){read_device, all_data, sf_image_no_file, image_close};
 	liar->image = (struct sf_image){&liar->image_ops, 16384};
 	liar->image_opened = &liar->image;
 	liar->mapped = (struct sf_range){4096, 8192};

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#define FUSE_USE_VERSION 312
+
+#include "passthrough.h"
+
+#include "core/image.h"
+
+#include "base/cleanup.h"
+
+#include <stdlib.h>
+
+#include <fuse_lowlevel.h>
+
+/* One that somebody has open. */
+struct sf_open_image {
+	struct sf_open_image *next;
+	uint64_t ino;
+	unsigned nopen;
+	int backing_id; /* 0: read through us */
+};
+
+void sf_passthrough_init(struct sf_passthrough *passthrough)
+{
+	pthread_mutex_init(&passthrough->lock, NULL);
+}
+
+/* The kernel forgets its side with the connection. */
+void sf_passthrough_fini(struct sf_passthrough *passthrough)
+{
+	while (passthrough->open) {
+		struct sf_open_image *next = passthrough->open->next;
+
+		free(passthrough->open);
+		passthrough->open = next;
+	}
+	pthread_mutex_destroy(&passthrough->lock);
+}
+
+void sf_passthrough_want(struct sf_passthrough *passthrough, struct fuse_conn_info *conn)
+{
+	passthrough->wanted = (conn->capable & FUSE_CAP_PASSTHROUGH) != 0;
+	if (passthrough->wanted)
+		conn->want |= FUSE_CAP_PASSTHROUGH;
+}
+
+/* The place in the list of what stands for ino, or its end. */
+static struct sf_open_image **find(struct sf_passthrough *passthrough, uint64_t ino)
+{
+	struct sf_open_image **at = &passthrough->open;
+
+	while (*at && (*at)->ino != ino)
+		at = &(*at)->next;
+	return at;
+}
+
+static struct sf_open_image *add(struct sf_open_image **at, uint64_t ino, int backing_id)
+{
+	struct sf_open_image *open = malloc(sizeof(*open));
+
+	if (!open)
+		return NULL;
+	*open = (struct sf_open_image){.ino = ino, .backing_id = backing_id};
+	*at = open;
+	return open;
+}
+
+void sf_passthrough_open(struct sf_passthrough *passthrough, struct fuse_req *req, uint64_t ino,
+			 const struct sf_image *image, struct fuse_file_info *fi)
+{
+	auto_unlock pthread_mutex_t *held = sf_lock(&passthrough->lock);
+	int fd = passthrough->wanted ? sf_image_file(image) : -1;
+	struct sf_open_image **at, *open;
+
+	if (fd < 0)
+		return;
+	at = find(passthrough, ino);
+	open = *at ? *at : add(at, ino, fuse_passthrough_open(req, fd));
+	if (!open)
+		return;
+	open->nopen++;
+	fi->backing_id = open->backing_id;
+	if (open->backing_id > 0)
+		fi->keep_cache = 0; /* the cache is the file's own */
+}
+
+void sf_passthrough_close(struct sf_passthrough *passthrough, struct fuse_req *req, uint64_t ino)
+{
+	auto_unlock pthread_mutex_t *held = sf_lock(&passthrough->lock);
+	struct sf_open_image **at = find(passthrough, ino), *open = *at;
+
+	if (!open || --open->nopen > 0)
+		return;
+	if (open->backing_id > 0)
+		(void)fuse_passthrough_close(req, open->backing_id); /* at worst it stays until the unmount */
+	*at = open->next;
+	free(open);
+}
