@@ -30,9 +30,15 @@ static struct sf_fs *fs_of(fuse_req_t req)
 
 /* --- replies --- */
 
+/*
+ * The kernel asks for the attributes of every directory on the way to a file. It is told of changes (sf_ops_changed); of VMs that come
+ * and go it hears a second later.
+ */
 static double attr_timeout(const struct sf_node *node)
 {
-	return node->kind == SF_NODE_IMAGE || node->kind == SF_NODE_SNAPSHOT ? FOREVER_S : 0;
+	if (node->kind == SF_NODE_IMAGE || node->kind == SF_NODE_SNAPSHOT || node->kind == SF_NODE_META)
+		return FOREVER_S;
+	return sf_node_is_dir(node) ? NAME_S : 0;
 }
 
 /* A control file's name is looked up each time, which also makes its size 0 again for O_APPEND. */
@@ -40,7 +46,7 @@ static double entry_timeout(const struct sf_node *node)
 {
 	if (sf_node_is_control(node))
 		return 0;
-	return node->kind == SF_NODE_IMAGE ? FOREVER_S : NAME_S;
+	return node->kind == SF_NODE_IMAGE || node->kind == SF_NODE_META ? FOREVER_S : NAME_S;
 }
 
 static void fill_entry(const struct sf_fs *fs, const struct sf_node *node, struct fuse_entry_param *entry)
@@ -58,6 +64,12 @@ void sf_ops_reply_node(fuse_req_t req, const struct sf_fs *fs, const struct sf_n
 
 	fill_entry(fs, node, &entry);
 	fuse_reply_entry(req, &entry);
+}
+
+void sf_ops_changed(const struct sf_fs *fs, uint64_t ino)
+{
+	(void)fuse_lowlevel_notify_inval_inode(fs->se, ino, -1,
+					       0); /* it fails when the kernel does not know it */
 }
 
 /* Names and words that nobody has checked yet: in a report they must not look like a second line. */
@@ -292,13 +304,15 @@ static void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 
 /* --- directories --- */
 
-static int open_dir(struct sf_fs *fs, fuse_ino_t ino, struct sf_handle **ret)
+/* Which files a snapshot has never changes, so the kernel keeps that list. */
+static int open_dir(struct sf_fs *fs, fuse_ino_t ino, struct fuse_file_info *fi, struct sf_handle **ret)
 {
 	struct sf_node dir;
 	int rc = sf_tree_node(&fs->tree, ino, &dir);
 
 	if (rc < 0)
 		return rc;
+	fi->cache_readdir = fi->keep_cache = dir.kind == SF_NODE_SNAPSHOT;
 	rc = sf_data_open_dir(fs, &dir, ret);
 	sf_node_fini(&dir);
 	return rc;
@@ -312,7 +326,7 @@ static void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 
 	if (ino == FUSE_ROOT_ID)
 		sf_engine_refresh(fs->engine);
-	rc = open_dir(fs, ino, &handle);
+	rc = open_dir(fs, ino, fi, &handle);
 	if (rc < 0) {
 		fuse_reply_err(req, -rc);
 		return;

@@ -88,10 +88,17 @@ static void start(struct change *change, void (*run)(struct sf_task *task))
 	sf_ops_refuse(req, fs, "operation", &err);
 }
 
-/* From here on no interrupt reaches the change, which may then be answered and freed. */
+/*
+ * From here on no interrupt reaches the change, which may then be answered and freed. The times of the directories above are those of the
+ * newest snapshot or edit.
+ */
 static fuse_req_t take_req(struct change *change)
 {
+	const struct sf_fs *fs = change->fs;
+
 	fuse_req_interrupt_func(change->req, NULL, NULL);
+	sf_ops_changed(fs, FUSE_ROOT_ID);
+	sf_ops_changed(fs, change->vm_ino);
 	return change->req;
 }
 
@@ -126,12 +133,26 @@ static void run_rmdir(struct sf_task *task)
 	fuse_reply_err(take_req(change), -rc);
 }
 
+static void tell_of_rename(const struct change *change)
+{
+	const struct sf_fs *fs = change->fs;
+	struct sf_node vm = {0}, node = {0};
+
+	if (sf_tree_node(&fs->tree, change->vm_ino, &vm) == 0 &&
+	    sf_tree_lookup(&fs->tree, &vm, change->to, &node) == 0 && node.kind == SF_NODE_SNAPSHOT)
+		sf_ops_changed(fs, sf_tree_meta_ino(&node));
+	sf_node_fini(&node);
+	sf_node_fini(&vm);
+}
+
 static void run_rename(struct sf_task *task)
 {
 	struct change *change = (struct change *)task;
 	struct sf_err err = {0};
 	int rc = sf_engine_rename(change->fs->engine, change->vm_ino, change->name, change->to, &err);
 
+	if (rc == 0)
+		tell_of_rename(change);
 	fuse_reply_err(take_req(change), -rc);
 }
 

@@ -50,14 +50,17 @@ static void get_own(fuse_req_t req, const struct sf_node *node, const char *name
 		fuse_reply_err(req, ENODATA);
 }
 
-/* ls and cp ask every file for ACLs and security labels: those are answered without a look at the catalog. */
+/*
+ * ls and cp ask for ACLs and security labels: EOPNOTSUPP is the answer after which ls does not ask for the next file's (errno_unsupported
+ * in coreutils' ls.c).
+ */
 static void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
 {
 	struct sf_node node;
 	int rc;
 
 	if (strncmp(name, PREFIX, strlen(PREFIX)) != 0) {
-		fuse_reply_err(req, strncmp(name, "system.", 7) == 0 ? EOPNOTSUPP : ENODATA);
+		fuse_reply_err(req, strncmp(name, "user.", 5) == 0 ? ENODATA : EOPNOTSUPP);
 		return;
 	}
 	rc = sf_tree_node(&fs_of(req)->tree, ino, &node);
@@ -161,6 +164,9 @@ static void apply(fuse_req_t req, const char *verb, const struct sf_node *node, 
 	}
 	rc = edit->of_hold ? sf_engine_hold(fs->engine, node->snapshot->id, edit->held, err)
 			   : sf_engine_describe(fs->engine, node->snapshot->id, edit->text, err);
+	sf_ops_changed(fs, sf_tree_meta_ino(node));
+	sf_ops_changed(fs, node->vm.id);
+	sf_ops_changed(fs, FUSE_ROOT_ID);
 	fuse_reply_err(req, -rc);
 }
 

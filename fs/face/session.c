@@ -283,6 +283,7 @@ static int mount_session(struct sf_session *session, const struct sf_mount_optio
 	session->se = fuse_session_new(options->rest, &ops, sizeof(ops), &session->fs);
 	if (!session->se)
 		return sf_fail(err, -EINVAL, "libfuse refused the mount options");
+	session->fs.se = session->se;
 	errno = 0;
 	if (fuse_session_mount(session->se, mountpoint) < 0)
 		return sf_fail(err, errno ? -errno : -EIO, "mount at %s failed", mountpoint);

@@ -270,6 +270,11 @@ static int find_in_snapshot(const struct sf_snapshot *snapshot, const char *name
 	return *ret ? 0 : -ENOENT;
 }
 
+uint64_t sf_tree_meta_ino(const struct sf_node *snapshot)
+{
+	return snapshot->snapshot->id | SLOT_META;
+}
+
 static uint64_t parent_ino(const struct sf_node *dir)
 {
 	return dir->kind == SF_NODE_SNAPSHOT ? dir->vm.id : INO_ROOT;

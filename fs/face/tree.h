@@ -77,6 +77,9 @@ int sf_tree_node(const struct sf_tree *tree, uint64_t ino, struct sf_node *ret);
 int sf_tree_lookup(const struct sf_tree *tree, const struct sf_node *dir, const char *name,
 		   struct sf_node *ret);
 
+/* The number of a snapshot's meta.json. */
+uint64_t sf_tree_meta_ino(const struct sf_node *snapshot);
+
 void sf_tree_stat(const struct sf_tree *tree, const struct sf_node *node, struct stat *ret);
 
 struct sf_entry {
