@@ -17,7 +17,7 @@
 
 #include <fuse_lowlevel.h>
 
-/* What cannot change is asked for once a day; what engine and users change is asked for each time. */
+/* What cannot change is asked for once a day, what seldom does after a second, control files each time. */
 #define FOREVER_S 86400.0
 #define NAME_S    1.0
 
@@ -36,9 +36,9 @@ static struct sf_fs *fs_of(fuse_req_t req)
  */
 static double attr_timeout(const struct sf_node *node)
 {
-	if (node->kind == SF_NODE_IMAGE || node->kind == SF_NODE_SNAPSHOT || node->kind == SF_NODE_META)
+	if (node->kind == SF_NODE_IMAGE || node->kind == SF_NODE_SNAPSHOT)
 		return FOREVER_S;
-	return sf_node_is_dir(node) ? NAME_S : 0;
+	return sf_node_is_dir(node) || node->kind == SF_NODE_META ? NAME_S : 0;
 }
 
 /* A control file's name is looked up each time, which also makes its size 0 again for O_APPEND. */
@@ -248,10 +248,14 @@ static void open_node(fuse_req_t req, fuse_ino_t ino, const struct sf_node *node
 	fi->fh = (uint64_t)(uintptr_t)handle;
 	fi->keep_cache = node->kind == SF_NODE_IMAGE;
 	fi->direct_io = !fi->keep_cache;
-	if (fi->keep_cache)
-		sf_passthrough_open(&fs->passthrough, req, ino, sf_data_image(handle), fi);
+	if (fi->keep_cache &&
+	    sf_passthrough_open(&fs->passthrough, req, ino, sf_data_image(handle), fi) < 0) {
+		sf_data_close(fs, handle);
+		fuse_reply_err(req, ENOMEM);
+		return;
+	}
 	if (fuse_reply_open(req, fi) < 0) { /* nobody waits for it any more: there will be no release */
-		sf_passthrough_close(&fs->passthrough, req, ino);
+		sf_passthrough_close(&fs->passthrough, NULL, ino);
 		sf_data_close(fs, handle);
 	}
 }

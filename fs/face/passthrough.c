@@ -7,6 +7,7 @@
 
 #include "base/cleanup.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 #include <fuse_lowlevel.h>
@@ -53,34 +54,40 @@ static struct sf_open_image **find(struct sf_passthrough *passthrough, uint64_t 
 	return at;
 }
 
-static struct sf_open_image *add(struct sf_open_image **at, uint64_t ino, int backing_id)
+/* Whoever is refused once, as on a file system that is stacked on another, does not ask again. */
+static struct sf_open_image *add(struct sf_passthrough *passthrough, struct sf_open_image **at,
+				 struct fuse_req *req, uint64_t ino, int fd)
 {
-	struct sf_open_image *open = malloc(sizeof(*open));
+	struct sf_open_image *open = calloc(1, sizeof(*open));
 
 	if (!open)
 		return NULL;
-	*open = (struct sf_open_image){.ino = ino, .backing_id = backing_id};
+	open->ino = ino;
+	open->backing_id = fuse_passthrough_open(req, fd);
+	passthrough->wanted = open->backing_id > 0;
 	*at = open;
 	return open;
 }
 
-void sf_passthrough_open(struct sf_passthrough *passthrough, struct fuse_req *req, uint64_t ino,
-			 const struct sf_image *image, struct fuse_file_info *fi)
+/* How the first opener reads counts for all who open it meanwhile, also when that is through us. */
+int sf_passthrough_open(struct sf_passthrough *passthrough, struct fuse_req *req, uint64_t ino,
+			const struct sf_image *image, struct fuse_file_info *fi)
 {
 	auto_unlock pthread_mutex_t *held = sf_lock(&passthrough->lock);
-	int fd = passthrough->wanted ? sf_image_file(image) : -1;
-	struct sf_open_image **at, *open;
+	struct sf_open_image **at = find(passthrough, ino), *open = *at;
+	int fd = sf_image_file(image);
 
-	if (fd < 0)
-		return;
-	at = find(passthrough, ino);
-	open = *at ? *at : add(at, ino, fuse_passthrough_open(req, fd));
+	if (fd < 0 || (!open && !passthrough->wanted))
+		return 0;
 	if (!open)
-		return;
+		open = add(passthrough, at, req, ino, fd);
+	if (!open)
+		return -ENOMEM;
 	open->nopen++;
 	fi->backing_id = open->backing_id;
 	if (open->backing_id > 0)
 		fi->keep_cache = 0; /* the cache is the file's own */
+	return 0;
 }
 
 void sf_passthrough_close(struct sf_passthrough *passthrough, struct fuse_req *req, uint64_t ino)
@@ -90,7 +97,7 @@ void sf_passthrough_close(struct sf_passthrough *passthrough, struct fuse_req *r
 
 	if (!open || --open->nopen > 0)
 		return;
-	if (open->backing_id > 0)
+	if (open->backing_id > 0 && req)
 		(void)fuse_passthrough_close(req, open->backing_id); /* at worst it stays until the unmount */
 	*at = open->next;
 	free(open);

@@ -18,8 +18,8 @@ struct sf_image;
 struct sf_open_image;
 
 struct sf_passthrough {
-	bool wanted;
 	pthread_mutex_t lock; /* guards the rest */
+	bool wanted;          /* of images that nobody has open yet */
 	struct sf_open_image *open;
 };
 
@@ -30,10 +30,13 @@ void sf_passthrough_fini(struct sf_passthrough *passthrough);
 /* Asks the kernel for it. */
 void sf_passthrough_want(struct sf_passthrough *passthrough, struct fuse_conn_info *conn);
 
-/* Before the reply to an open of ino, whose content image is: says in fi how the kernel reads it. */
-void sf_passthrough_open(struct sf_passthrough *passthrough, struct fuse_req *req, uint64_t ino,
-			 const struct sf_image *image, struct fuse_file_info *fi);
-/* Once for each open; nothing happens for what is not an image. */
+/* Before the reply to an open of ino, whose content image is: says in fi how the kernel reads it. -ENOMEM. */
+int sf_passthrough_open(struct sf_passthrough *passthrough, struct fuse_req *req, uint64_t ino,
+			const struct sf_image *image, struct fuse_file_info *fi);
+/*
+ * Once for each open; nothing happens for what is not an image. req: NULL when there is none any more, as after a reply that failed: the
+ * connection is gone then, and what the kernel knew with it.
+ */
 void sf_passthrough_close(struct sf_passthrough *passthrough, struct fuse_req *req, uint64_t ino);
 
 #else
@@ -54,14 +57,15 @@ static inline void sf_passthrough_want(struct sf_passthrough *passthrough, struc
 	(void)conn;
 }
 
-static inline void sf_passthrough_open(struct sf_passthrough *passthrough, struct fuse_req *req, uint64_t ino,
-				       const struct sf_image *image, struct fuse_file_info *fi)
+static inline int sf_passthrough_open(struct sf_passthrough *passthrough, struct fuse_req *req, uint64_t ino,
+				      const struct sf_image *image, struct fuse_file_info *fi)
 {
 	(void)passthrough;
 	(void)req;
 	(void)ino;
 	(void)image;
 	(void)fi;
+	return 0;
 }
 
 static inline void sf_passthrough_close(struct sf_passthrough *passthrough, struct fuse_req *req,

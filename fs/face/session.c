@@ -176,7 +176,7 @@ static int check_raw(const struct raw_options *raw, struct sf_mount_options *opt
 	options->gid_given = raw->gid != NULL;
 	options->umask = (mode_t)mask;
 	options->show_control = raw->show_control != 0;
-	options->max_read = raw->max_read ? raw->max_read : SF_FS_MAX_READ;
+	options->max_read = raw->max_read && raw->max_read < SF_FS_MAX_READ ? raw->max_read : SF_FS_MAX_READ;
 	return 0;
 }
 
