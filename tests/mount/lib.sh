@@ -58,6 +58,12 @@ is() {
 	[ "$1" = "$2" ] || die "$3: expected '$1', got '$2'"
 }
 
+# must COMMAND...: its words are of interest only when it fails.
+must() {
+	local said
+	said=$("$@" 2>&1) || die "'$*' failed: $said"
+}
+
 same() {
 	cmp "$1" "$2" || die "$1 and $2 differ"
 }

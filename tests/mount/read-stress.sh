@@ -7,22 +7,14 @@ STRESS_SEED=${SNAPFS_TEST_SEED:-$RANDOM}
 STRESS_S=6 # of reading
 DISK_SEEDS=1000000
 
-reading() {
-	alive "$reader"
-}
-
 # generation SEED DISK...: every disk gets the content of that seed.
 generation() {
 	local seed=$1 n=0 disk
 	shift
 	for disk in "$@"; do
-		must_run "$READ_STRESS" fill $((seed + n * DISK_SEEDS)) "$disk"
+		must "$READ_STRESS" fill $((seed + n * DISK_SEEDS)) "$disk"
 		n=$((n + 1))
 	done
-}
-
-must_run() {
-	"$@" >"$WORK/said" 2>&1 || die "'$*' failed: $(cat "$WORK/said")"
 }
 
 # stress_reads DIRECTORY DISK DISK: makes, deletes and goes back to snapshots of a VM of these two disks there, as long as it is read.
@@ -33,17 +25,17 @@ stress_reads() {
 	RANDOM=$STRESS_SEED
 	"$READ_STRESS" read "$STRESS_S" 4 "$STRESS_SEED" "$dir" disk.img disk-vdb.img >"$WORK/readers" 2>&1 &
 	reader=$!
-	while reading; do
+	while alive "$reader"; do
 		seed=$((seed + 1))
 		generation $seed "$@"
 		mkdir "$dir/g$seed"
 		[ $((seed % 3)) = 0 ] || continue
 		back=$((seed - RANDOM % 3))
 		# In a process of its own: the end of the readers is a signal for this one, which would cut its write short.
-		must_run sh -c 'echo "yes discard" >"$1"' - "$dir/g$back/revert"
+		must sh -c 'echo "yes discard" >"$1"' - "$dir/g$back/revert"
 		n=0
 		for disk in "$@"; do
-			must_run "$READ_STRESS" check $((back + n * DISK_SEEDS)) "$disk"
+			must "$READ_STRESS" check $((back + n * DISK_SEEDS)) "$disk"
 			n=$((n + 1))
 		done
 		rmdir "$dir/g$((seed - RANDOM % 3))"

@@ -28,12 +28,6 @@ need() {
 	done
 }
 
-# must COMMAND...: its words are of interest only when it fails.
-must() {
-	local said
-	said=$("$@" 2>&1) || die "'$*' failed: $said"
-}
-
 # take_disk: DISK is an empty disk of DISK_MIB.
 take_disk() {
 	local file scratch
