@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* snapfsctl: the table of commands, the options before them, and the end of each: the answer printed, the output flushed. */
+#include "advice.h"
+#include "ctl.h"
+#include "mount.h"
+#include "text.h"
+
+#include "base/cleanup.h"
+#include "base/err.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <langinfo.h>
+#include <locale.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const struct sf_ctl_command commands[] = {
+	{"create", sf_cmd_create, false, "VM... [-n NAME] [-d TEXT]", "take a snapshot",
+	 "  -n, --name NAME         what to call it (default: seconds since the epoch)\n"
+	 "  -d, --description TEXT  a note, also in meta.json\n"
+	 "      --disk-only         without RAM\n"
+	 "      --memory            with RAM, or not at all\n"
+	 "      --quiesce           ask the guest to freeze its file systems first\n"
+	 "      --disks NAME,...    these disks only; implies --disk-only\n"},
+	{"list", sf_cmd_list, false, "[VM...]", "list snapshots",
+	 "  -l, --long              more columns\n"
+	 "  -o, --output COLUMNS    these columns; with + in front besides the usual ones\n"
+	 "  -H                      for scripts: no headings, columns separated by a tab\n"
+	 "  -s, --sort COLUMN       sort by this column (default: VM and time); - in front turns the order "
+	 "round\n"
+	 "      --where KEY=VALUE   only those; VALUE may hold * and ?; may be repeated\n"
+	 "      --since WHEN        only those since a date, or in the last 30m, 12h, 2d, 3w\n"},
+	{"show", sf_cmd_show, false, "VM/SNAPSHOT|VM...", "show all that is known of snapshots or VMs", ""},
+	{"tree", sf_cmd_tree, false, "[VM...]", "show which state came from which", ""},
+	{"df", sf_cmd_df, false, "[VM...]", "show how full pools and COW stores are",
+	 "  -o, --output COLUMNS    these columns; with + in front besides the usual ones\n"
+	 "  -H                      for scripts: no headings, columns separated by a tab\n"},
+	{"revert", sf_cmd_revert, false, "VM/SNAPSHOT", "give a VM the state of a snapshot",
+	 "      --paused, --running, --off\n"
+	 "                          the power state to end in (default: the recorded one)\n"
+	 "      --no-safety         do not keep the state that is left as a snapshot\n"
+	 "  -y, --yes               do not ask\n"},
+	{"delete", sf_cmd_delete, false, "VM/SNAPSHOT...", "delete snapshots",
+	 "      --forget            the record and the RAM only: volumes stay\n"
+	 "  -y, --yes               do not ask\n"},
+	{"rename", sf_cmd_rename, false, "VM/SNAPSHOT NEW", "rename a snapshot", ""},
+	{"describe", sf_cmd_describe, false, "VM/SNAPSHOT TEXT",
+	 "change a snapshot's description; an empty TEXT removes it", ""},
+	{"hold", sf_cmd_hold, false, "VM/SNAPSHOT...", "protect snapshots from deletion", ""},
+	{"release", sf_cmd_release, false, "VM/SNAPSHOT...", "end a hold", ""},
+};
+#define NCOMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+/* What xl, xe, zfs, restic and the shell call it. */
+static const struct {
+	const char *alias, *command;
+} aliases[] = {
+	{"ls", "list"},
+	{"snapshots", "list"},
+	{"snapshot-list", "list"},
+	{"rm", "delete"},
+	{"destroy", "delete"},
+	{"snapshot-delete", "delete"},
+	{"snapshot-destroy", "delete"},
+	{"rollback", "revert"},
+	{"snapshot-revert", "revert"},
+	{"snapshot", "create"},
+	{"snapshot-create", "create"},
+	{"mv", "rename"},
+	{"info", "show"},
+};
+
+/* Words that mean different things elsewhere. */
+static const struct {
+	const char *word, *hint;
+} hints[] = {
+	{"restore", "'revert' gives a VM the state of a snapshot; 'export' copies a snapshot's files"},
+	{"backup", "'create' takes a snapshot; 'export' copies a snapshot's files, as does cp"},
+	{"rename-vm", "a VM has the name that its hypervisor gives it"},
+};
+
+static const struct sf_ctl_command *find(const char *name)
+{
+	for (size_t i = 0; i < sizeof(aliases) / sizeof(aliases[0]); i++)
+		if (strcmp(aliases[i].alias, name) == 0)
+			name = aliases[i].command;
+	for (size_t i = 0; i < NCOMMANDS; i++)
+		if (strcmp(commands[i].name, name) == 0)
+			return &commands[i];
+	return NULL;
+}
+
+/* --- what commands use --- */
+
+void sf_ctl_say(const char *fmt, ...)
+{
+	char line[4096];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	(void)fprintf(stderr, "snapfsctl: %s\n", line);
+}
+
+int sf_ctl_usage(const struct sf_ctl *ctl, const char *fmt, ...)
+{
+	char line[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	sf_ctl_say("%s: %s", ctl->command->name, line);
+	(void)fprintf(stderr, "Usage: snapfsctl %s %s\n`snapfsctl %s --help` shows its options.\n",
+		      ctl->command->name, ctl->command->usage, ctl->command->name);
+	return SF_EXIT_USAGE;
+}
+
+int sf_ctl_fail(struct sf_ctl *ctl, const struct sf_err *err)
+{
+	sf_ctl_say("%s", err->text);
+	sf_advice_say(err->code, err->text, "");
+	json_object_set_new(ctl->answer, "errno", json_string(sf_errno_name(err->code)));
+	json_object_set_new(ctl->answer, "error", sf_json_lossy(err->text));
+	return SF_EXIT_FAILED;
+}
+
+bool sf_ctl_confirm(const struct sf_ctl *ctl, bool assumed, const char *question)
+{
+	char answer[16] = "";
+
+	if (assumed)
+		return true;
+	if (!ctl->ask) {
+		sf_ctl_say("%s", question);
+		(void)fputs("  there is no terminal to ask at; -y says yes\n", stderr);
+		return false;
+	}
+	(void)fprintf(stderr, "%s\nGo on? [y/N] ", question);
+	if (!fgets(answer, sizeof(answer), stdin))
+		return false;
+	return answer[0] == 'y' || answer[0] == 'Y';
+}
+
+static void help_command(const struct sf_ctl_command *command)
+{
+	(void)printf("Usage: snapfsctl %s %s\nTo %s.\n", command->name, command->usage, command->summary);
+	if (*command->help)
+		(void)printf("\n%s", command->help);
+	(void)puts("      --json              print the answer as JSON\n"
+		   "  -h, --help              show this text");
+}
+
+/* --- options --- */
+
+enum { OPT_JSON = 1000, OPT_MOUNT };
+
+int sf_ctl_option(struct sf_ctl *ctl, int argc, char **argv, const char *letters,
+		  const struct option *options)
+{
+	static const struct option common[] = {{"json", no_argument, NULL, OPT_JSON},
+					       {"help", no_argument, NULL, 'h'}};
+	struct option all[32] = {0};
+	char all_letters[64];
+	size_t n = 0;
+	int opt;
+
+	for (; options && options[n].name; n++)
+		all[n] = options[n];
+	memcpy(&all[n], common, sizeof(common));
+	(void)snprintf(all_letters, sizeof(all_letters), "%sh", letters);
+	while ((opt = getopt_long(argc, argv, all_letters, all, NULL)) == OPT_JSON)
+		ctl->json = true;
+	if (opt == 'h')
+		help_command(ctl->command);
+	else if (opt == '?')
+		(void)fprintf(stderr, "Usage: snapfsctl %s %s\n`snapfsctl %s --help` shows its options.\n",
+			      ctl->command->name, ctl->command->usage, ctl->command->name);
+	return opt;
+}
+
+int sf_ctl_stop(int opt)
+{
+	return opt == 'h' ? SF_EXIT_OK : SF_EXIT_USAGE;
+}
+
+static void help(void)
+{
+	(void)puts("Usage: snapfsctl [--mount DIR] COMMAND [ARGUMENT...]\n"
+		   "Works with the snapshots of a mounted snapfs. See snapfsctl(1).\n");
+	for (size_t i = 0; i < NCOMMANDS; i++)
+		(void)printf("  %-9s %s\n", commands[i].name, commands[i].summary);
+	(void)puts("\n"
+		   "  -m, --mount DIR  where snapfs is mounted (default: SNAPFS_MOUNT, or the one that is)\n"
+		   "      --json       print the answer as JSON\n"
+		   "  -h, --help       show this text; after a command: its options\n"
+		   "  -V, --version    show the version\n"
+		   "\n"
+		   "Exit status: 0 done, 1 failed, 2 wrong usage, 3 some of several things failed.");
+}
+
+/* --- running --- */
+
+/* Names are UTF-8; where the locale knows ASCII only, widths are counted in C.UTF-8 all the same. */
+static void set_locale(void)
+{
+	(void)setlocale(LC_CTYPE, "");
+	(void)setlocale(LC_TIME, "");
+	if (strcmp(nl_langinfo(CODESET), "UTF-8") != 0)
+		(void)setlocale(LC_CTYPE, "C.UTF-8");
+}
+
+static int unknown_command(const char *name)
+{
+	char shown[40];
+
+	sf_text_printable(name, shown, sizeof(shown));
+	for (size_t i = 0; i < sizeof(hints) / sizeof(hints[0]); i++) {
+		if (strcmp(hints[i].word, name) == 0) {
+			sf_ctl_say("%s: %s", shown, hints[i].hint);
+			return SF_EXIT_USAGE;
+		}
+	}
+	for (size_t i = 0; i < NCOMMANDS; i++) {
+		if (sf_text_distance(commands[i].name, name) <= 2) {
+			sf_ctl_say("there is no command '%s'; did you mean '%s'?", shown, commands[i].name);
+			return SF_EXIT_USAGE;
+		}
+	}
+	sf_ctl_say("there is no command '%s'; `snapfsctl --help` lists them", shown);
+	return SF_EXIT_USAGE;
+}
+
+static int run(struct sf_ctl *ctl, const char *mount, int argc, char **argv)
+{
+	struct sf_err err = {0};
+
+	/* A help or a wrong option is answered with or without a mount; so the command comes first where it must. */
+	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+		ctl->json = ctl->json || strcmp(argv[i], "--json") == 0;
+		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+			help_command(ctl->command);
+			ctl->json = false;
+			return SF_EXIT_OK;
+		}
+	}
+	if (sf_mount_open(&ctl->mount, mount, &err) < 0 && !ctl->command->unmounted)
+		return sf_ctl_fail(ctl, &err);
+	return ctl->command->run(ctl, argc, argv);
+}
+
+/* Whether nobody reads standard output any more (| head). */
+static bool abandoned(void)
+{
+	struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};
+
+	return poll(&out, 1, 0) > 0 && (out.revents & POLLERR);
+}
+
+/* The answer, and the end of standard output: a reader that has gone is no failure of ours. */
+static int finish(struct sf_ctl *ctl, int status)
+{
+	auto_free char *text = NULL;
+
+	if (ctl->json && status != SF_EXIT_USAGE) {
+		json_object_set_new(ctl->answer, "ok", json_boolean(status == SF_EXIT_OK));
+		text = sf_json_text(ctl->answer, NULL);
+		(void)fputs(text ? text : "", stdout);
+	}
+	if ((fflush(stdout) == 0 && !ferror(stdout)) || abandoned())
+		return status;
+	sf_ctl_say("standard output could not be written to: %s",
+		   errno ? strerror(errno) : "it is incomplete");
+	return SF_EXIT_FAILED;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {{"mount", required_argument, NULL, 'm'},
+						{"json", no_argument, NULL, OPT_JSON},
+						{"help", no_argument, NULL, 'h'},
+						{"version", no_argument, NULL, 'V'},
+						{NULL, 0, NULL, 0}};
+	static struct sf_ctl ctl = {.mount = {.fd = -1}}; /* the watchdog's thread may outlive this frame */
+	const char *mount = NULL;
+	int opt, status;
+
+	set_locale();
+	(void)signal(SIGPIPE, SIG_IGN); /* a closed pipe must not stop work half-way */
+	ctl.terminal = isatty(STDOUT_FILENO);
+	ctl.ask = isatty(STDIN_FILENO) && isatty(STDERR_FILENO);
+	while ((opt = getopt_long(argc, argv, "+m:hV", options, NULL)) != -1) {
+		if (opt == 'h')
+			help();
+		else if (opt == 'V')
+			(void)puts("snapfsctl " SF_VERSION);
+		if (opt == 'h' || opt == 'V')
+			return finish(&ctl, SF_EXIT_OK);
+		if (opt == 'm')
+			mount = optarg;
+		else if (opt == OPT_JSON)
+			ctl.json = true;
+		else
+			return SF_EXIT_USAGE;
+	}
+	if (optind == argc) {
+		help();
+		return SF_EXIT_USAGE;
+	}
+	ctl.command = find(argv[optind]);
+	if (!ctl.command)
+		return unknown_command(argv[optind]);
+	ctl.answer = json_pack("{s:i, s:s}", "schema", SF_CTL_SCHEMA, "command", ctl.command->name);
+	argc -= optind;
+	argv += optind;
+	optind = 0; /* begin anew: the source is getopt(3) */
+	status = run(&ctl, mount, argc, argv);
+	status = finish(&ctl, status);
+	json_decref(ctl.answer);
+	return status;
+}
