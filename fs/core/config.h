@@ -10,9 +10,10 @@
  *   live = yes                    pause-deadline = 10
  *   quiesce = no                  max-snapshots = 50
  *   pause-deadline = 60
- *   max-snapshots = 512
+ *   max-snapshots = 512           timezone = Europe/Berlin
+ *   timezone = UTC
  *
- * The five policy keys stand in [snapfs] as defaults (for VMs named later in the file and for VMs that only the
+ * The six policy keys stand in [snapfs] as defaults (for VMs named later in the file and for VMs that only the
  * hypervisor knows) and in [vm NAME] for one VM. How LVM and Xen are used stands in sections of their own, here with
  * their defaults; see struct sf_lvm_config and struct sf_xen_config.
  *
@@ -26,12 +27,28 @@
  *   [xen]
  *   configs = /etc/xen            deadline = 600
  *
+ * What snapfsctl takes and prunes by itself; see struct sf_schedule_config. The daemon only checks it.
+ *
+ *   [schedule nightly]
+ *   vms = web*, db, !web-test     keep-last = 3
+ *   when = daily 02:30            keep-hourly = 24
+ *   memory = no                   keep-daily = 7
+ *   quiesce = yes                 keep-weekly = 5
+ *   timezone = Europe/Berlin      keep-monthly = 12
+ *   pre = /usr/local/bin/flush    keep-yearly = unlimited
+ *   post = /usr/bin/logger done   keep-within = 2d
+ *   hook-deadline = 300
+ *
  * Unknown sections, keys and values are refused by name and line, and so is a key that is there twice.
  */
 #ifndef SF_CORE_CONFIG_H
 #define SF_CORE_CONFIG_H
 
+#include "names.h"
+#include "retention.h"
 #include "storage.h"
+#include "when.h"
+#include "zone.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -46,6 +63,12 @@ struct sf_err;
 /* VMs and bytes one configuration may name; beyond that it is not a configuration file. */
 #define SF_CONFIG_VMS_MAX   4096
 #define SF_CONFIG_BYTES_MAX (1024 * 1024)
+/* Schedules, patterns of one schedule, words of one hook. */
+#define SF_CONFIG_SCHEDULES_MAX 256
+#define SF_SCHEDULE_VMS_MAX     256
+#define SF_HOOK_WORDS_MAX       64
+/* Without the NUL: leaves room for a time behind it in the names of its snapshots. */
+#define SF_SCHEDULE_NAME_MAX 63
 
 struct sf_policy {
 	bool memory;                /* save RAM when the VM runs and the hypervisor can; default yes */
@@ -53,6 +76,7 @@ struct sf_policy {
 	bool live;                  /* the guest runs while most of its RAM is saved; default yes */
 	uint64_t pause_deadline_ms; /* longest time a guest is kept at rest; default 60 s, 1 s to 1 h */
 	uint64_t max_snapshots;     /* of one VM; default 512, 1 to 10000 */
+	char timezone[SF_ZONE_MAX]; /* whose days count when it is pruned; default "": the host's */
 };
 
 /* How LVM is used; section [lvm]. Percentages are whole numbers. */
@@ -84,6 +108,23 @@ struct sf_vm_config {
 	size_t ndisks;
 };
 
+enum sf_choice { SF_CHOICE_POLICY, SF_CHOICE_NO, SF_CHOICE_YES };
+
+/* Section [schedule NAME], or [schedule "NAME"]. */
+struct sf_schedule_config {
+	char name[SF_SCHEDULE_NAME_MAX + 1];
+	int line;   /* where it begins in the file */
+	char **vms; /* vms: patterns of fnmatch(3), a leading ! excludes; may be repeated; none: all VMs */
+	size_t nvms;
+	char when_text[SF_WHEN_TEXT_MAX]; /* when: must be there */
+	struct sf_when when;
+	enum sf_choice memory, quiesce; /* not both SF_CHOICE_YES; default: the VM's policy */
+	struct sf_keep_rules keep;      /* keep-...; none: nothing is removed */
+	char timezone[SF_ZONE_MAX];     /* timezone; "": see sf_config_timezone() */
+	char **pre, **post;        /* argv of programs with absolute paths, NULL at the end; NULL: none */
+	uint64_t hook_deadline_ms; /* hook-deadline: for each of them; default 300 s, 1 s to 24 h */
+};
+
 struct sf_config {
 	char state_dir[SF_ORIGIN_MAX];
 	char hypervisor[16];
@@ -94,6 +135,8 @@ struct sf_config {
 	bool rescan; /* of the command line alone: records are rebuilt from the labels of volumes */
 	struct sf_vm_config *vms;
 	size_t nvms;
+	struct sf_schedule_config *schedules; /* in the order of the file */
+	size_t nschedules;
 };
 
 /* Defaults everywhere. */
@@ -114,5 +157,18 @@ int sf_config_add_vm(struct sf_config *config, const char *arg, struct sf_err *e
 
 /* The policy of a VM: its own section's or the defaults. */
 const struct sf_policy *sf_config_policy(const struct sf_config *config, const char *vm);
+
+/* NULL when there is none of that name. */
+const struct sf_schedule_config *sf_config_schedule(const struct sf_config *config, const char *name);
+
+/* Whether it is for this VM: a pattern without ! matches, or there is none such, and no pattern with ! matches. */
+bool sf_schedule_takes(const struct sf_schedule_config *schedule, const char *vm);
+
+/*
+ * The zone of a schedule's own key, of the VM's policy (vm may be NULL, schedule too) or of [snapfs], the first that
+ * is there; NULL for the host's, as in zone.h.
+ */
+const char *sf_config_timezone(const struct sf_config *config, const struct sf_schedule_config *schedule,
+			       const char *vm);
 
 #endif
