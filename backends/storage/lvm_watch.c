@@ -69,7 +69,9 @@ static void warn_of_pool(struct sf_usage *usage, const struct sf_dm_pool *st, ui
 static void look_at_pool(const struct round *round, const struct sf_lvm_report *report,
 			 const struct sf_lv *pool)
 {
-	struct sf_usage usage = {.kind = "pool data"};
+	struct sf_usage usage = {.kind = "pool data",
+				 .warn_percent = (unsigned)round->config->pool_warn,
+				 .stop_percent = (unsigned)round->config->pool_stop};
 	struct sf_dm_pool st;
 
 	if (sf_lvm_pool_status(report->vg, pool->name, &st, NULL) < 0)
@@ -178,7 +180,7 @@ static void extend(const struct round *round, const struct sf_lvm_report *report
 static void look_at_store(const struct round *round, const struct sf_lvm_report *report,
 			  const struct sf_lv *lv)
 {
-	struct sf_usage usage = {.kind = "COW store"};
+	struct sf_usage usage = {.kind = "COW store", .warn_percent = (unsigned)round->config->cow_extend_at};
 	struct sf_dm_snapshot st;
 	char dm[SF_DM_NAME];
 

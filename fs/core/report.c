@@ -40,6 +40,10 @@ static void add_usage(void *arg, const struct sf_usage *usage)
 	item = json_pack("{s:s, s:o, s:I, s:I}", "kind", usage->kind, "subject",
 			 sf_json_lossy(usage->subject), "used_bytes", (json_int_t)usage->used_bytes,
 			 "total_bytes", (json_int_t)usage->total_bytes);
+	if (item && usage->warn_percent)
+		json_object_set_new(item, "warn_percent", json_integer(usage->warn_percent));
+	if (item && usage->stop_percent)
+		json_object_set_new(item, "stop_percent", json_integer(usage->stop_percent));
 	if (item && *usage->problem)
 		json_object_set_new(item, "problem", sf_json_lossy(usage->problem));
 	json_array_append_new(shown->list, item);

@@ -95,7 +95,9 @@ struct sf_usage {
 	char origin[SF_ORIGIN_MAX]; /* the volume whose snapshot it is; empty: several volumes' */
 	uint64_t used_bytes;
 	uint64_t total_bytes;
-	char problem[256]; /* a sentence when somebody should do something; empty otherwise */
+	unsigned warn_percent; /* full to this, somebody is told, or it is enlarged; 0: never */
+	unsigned stop_percent; /* full to this, no more snapshots are taken; 0: never */
+	char problem[256];     /* a sentence when somebody should do something; empty otherwise */
 };
 
 typedef void sf_usage_fn(void *arg, const struct sf_usage *usage);
