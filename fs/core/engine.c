@@ -10,14 +10,21 @@ struct sf_catalog *sf_engine_catalog(struct sf_engine *engine)
 	return engine->catalog;
 }
 
-static int open_parts(struct sf_engine *engine, struct sf_err *err)
+struct sf_runs *sf_engine_runs(struct sf_engine *engine)
+{
+	return engine->runs;
+}
+
+static int open_parts(struct sf_engine *engine, struct sf_state *state, struct sf_err *err)
 {
 	int rc;
 
 	if (sf_catalog_new(&engine->catalog) < 0 || sf_health_new(&engine->health) < 0 ||
 	    sf_jobs_new(&engine->jobs) < 0)
 		return sf_fail(err, -ENOMEM, "out of memory");
-	rc = sf_leases_new(engine->hv, engine->health, &engine->leases, err);
+	rc = sf_runs_new(sf_state_fd(state), engine->health, &engine->runs, err);
+	if (rc == 0)
+		rc = sf_leases_new(engine->hv, engine->health, &engine->leases, err);
 	return rc < 0 ? rc : sf_keeper_new(engine, err);
 }
 
@@ -43,7 +50,7 @@ int sf_engine_open(struct sf_engine **ret, struct sf_state *state, const struct 
 	engine->config = config;
 	engine->storages = storages;
 	engine->hv = hv;
-	rc = open_parts(engine, err);
+	rc = open_parts(engine, state, err);
 	if (rc < 0) {
 		sf_engine_close(engine);
 		return rc;
@@ -66,6 +73,7 @@ void sf_engine_close(struct sf_engine *engine)
 	sf_watchers_free(engine->watchers);
 	sf_keeper_free(engine->keeper);
 	sf_leases_free(engine->leases);
+	sf_runs_free(engine->runs);
 	sf_jobs_free(engine->jobs);
 	sf_health_free(engine->health);
 	sf_catalog_free(engine->catalog);

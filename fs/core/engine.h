@@ -4,7 +4,8 @@
  * nothing of FUSE and nothing of any one backend.
  *
  * All functions are thread-safe. One operation runs on a VM at a time; a second one fails with -EBUSY at
- * once. Lock order: engine, then jobs or health, then catalog; none is held across a call into a backend.
+ * once. Lock order: engine, then jobs or health, then catalog; none is held across a call into a backend. The
+ * locks of schedules (runs.h) stand beside these: only that of health is taken under them.
  * Each failure of an operation is logged once here and kept for .snapfs/last-error.
  */
 #ifndef SF_CORE_ENGINE_H
@@ -23,6 +24,7 @@
 
 struct sf_engine;
 struct sf_err;
+struct sf_runs;
 struct sf_state;
 
 /*
@@ -36,6 +38,7 @@ int sf_engine_open(struct sf_engine **ret, struct sf_state *state, const struct 
 void sf_engine_close(struct sf_engine *engine);
 
 struct sf_catalog *sf_engine_catalog(struct sf_engine *engine);
+struct sf_runs *sf_engine_runs(struct sf_engine *engine);
 
 /* Asks the hypervisor which VMs there are, at most once a second, and brings the catalog up to date. */
 void sf_engine_refresh(struct sf_engine *engine);
@@ -102,6 +105,7 @@ void sf_engine_note_failure(struct sf_engine *engine, const char *what, const st
 char *sf_engine_vm_json(struct sf_engine *engine, uint64_t vm_id);
 char *sf_engine_jobs_json(struct sf_engine *engine);
 char *sf_engine_health_json(struct sf_engine *engine);
+char *sf_engine_schedules_json(struct sf_engine *engine);
 char *sf_engine_metrics(struct sf_engine *engine);
 char *sf_engine_last_error(struct sf_engine *engine);
 

@@ -13,6 +13,7 @@
 #include "lease.h"
 #include "lifecycle.h"
 #include "plan.h"
+#include "runs.h"
 #include "state.h"
 
 #include "base/err.h"
@@ -48,6 +49,7 @@ struct sf_engine {
 	struct sf_catalog *catalog;
 	struct sf_health *health;
 	struct sf_jobs *jobs;
+	struct sf_runs *runs;
 	struct sf_leases *leases;
 	struct sf_keeper *keeper;
 	struct sf_watchers *watchers; /* NULL: no storage wants it */

@@ -18,7 +18,7 @@ void sf_health_free(struct sf_health *health);
 
 /*
  * kind: "broken", "orphan", "set-aside", "disk", "guest", "revert", "undo", "stray", "hypervisor", "space",
- * "watch", "rescan"; subject:
+ * "watch", "rescan", "schedule" (its last run), "state" (a file of the state directory itself); subject:
  * what it is about ("web/clean"). A problem that is new is logged as a warning.
  */
 void sf_health_set(struct sf_health *health, const char *kind, const char *subject, const char *fmt, ...)

@@ -220,6 +220,11 @@ char *sf_engine_health_json(struct sf_engine *engine)
 	return sf_health_json(engine->health);
 }
 
+char *sf_engine_schedules_json(struct sf_engine *engine)
+{
+	return sf_runs_json(engine->runs);
+}
+
 char *sf_engine_last_error(struct sf_engine *engine)
 {
 	auto_unlock pthread_mutex_t *held = sf_lock(&engine->lock);

@@ -8,6 +8,7 @@
  *   VM/.UUID/                a snapshot being deleted: its name is free already
  *   VM/.aside-NAME           a record that could not be read, set aside for a person to look at
  *   VM/revert.json           the plan of a revert that is under way
+ *   .schedules.json          what is known of schedules (runs.h); .aside-schedules.json when it made no sense
  *
  * All access is by openat under descriptors; symbolic links are refused. The engine serialises changes per VM.
  */

@@ -14,6 +14,9 @@
 #define BLANKS " \t\r\n"
 /* Bytes of a refused word that are quoted: enough to recognise it, too few to flood the log. */
 #define QUOTED 40
+/* What sf_time_parse() reads back ends before this: the year 2400. */
+#define DUE_END  13569465600U
+#define NS_PER_S 1000000000U
 
 /* Junk from a user goes into an error line: cut, and with nothing in it that a terminal would obey. */
 static int refuse_word(const char *word, const char *why, struct sf_err *err)
@@ -91,6 +94,22 @@ int sf_control_parse_revert(const char *text, size_t len, struct sf_revert_reque
 	return 0;
 }
 
+/* *ret: NULL for nothing but blanks. */
+static int take_object(const char *text, size_t len, const char *what, json_t **ret, struct sf_err *err)
+{
+	auto_free char *command = NULL;
+	json_t *object;
+	int rc = take_command(text, len, &command, err);
+
+	if (rc < 0)
+		return rc;
+	object = *command ? sf_json_parse_object(command, strlen(command), what, err) : NULL;
+	if (*command && !object)
+		return -EINVAL;
+	*ret = object;
+	return 0;
+}
+
 static int parse_choice(const json_t *object, const char *key, enum sf_tristate *ret, struct sf_err *err)
 {
 	bool wanted;
@@ -101,15 +120,15 @@ static int parse_choice(const json_t *object, const char *key, enum sf_tristate 
 	return rc;
 }
 
-static int parse_name(const json_t *object, char *name, size_t size, struct sf_err *err)
+static int parse_name(const json_t *object, const char *key, char *name, size_t size, struct sf_err *err)
 {
-	const char *text = json_string_value(json_object_get(object, "name"));
+	const char *text = json_string_value(json_object_get(object, key));
 	int rc;
 
 	if (!text)
-		return sf_fail(err, -EINVAL, "\"name\" is not a string");
+		return sf_fail(err, -EINVAL, "\"%s\" is not a string", key);
 	if ((rc = sf_name_check(text, err)) < 0)
-		return sf_wrap(err, rc, "\"name\"");
+		return sf_wrap(err, rc, "\"%s\"", key);
 	(void)snprintf(name, size, "%s", text);
 	return 0;
 }
@@ -149,7 +168,7 @@ static int parse_member(const json_t *object, const char *key, struct sf_control
 	struct sf_create_request *request = &create->request;
 
 	if (strcmp(key, "name") == 0)
-		return parse_name(object, request->name, sizeof(request->name), err);
+		return parse_name(object, key, request->name, sizeof(request->name), err);
 	if (strcmp(key, "memory") == 0)
 		return parse_choice(object, key, &request->memory, err);
 	if (strcmp(key, "quiesce") == 0)
@@ -166,21 +185,17 @@ static int parse_member(const json_t *object, const char *key, struct sf_control
 int sf_control_parse_create(const char *text, size_t len, struct sf_control_create *ret, bool *ret_given,
 			    struct sf_err *err)
 {
-	auto_free char *command = NULL;
 	auto_json json_t *object = NULL;
 	const char *key;
 	json_t *value;
-	int rc = take_command(text, len, &command, err);
+	int rc = take_object(text, len, ".create", &object, err);
 
 	if (rc < 0)
 		return rc;
-	if (!*command) {
+	if (!object) {
 		*ret_given = false;
 		return 0;
 	}
-	object = sf_json_parse_object(command, strlen(command), ".create", err);
-	if (!object)
-		return -EINVAL;
 	memset(ret, 0, sizeof(*ret));
 	json_object_foreach(object, key, value)
 	{
@@ -188,6 +203,118 @@ int sf_control_parse_create(const char *text, size_t len, struct sf_control_crea
 			return rc;
 	}
 	*ret_given = true;
+	return 0;
+}
+
+/* --- .snapfs/run --- */
+
+static int parse_due(const json_t *object, uint64_t *ret_ns, struct sf_err *err)
+{
+	uint64_t seconds;
+	int rc = sf_json_u64(object, "due", &seconds, err);
+
+	if (rc < 0)
+		return rc;
+	if (seconds == 0 || seconds >= DUE_END)
+		return sf_fail(err, -EINVAL, "\"due\" is not an instant before the year 2400");
+	*ret_ns = seconds * NS_PER_S;
+	return 0;
+}
+
+static int parse_begin_member(const json_t *object, const char *key, struct sf_control_run *run,
+			      struct sf_err *err)
+{
+	if (strcmp(key, "schedule") == 0)
+		return parse_name(object, key, run->request.schedule, sizeof(run->request.schedule), err);
+	if (strcmp(key, "due") == 0)
+		return parse_due(object, &run->request.due_ns, err);
+	return refuse_word(key, "is not one of schedule, due", err);
+}
+
+static int parse_result(const json_t *object, enum sf_run_state *ret, struct sf_err *err)
+{
+	char word[16];
+
+	if (sf_json_string(object, "result", word, sizeof(word), NULL) < 0 ||
+	    sf_run_state_parse(word, ret) < 0 || *ret == SF_RUN_RUNNING)
+		return sf_fail(err, -EINVAL, "\"result\" is not one of ok, partly, failed");
+	return 0;
+}
+
+static int parse_run_text(const json_t *object, struct sf_run_result *result, struct sf_err *err)
+{
+	const char *text = json_string_value(json_object_get(object, "text"));
+	int rc = text ? sf_run_text_check(text, err) : sf_fail(err, -EINVAL, "it is not a string");
+
+	if (rc < 0)
+		return sf_wrap(err, rc, "\"text\"");
+	(void)snprintf(result->text, sizeof(result->text), "%s", text);
+	return 0;
+}
+
+static int parse_end_member(const json_t *object, const char *key, struct sf_control_run *run,
+			    struct sf_err *err)
+{
+	struct sf_run_result *result = &run->result;
+
+	if (strcmp(key, "result") == 0)
+		return parse_result(object, &result->state, err);
+	if (strcmp(key, "text") == 0)
+		return parse_run_text(object, result, err);
+	if (strcmp(key, "created") == 0)
+		return sf_json_u64(object, key, &result->created, err);
+	if (strcmp(key, "deleted") == 0)
+		return sf_json_u64(object, key, &result->deleted, err);
+	if (strcmp(key, "failed") == 0)
+		return sf_json_u64(object, key, &result->failed, err);
+	return refuse_word(key, "is not one of result, text, created, deleted, failed", err);
+}
+
+static int parse_forget_member(const json_t *object, const char *key, struct sf_control_run *run,
+			       struct sf_err *err)
+{
+	if (strcmp(key, "forget") == 0)
+		return parse_name(object, key, run->request.schedule, sizeof(run->request.schedule), err);
+	return refuse_word(key, "is not forget, which stands alone", err);
+}
+
+/* What it is about follows from the one key that each command must have. */
+static int parse_run(json_t *object, struct sf_control_run *run, struct sf_err *err)
+{
+	static int (*const parsers[])(const json_t *object, const char *key, struct sf_control_run *run,
+				      struct sf_err *err) = {parse_begin_member, parse_end_member,
+							     parse_forget_member};
+	static const char *const keys[] = {"schedule", "result", "forget"};
+	size_t what = 0;
+	const char *key;
+	json_t *value;
+	int rc = 0;
+
+	while (what < sizeof(keys) / sizeof(keys[0]) && !json_object_get(object, keys[what]))
+		what++;
+	if (what == sizeof(keys) / sizeof(keys[0]))
+		return sf_fail(err, -EINVAL, "there is none of \"schedule\", \"result\", \"forget\"");
+	run->command = (enum sf_run_command)what;
+	json_object_foreach(object, key, value)
+	{
+		if ((rc = parsers[what](object, key, run, err)) < 0)
+			return rc;
+	}
+	return 0;
+}
+
+int sf_control_parse_run(const char *text, size_t len, struct sf_control_run *ret, bool *ret_given,
+			 struct sf_err *err)
+{
+	auto_json json_t *object = NULL;
+	int rc = take_object(text, len, ".snapfs/run", &object, err);
+
+	if (rc < 0)
+		return rc;
+	memset(ret, 0, sizeof(*ret));
+	if (object && (rc = parse_run(object, ret, err)) < 0)
+		return rc;
+	*ret_given = object != NULL;
 	return 0;
 }
 
@@ -209,6 +336,12 @@ int sf_control_parse_hold(const char *value, size_t len, bool *ret, struct sf_er
 	return refuse_word(word, "is not one of 1, yes, 0, no", err);
 }
 
+static json_t *failure_object(int rc, const struct sf_err *err)
+{
+	return json_pack("{s:b, s:s, s:o}", "ok", 0, "errno", sf_errno_name(rc), "error",
+			 sf_json_lossy(err->text));
+}
+
 static json_t *outcome_object(const char *vm, const char *name, const char *note, int rc,
 			      const struct sf_err *err)
 {
@@ -216,8 +349,7 @@ static json_t *outcome_object(const char *vm, const char *name, const char *note
 	json_t *root;
 
 	if (rc < 0)
-		return json_pack("{s:b, s:s, s:o}", "ok", 0, "errno", sf_errno_name(rc), "error",
-				 sf_json_lossy(err->text));
+		return failure_object(rc, err);
 	(void)snprintf(path, sizeof(path), "%s/%s", vm, name);
 	root = json_pack("{s:b, s:s, s:s, s:s}", "ok", 1, "vm", vm, "name", name, "path", path);
 	if (root && *note)
@@ -225,9 +357,9 @@ static json_t *outcome_object(const char *vm, const char *name, const char *note
 	return root;
 }
 
-char *sf_control_outcome(const char *vm, const char *name, const char *note, int rc, const struct sf_err *err)
+/* One line; NULL when out of memory, of which a NULL root is a sign as well. */
+static char *line_of(const json_t *root)
 {
-	auto_json json_t *root = outcome_object(vm, name, note, rc, err);
 	size_t len = root ? json_dumpb(root, NULL, 0, JSON_COMPACT) : 0;
 	char *text = len ? malloc(len + 2) : NULL;
 
@@ -237,4 +369,18 @@ char *sf_control_outcome(const char *vm, const char *name, const char *note, int
 	text[len] = '\n';
 	text[len + 1] = '\0';
 	return text;
+}
+
+char *sf_control_outcome(const char *vm, const char *name, const char *note, int rc, const struct sf_err *err)
+{
+	auto_json json_t *root = outcome_object(vm, name, note, rc, err);
+
+	return line_of(root);
+}
+
+char *sf_control_run_outcome(int rc, const struct sf_err *err)
+{
+	auto_json json_t *root = rc < 0 ? failure_object(rc, err) : json_pack("{s:b}", "ok", 1);
+
+	return line_of(root);
 }

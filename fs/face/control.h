@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What may be written into control files and xattrs, and what .create answers. Knows nothing of FUSE. */
+/* What may be written into control files and xattrs, and what those answer that do. Knows nothing of FUSE. */
 #ifndef SF_FACE_CONTROL_H
 #define SF_FACE_CONTROL_H
 
 #include "core/engine.h"
+#include "core/runs.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -34,6 +35,22 @@ int sf_control_parse_revert(const char *text, size_t len, struct sf_revert_reque
 int sf_control_parse_create(const char *text, size_t len, struct sf_control_create *ret, bool *ret_given,
 			    struct sf_err *err);
 
+enum sf_run_command { SF_RUN_BEGIN, SF_RUN_END, SF_RUN_FORGET };
+
+struct sf_control_run {
+	enum sf_run_command command;
+	struct sf_run_request request; /* SF_RUN_FORGET: its schedule alone */
+	struct sf_run_result result;   /* of SF_RUN_END */
+};
+
+/*
+ * The JSON object written into .snapfs/run: "schedule", perhaps "due" (seconds since the epoch), begin a run;
+ * "result", perhaps "text", "created", "deleted" and "failed", end it; "forget" stands alone. *ret_given as
+ * above. -EINVAL names the key, -ENAMETOOLONG the name, -E2BIG the text.
+ */
+int sf_control_parse_run(const char *text, size_t len, struct sf_control_run *ret, bool *ret_given,
+			 struct sf_err *err);
+
 /* The value of user.snapfs.hold: empty, "1", "yes" hold; "0", "no" release. */
 int sf_control_parse_hold(const char *value, size_t len, bool *ret, struct sf_err *err);
 
@@ -43,5 +60,8 @@ int sf_control_parse_hold(const char *value, size_t len, bool *ret, struct sf_er
  */
 char *sf_control_outcome(const char *vm, const char *name, const char *note, int rc,
 			 const struct sf_err *err);
+
+/* The same of .snapfs/run. */
+char *sf_control_run_outcome(int rc, const struct sf_err *err);
 
 #endif

@@ -8,6 +8,7 @@
 #include "fs.h"
 
 #include "core/engine.h"
+#include "core/runs.h"
 
 #include "base/cleanup.h"
 #include "base/err.h"
@@ -34,6 +35,7 @@ struct sf_handle {
 	atomic_bool failed; /* a failure has been reported: one line for each open file, not for
 			       each read */
 
+	bool runs;                    /* of .snapfs/run: a run may be its own */
 	struct sf_snapshot *snapshot; /* keeps the text of meta.json */
 	pthread_mutex_t lock;         /* guards what follows, which only a control file changes */
 	char *owned;
@@ -57,6 +59,8 @@ static char *make_report(struct sf_engine *engine, enum sf_report report)
 		return sf_engine_metrics(engine);
 	case SF_REPORT_VERSION:
 		return strdup(SF_VERSION "\n");
+	case SF_REPORT_SCHEDULES:
+		return sf_engine_schedules_json(engine);
 	}
 	return NULL;
 }
@@ -93,6 +97,9 @@ static int open_content(const struct sf_fs *fs, const struct sf_node *node, stru
 		return own_text(handle, sf_engine_vm_json(fs->engine, node->vm.id), err);
 	case SF_NODE_REPORT:
 		return own_text(handle, make_report(fs->engine, node->report), err);
+	case SF_NODE_RUN:
+		handle->runs = true;
+		return 0;
 	case SF_NODE_CREATE:
 	case SF_NODE_REVERT:
 		return 0;
@@ -132,6 +139,8 @@ static void unlist(struct sf_fs *fs, struct sf_handle *handle)
 void sf_data_close(struct sf_fs *fs, struct sf_handle *handle)
 {
 	unlist(fs, handle);
+	if (handle->runs)
+		sf_runs_abandon(sf_engine_runs(fs->engine), handle);
 	if (handle->image)
 		sf_engine_image_close(fs->engine, handle->snapshot_id, handle->image);
 	sf_snapshot_unref(handle->snapshot);

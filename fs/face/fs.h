@@ -17,6 +17,7 @@
 #include <sys/types.h>
 
 struct fuse_entry_param;
+struct fuse_file_info;
 struct fuse_lowlevel_ops;
 struct fuse_req;
 struct fuse_session;
@@ -66,6 +67,11 @@ void sf_ops_refuse(struct fuse_req *req, const struct sf_fs *fs, const char *wha
 /* The same for "VERB PATH" of a node, or of name in it. name may be NULL. */
 void sf_ops_refuse_node(struct fuse_req *req, const struct sf_fs *fs, const char *verb,
 			const struct sf_node *node, const char *name, int rc, const char *why);
+
+/* --- ops_run.c: a write into .snapfs/run --- */
+
+void sf_ops_write_run(struct fuse_req *req, const struct sf_node *node, const char *buf, size_t size,
+		      off_t off, const struct fuse_file_info *fi);
 
 /* --- open files: data.c --- */
 

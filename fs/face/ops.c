@@ -172,9 +172,8 @@ static void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 static void set_attr(fuse_req_t req, const struct sf_node *node, int to_set)
 {
 	const struct sf_fs *fs = fs_of(req);
-	bool writable = node->kind == SF_NODE_REVERT || node->kind == SF_NODE_CREATE;
 
-	if (writable && (to_set & FUSE_SET_ATTR_SIZE))
+	if (sf_node_is_writable(node) && (to_set & FUSE_SET_ATTR_SIZE))
 		reply_attr(req, node);
 	else if (to_set & FUSE_SET_ATTR_SIZE)
 		sf_ops_refuse_node(req, fs, "truncate", node, NULL, -EROFS, "snapshots are read-only");
@@ -225,11 +224,10 @@ static void op_statfs(fuse_req_t req, fuse_ino_t ino)
 
 static int check_access(const struct sf_node *node, int flags)
 {
-	bool writable = node->kind == SF_NODE_REVERT || node->kind == SF_NODE_CREATE;
-
 	if (sf_node_is_dir(node))
 		return -EISDIR;
-	return !writable && ((flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC)) ? -EROFS : 0;
+	return !sf_node_is_writable(node) && ((flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC)) ? -EROFS
+												    : 0;
 }
 
 static void open_node(fuse_req_t req, fuse_ino_t ino, const struct sf_node *node, struct fuse_file_info *fi)

@@ -379,6 +379,8 @@ static void op_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t siz
 		write_revert(req, &node, buf, size, off, fi);
 	else if (node.kind == SF_NODE_CREATE)
 		write_create(req, &node, buf, size, off, fi);
+	else if (node.kind == SF_NODE_RUN)
+		sf_ops_write_run(req, &node, buf, size, off, fi);
 	else
 		fuse_reply_err(req, EROFS);
 	sf_node_fini(&node);

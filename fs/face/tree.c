@@ -13,6 +13,7 @@
 #define INO_ROOT    1
 #define INO_REPORTS 2
 #define INO_REPORT  3 /* and the following ones */
+#define INO_RUN     32
 
 /* The low 8 bits of everything else; 0 is the directory itself. */
 #define SLOT_VM_CREATE 1
@@ -27,10 +28,12 @@ _Static_assert(SLOT_DISK + SF_VM_DISKS_MAX <= SF_ID_SLOTS, "every disk has an in
 static const char *const report_names[] = {
 	[SF_REPORT_JOBS] = "jobs.json",        [SF_REPORT_HEALTH] = "health.json",
 	[SF_REPORT_LAST_ERROR] = "last-error", [SF_REPORT_METRICS] = "metrics",
-	[SF_REPORT_VERSION] = "version",
+	[SF_REPORT_VERSION] = "version",       [SF_REPORT_SCHEDULES] = "schedules.json",
 };
 
 #define NREPORTS (sizeof(report_names) / sizeof(report_names[0]))
+
+_Static_assert(INO_REPORT + NREPORTS <= INO_RUN, "reports have numbers of their own");
 
 void sf_node_fini(struct sf_node *node)
 {
@@ -46,8 +49,12 @@ bool sf_node_is_dir(const struct sf_node *node)
 
 bool sf_node_is_control(const struct sf_node *node)
 {
-	return node->kind == SF_NODE_REPORT || node->kind == SF_NODE_CREATE ||
-	       node->kind == SF_NODE_VM_JSON || node->kind == SF_NODE_REVERT;
+	return sf_node_is_writable(node) || node->kind == SF_NODE_REPORT || node->kind == SF_NODE_VM_JSON;
+}
+
+bool sf_node_is_writable(const struct sf_node *node)
+{
+	return node->kind == SF_NODE_RUN || node->kind == SF_NODE_CREATE || node->kind == SF_NODE_REVERT;
 }
 
 static void image_name(const struct sf_snapshot *snapshot, size_t file, char name[static SF_DISK_FILE])
@@ -71,6 +78,9 @@ static void node_name(const struct sf_node *node, char name[static SF_NAME_MAX +
 		break;
 	case SF_NODE_REPORT:
 		fixed = report_names[node->report];
+		break;
+	case SF_NODE_RUN:
+		fixed = "run";
 		break;
 	case SF_NODE_VM:
 		fixed = node->vm.name;
@@ -103,7 +113,7 @@ void sf_node_path(const struct sf_node *node, char path[static SF_NODE_PATH])
 	char name[SF_NAME_MAX + 1];
 
 	node_name(node, name);
-	if (node->kind == SF_NODE_REPORT)
+	if (node->kind == SF_NODE_REPORT || node->kind == SF_NODE_RUN)
 		(void)snprintf(path, SF_NODE_PATH, ".snapfs/%s", name);
 	else if (node->kind < SF_NODE_CREATE)
 		(void)snprintf(path, SF_NODE_PATH, "%s", name);
@@ -121,6 +131,8 @@ static int low_node(uint64_t ino, struct sf_node *node)
 		node->kind = SF_NODE_ROOT;
 	} else if (ino == INO_REPORTS) {
 		node->kind = SF_NODE_REPORTS;
+	} else if (ino == INO_RUN) {
+		node->kind = SF_NODE_RUN;
 	} else if (ino >= INO_REPORT && ino < INO_REPORT + NREPORTS) {
 		node->kind = SF_NODE_REPORT;
 		node->report = (enum sf_report)(ino - INO_REPORT);
@@ -211,7 +223,10 @@ static int find_report(const char *name, uint64_t *ret)
 			return 0;
 		}
 	}
-	return -ENOENT;
+	if (strcmp(name, "run") != 0)
+		return -ENOENT;
+	*ret = INO_RUN;
+	return 0;
 }
 
 static int find_in_root(const struct sf_tree *tree, const char *name, uint64_t *ret)
@@ -344,12 +359,14 @@ static int list_root(const struct sf_tree *tree, const struct sf_node *dir, stru
 	return 0;
 }
 
-static int list_reports(const struct sf_node *dir, struct list *list)
+static int list_reports(const struct sf_tree *tree, const struct sf_node *dir, struct list *list)
 {
-	int rc = list_begin(list, dir, NREPORTS);
+	int rc = list_begin(list, dir, NREPORTS + 1);
 
 	for (size_t i = 0; i < NREPORTS && rc == 0; i++)
 		list_add(list, INO_REPORT + i, false, report_names[i]);
+	if (rc == 0 && tree->show_control)
+		list_add(list, INO_RUN, false, "run");
 	return rc;
 }
 
@@ -400,7 +417,7 @@ int sf_tree_list(const struct sf_tree *tree, const struct sf_node *dir, struct s
 	if (dir->kind == SF_NODE_ROOT)
 		rc = list_root(tree, dir, &list);
 	else if (dir->kind == SF_NODE_REPORTS)
-		rc = list_reports(dir, &list);
+		rc = list_reports(tree, dir, &list);
 	else if (dir->kind == SF_NODE_VM)
 		rc = list_vm(tree, dir, &list);
 	else if (dir->kind == SF_NODE_SNAPSHOT)

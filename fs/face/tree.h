@@ -4,7 +4,7 @@
  * what it is, and the catalog whether it is still there. Knows nothing of FUSE; takes no lock of
  * its own.
  *
- *   1             /              2             .snapfs        3..7         its files
+ *   1             /              2             .snapfs        3..8, 32     its files
  *   vm id         /VM            vm id | 1     .create        vm id | 2    .vm.json
  *   snapshot id   /VM/NAME       id | 1, 2, 3  meta.json, memory.sav, revert
  *                                id | 16 + n   disk n
@@ -32,6 +32,7 @@ enum sf_node_kind {
 	SF_NODE_ROOT,
 	SF_NODE_REPORTS,  /* .snapfs */
 	SF_NODE_REPORT,   /* a file in it */
+	SF_NODE_RUN,      /* .snapfs/run */
 	SF_NODE_VM,       /* from here on, vm is filled in */
 	SF_NODE_CREATE,   /* .create */
 	SF_NODE_VM_JSON,  /* .vm.json */
@@ -47,7 +48,8 @@ enum sf_report {
 	SF_REPORT_HEALTH,
 	SF_REPORT_LAST_ERROR,
 	SF_REPORT_METRICS,
-	SF_REPORT_VERSION
+	SF_REPORT_VERSION,
+	SF_REPORT_SCHEDULES
 };
 
 /* One place in the tree. Holds a reference to its snapshot: sf_node_fini() when done. */
@@ -65,6 +67,8 @@ void sf_node_fini(struct sf_node *node);
 bool sf_node_is_dir(const struct sf_node *node);
 /* Files whose content is made when they are opened, or that are there to be written to. */
 bool sf_node_is_control(const struct sf_node *node);
+/* Those of them that take commands. */
+bool sf_node_is_writable(const struct sf_node *node);
 
 /* "web/clean/disk.img" and its NUL, for messages; empty for the root. */
 #define SF_NODE_PATH (2 * (SF_NAME_MAX + 1) + SF_DISK_FILE)

@@ -83,7 +83,7 @@ static void stat_mode(const struct sf_tree *tree, const struct sf_node *node, st
 	else if (node->kind == SF_NODE_REVERT)
 		st->st_mode = S_IFREG | 0200;
 	else
-		st->st_mode = S_IFREG | (node->kind == SF_NODE_CREATE ? 0600 : 0400);
+		st->st_mode = S_IFREG | (sf_node_is_writable(node) ? 0600 : 0400);
 	if (tree->gid_given && !sf_node_is_control(node))
 		st->st_gid = tree->gid;
 }

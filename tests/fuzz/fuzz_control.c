@@ -27,6 +27,16 @@ static void check_create(const struct sf_control_create *create)
 		abort();
 }
 
+static void check_run(const struct sf_control_run *run)
+{
+	const struct sf_run_result *result = &run->result;
+
+	if (run->command == SF_RUN_END
+		    ? result->state == SF_RUN_RUNNING || sf_run_text_check(result->text, NULL) < 0
+		    : sf_name_check(run->request.schedule, NULL) < 0)
+		abort();
+}
+
 static void check_refusal(int rc, const struct sf_err *err)
 {
 	char *outcome;
@@ -44,6 +54,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const char *text = (const char *)data;
 	struct sf_control_create create;
+	struct sf_control_run run;
 	struct sf_revert_request revert;
 	struct sf_err err = {0};
 	bool given = false, held;
@@ -52,6 +63,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_refusal(rc, &err);
 	if (rc == 0 && given)
 		check_create(&create);
+	given = false;
+	rc = sf_control_parse_run(text, size, &run, &given, &err);
+	check_refusal(rc, &err);
+	if (rc == 0 && given)
+		check_run(&run);
 	check_refusal(sf_control_parse_revert(text, size, &revert, &given, &err), &err);
 	check_refusal(sf_control_parse_hold(text, size, &held, &err), &err);
 	return 0;

@@ -216,6 +216,106 @@ static void a_long_description_is_refused(void **state)
 	create_refused(text, -EINVAL, "\"description\" is longer than 4000 bytes");
 }
 
+/* --- .snapfs/run --- */
+
+static struct sf_control_run commanded(const char *text)
+{
+	struct sf_control_run run;
+	struct sf_err err = {0};
+	bool given = false;
+
+	if (sf_control_parse_run(text, strlen(text), &run, &given, &err) < 0)
+		fail_msg("%s: %s", text, err.text);
+	assert_true(given);
+	return run;
+}
+
+static void run_refused(const char *text, int rc, const char *why)
+{
+	struct sf_control_run run;
+	struct sf_err err = {0};
+	bool given = false;
+
+	assert_int_equal(sf_control_parse_run(text, strlen(text), &run, &given, &err), rc);
+	says(&err, why);
+	assert_false(given);
+}
+
+static void a_run_is_begun_ended_and_forgotten(void **state)
+{
+	struct sf_control_run run = commanded(" {\"schedule\": \"größe 1\"}\n");
+
+	(void)state;
+	assert_int_equal(run.command, SF_RUN_BEGIN);
+	assert_string_equal(run.request.schedule, "größe 1");
+	assert_int_equal(run.request.due_ns, 0);
+	run = commanded("{\"due\": 1700000000, \"schedule\": \"n\"}");
+	assert_true(run.request.due_ns == 1700000000ULL * 1000000000);
+	run = commanded("{\"result\": \"partly\", \"text\": \"web: full\", \"created\": 1, \"deleted\": 2, "
+			"\"failed\": 3}");
+	assert_int_equal(run.command, SF_RUN_END);
+	assert_int_equal(run.result.state, SF_RUN_PARTLY);
+	assert_string_equal(run.result.text, "web: full");
+	assert_int_equal(run.result.created, 1);
+	assert_int_equal(run.result.deleted, 2);
+	assert_int_equal(run.result.failed, 3);
+	assert_int_equal(commanded("{\"result\": \"ok\"}").result.state, SF_RUN_OK);
+	assert_int_equal(commanded("{\"result\": \"failed\"}").result.state, SF_RUN_FAILED);
+	run = commanded("{\"forget\": \"n\"}");
+	assert_int_equal(run.command, SF_RUN_FORGET);
+	assert_string_equal(run.request.schedule, "n");
+}
+
+static void blanks_are_no_run(void **state)
+{
+	struct sf_control_run run;
+	bool given = true;
+
+	(void)state;
+	assert_int_equal(sf_control_parse_run(" \n", 2, &run, &given, NULL), 0);
+	assert_false(given);
+}
+
+static void runs_are_refused_by_key(void **state)
+{
+	(void)state;
+	run_refused("{}", -EINVAL, "there is none of \"schedule\", \"result\", \"forget\"");
+	run_refused("[]", -EINVAL, ".snapfs/run is not a JSON object");
+	run_refused("{\"schedule\": \"n\"", -EINVAL, ".snapfs/run is not valid JSON");
+	run_refused("{\"schedule\": \"n\"} x", -EINVAL, ".snapfs/run is not valid JSON");
+	run_refused("{\"schedule\": 7}", -EINVAL, "\"schedule\" is not a string");
+	run_refused("{\"schedule\": \"\"}", -EINVAL, "\"schedule\": the name is empty");
+	run_refused("{\"schedule\": \"../x\"}", -EINVAL, "\"schedule\": the name starts with '.'");
+	run_refused("{\"schedule\": \"n\", \"dew\": 1}", -EINVAL, "'dew' is not one of schedule, due");
+	run_refused("{\"schedule\": \"n\", \"result\": \"ok\"}", -EINVAL, "'result' is not one of");
+	run_refused("{\"schedule\": \"n\", \"due\": \"now\"}", -EINVAL, "\"due\"");
+	run_refused("{\"schedule\": \"n\", \"due\": 1.5}", -EINVAL, "\"due\"");
+	run_refused("{\"schedule\": \"n\", \"due\": 0}", -EINVAL, "\"due\" is not an instant");
+	run_refused("{\"schedule\": \"n\", \"due\": 13569465600}", -EINVAL, "before the year 2400");
+	assert_true(commanded("{\"schedule\": \"n\", \"due\": 13569465599}").request.due_ns > 0);
+	run_refused("{\"result\": \"running\"}", -EINVAL, "\"result\" is not one of ok, partly, failed");
+	run_refused("{\"result\": 1}", -EINVAL, "\"result\" is not one of");
+	run_refused("{\"result\": \"ok\", \"text\": 7}", -EINVAL, "\"text\": it is not a string");
+	run_refused("{\"result\": \"ok\", \"text\": \"a\\nb\"}", -EINVAL,
+		    "\"text\": the text is not one line");
+	run_refused("{\"result\": \"ok\", \"created\": -1}", -EINVAL, "\"created\"");
+	run_refused("{\"result\": \"ok\", \"deleted\": \"1\"}", -EINVAL, "\"deleted\"");
+	run_refused("{\"result\": \"ok\", \"failed\": null}", -EINVAL, "\"failed\"");
+	run_refused("{\"result\": \"ok\", \"why\": 1}", -EINVAL, "'why' is not one of result, text,");
+	run_refused("{\"forget\": \"n\", \"due\": 1}", -EINVAL, "'due' is not forget, which stands alone");
+	run_refused("{\"forget\": []}", -EINVAL, "\"forget\" is not a string");
+}
+
+static void a_long_text_is_refused(void **state)
+{
+	char text[SF_RUN_TEXT_MAX + 100] = "{\"result\": \"ok\", \"text\": \"";
+
+	(void)state;
+	memset(text + strlen(text), 't', SF_RUN_TEXT_MAX + 1);
+	(void)strcat(text, "\"}");
+	run_refused(text, -E2BIG, "\"text\": the text is longer than 1000 bytes");
+}
+
 /* --- hold --- */
 
 static void hold_takes_yes_and_no(void **state)
@@ -261,6 +361,7 @@ static void an_outcome_is_one_line_of_json(void **state)
 	struct sf_err err = {.code = -ENOSPC, .text = "pool \"p\" is full\n\xff"};
 	char *good = sf_control_outcome("web", "größe", "", 0, NULL);
 	char *bad = sf_control_outcome("web", "", "not of interest now", -ENOSPC, &err);
+	char *done = sf_control_run_outcome(0, NULL), *undone = sf_control_run_outcome(-ENOSPC, &err);
 	char *noted = sf_control_outcome("web", "a", "half a store\xc3", 0, NULL);
 
 	(void)state;
@@ -272,6 +373,11 @@ static void an_outcome_is_one_line_of_json(void **state)
 	free(good);
 	free(bad);
 	free(noted);
+	assert_string_equal(done, "{\"ok\":true}\n");
+	assert_string_equal(undone,
+			    "{\"ok\":false,\"errno\":\"ENOSPC\",\"error\":\"pool \\\"p\\\" is full\\n?\"}\n");
+	free(done);
+	free(undone);
 }
 
 int main(void)
@@ -289,6 +395,10 @@ int main(void)
 		cmocka_unit_test(what_is_not_one_object_is_refused),
 		cmocka_unit_test(names_follow_the_rules),
 		cmocka_unit_test(a_long_description_is_refused),
+		cmocka_unit_test(a_run_is_begun_ended_and_forgotten),
+		cmocka_unit_test(blanks_are_no_run),
+		cmocka_unit_test(runs_are_refused_by_key),
+		cmocka_unit_test(a_long_text_is_refused),
 		cmocka_unit_test(hold_takes_yes_and_no),
 		cmocka_unit_test(hold_refuses_the_rest),
 		cmocka_unit_test(an_outcome_is_one_line_of_json),

@@ -130,6 +130,8 @@ static const char *const all_paths[] = {
 	".snapfs/last-error",
 	".snapfs/metrics",
 	".snapfs/version",
+	".snapfs/schedules.json",
+	".snapfs/run",
 	"web",
 	"web/.create",
 	"web/.vm.json",
@@ -182,7 +184,7 @@ static void numbers_that_mean_nothing_are_refused(void **state)
 {
 	const struct fixture *f = *state;
 	uint64_t id = sf_snapshot_id(&f->uuid);
-	const uint64_t inos[] = {0,      8,       255,     256,     f->vm_id | 3, f->vm_id | 16,
+	const uint64_t inos[] = {0,      9,       31,      33,      255, 256, f->vm_id | 3, f->vm_id | 16,
 				 id | 4, id | 15, id | 18, id | 255};
 	struct sf_node node;
 
@@ -276,6 +278,8 @@ static void all_is_roots_by_default(void **state)
 	assert_int_equal(stat_of(f, "web/clean/meta.json").st_mode, S_IFREG | 0400);
 	assert_int_equal(stat_of(f, "web/clean/revert").st_mode, S_IFREG | 0200);
 	assert_int_equal(stat_of(f, "web/.create").st_mode, S_IFREG | 0600);
+	assert_int_equal(stat_of(f, ".snapfs/run").st_mode, S_IFREG | 0600);
+	assert_int_equal(stat_of(f, ".snapfs/schedules.json").st_mode, S_IFREG | 0400);
 	assert_int_equal(stat_of(f, "web/.vm.json").st_mode, S_IFREG | 0400);
 	assert_int_equal(stat_of(f, ".snapfs/metrics").st_mode, S_IFREG | 0400);
 	assert_int_equal(stat_of(f, "web/clean/disk.img").st_gid, 0);
@@ -296,6 +300,8 @@ static void a_group_may_read_but_not_command(void **state)
 	assert_int_equal(stat_of(f, "web/clean/revert").st_gid, 0);
 	assert_int_equal(stat_of(f, "web/.create").st_mode, S_IFREG | 0600);
 	assert_int_equal(stat_of(f, "web/.create").st_gid, 0);
+	assert_int_equal(stat_of(f, ".snapfs/run").st_mode, S_IFREG | 0600);
+	assert_int_equal(stat_of(f, ".snapfs/run").st_gid, 0);
 }
 
 /* Names in order, each followed by a blank. */
@@ -329,7 +335,7 @@ static void listings_show_data_only(void **state)
 	lists(f, "web", ". .. clean ");
 	lists(f, "db", ". .. ");
 	lists(f, "web/clean", ". .. disk.img disk-vdb.img memory.sav meta.json ");
-	lists(f, ".snapfs", ". .. jobs.json health.json last-error metrics version ");
+	lists(f, ".snapfs", ". .. jobs.json health.json last-error metrics version schedules.json ");
 }
 
 static void show_control_lists_the_rest(void **state)
@@ -338,6 +344,7 @@ static void show_control_lists_the_rest(void **state)
 
 	f->tree.show_control = true;
 	lists(f, "", ". .. db web .snapfs ");
+	lists(f, ".snapfs", ". .. jobs.json health.json last-error metrics version schedules.json run ");
 	lists(f, "web", ". .. clean .create .vm.json ");
 	lists(f, "web/clean", ". .. disk.img disk-vdb.img memory.sav meta.json revert ");
 }
