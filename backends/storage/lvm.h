@@ -30,7 +30,7 @@ struct sf_lvm_config;
 /* What our tags on an LV say; see lvm_tags.c. */
 struct sf_lvm_tags {
 	struct sf_id state_id;
-	struct sf_object object;  /* token, labels and vdev; origin stays empty */
+	struct sf_object object;  /* token, labels and vdev; origin stays NULL */
 	char origin[SF_LVM_NAME]; /* the LV's name that it is a snapshot of */
 	bool data_known;
 	uint64_t data_bytes; /* mapped when it was taken; thin only */

@@ -233,7 +233,7 @@ int sf_lvm_list(struct sf_storage *storage, const char *origin, sf_object_fn *fn
 		if (!sf_lvm_is_ours(lvm, &report->lvs[i]) || strcmp(report->lvs[i].tags.origin, lv) != 0 ||
 		    pick(lvm, report, &object, lv) != &report->lvs[i])
 			continue;
-		(void)snprintf(object.origin, sizeof(object.origin), "%s", origin);
+		object.origin = origin;
 		(void)snprintf(where, sizeof(where), "/dev/%s/%s", vg, report->lvs[i].name);
 		rc = fn(arg, &object, where, err);
 	}

@@ -389,9 +389,8 @@ static int mem_list(struct sf_storage *base, const char *origin, sf_object_fn *f
 	int rc = collect(to_storage(base), origin, true, &list, &n, err);
 
 	for (size_t i = 0; i < n && rc == 0; i++) {
-		struct sf_object object = {.token = list[i].token};
+		struct sf_object object = {.token = list[i].token, .origin = origin};
 
-		(void)snprintf(object.origin, sizeof(object.origin), "%s", origin);
 		get_labels(&list[i].labels, &object);
 		fill_where(origin, &list[i].token, where);
 		rc = fn(arg, &object, where, err);

@@ -187,8 +187,9 @@ static int fill_record(struct taking *t, struct sf_err *err)
 	for (size_t i = 0; i < record->ndisks; i++) {
 		struct sf_object *object = &record->disks[i].object;
 
+		if (sf_record_set_origin(&record->disks[i], t->volumes.list[i]->origin) < 0)
+			return sf_fail(err, -ENOMEM, "out of memory");
 		object->token = sf_id_new();
-		(void)snprintf(object->origin, sizeof(object->origin), "%s", t->volumes.list[i]->origin);
 		(void)snprintf(object->vdev, sizeof(object->vdev), "%s", t->disks[i]->vdev);
 		(void)snprintf(record->disks[i].storage, sizeof(record->disks[i].storage), "%s",
 			       t->volumes.list[i]->storage->ops->name);

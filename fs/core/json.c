@@ -46,16 +46,41 @@ char *sf_json_text(const json_t *root, size_t *ret_len)
 	return text;
 }
 
-int sf_json_string(const json_t *object, const char *key, char *buf, size_t size, struct sf_err *err)
+static int find_string(const json_t *object, const char *key, size_t size, const char **ret,
+		       struct sf_err *err)
 {
-	const json_t *value = json_object_get(object, key);
-	const char *text = json_string_value(value);
+	const char *text = json_string_value(json_object_get(object, key));
 
 	if (!text)
 		return sf_fail(err, -EINVAL, "\"%s\" is missing or not a string", key);
 	if (strlen(text) >= size)
 		return sf_fail(err, -EINVAL, "\"%s\" is longer than %zu bytes", key, size - 1);
-	memcpy(buf, text, strlen(text) + 1);
+	*ret = text;
+	return 0;
+}
+
+int sf_json_string(const json_t *object, const char *key, char *buf, size_t size, struct sf_err *err)
+{
+	const char *text;
+	int rc = find_string(object, key, size, &text, err);
+
+	if (rc == 0)
+		memcpy(buf, text, strlen(text) + 1);
+	return rc;
+}
+
+int sf_json_strdup(const json_t *object, const char *key, size_t size, char **ret, struct sf_err *err)
+{
+	const char *text;
+	int rc = find_string(object, key, size, &text, err);
+	char *copy;
+
+	if (rc < 0)
+		return rc;
+	copy = strdup(text);
+	if (!copy)
+		return sf_fail(err, -ENOMEM, "out of memory");
+	*ret = copy;
 	return 0;
 }
 

@@ -30,6 +30,8 @@ char *sf_json_text(const json_t *root, size_t *ret_len);
 
 /* Each: 0, or -EINVAL when the member is missing, of another type, or out of bounds. */
 int sf_json_string(const json_t *object, const char *key, char *buf, size_t size, struct sf_err *err);
+/* As sf_json_string() into a buffer of that size, but *ret is allocated; also -ENOMEM. */
+int sf_json_strdup(const json_t *object, const char *key, size_t size, char **ret, struct sf_err *err);
 int sf_json_u64(const json_t *object, const char *key, uint64_t *ret, struct sf_err *err);
 int sf_json_bool(const json_t *object, const char *key, bool *ret, struct sf_err *err);
 int sf_json_id(const json_t *object, const char *key, struct sf_id *ret, struct sf_err *err);

@@ -105,7 +105,7 @@ static void take_labels(struct sf_orphan *orphan, const struct sf_object *object
 static int keep_orphan(struct search *search, const struct sf_object *object, const char *where)
 {
 	size_t room = search->room ? 2 * search->room : 64;
-	auto_free char *origin = strdup(*object->origin ? object->origin : search->origin);
+	auto_free char *origin = strdup(object->origin ? object->origin : search->origin);
 	auto_free char *place = strdup(where);
 	struct sf_orphan *orphan;
 

@@ -27,22 +27,56 @@ const char *sf_record_state_name(enum sf_record_state state)
 
 void sf_record_fini(struct sf_record *record)
 {
+	for (size_t i = 0; i < record->ndisks; i++)
+		free(record->disks[i].origin);
 	free(record->disks);
 	record->disks = NULL;
 	record->ndisks = 0;
 }
 
+/* Whatever *at had is freed; NULL stays NULL. */
+static int set_text(char **at, const char *text)
+{
+	char *copy = text ? strdup(text) : NULL;
+
+	if (text && !copy)
+		return -ENOMEM;
+	free(*at);
+	*at = copy;
+	return 0;
+}
+
+int sf_record_set_origin(struct sf_record_disk *disk, const char *origin)
+{
+	int rc = set_text(&disk->origin, origin);
+
+	if (rc == 0)
+		disk->object.origin = disk->origin;
+	return rc;
+}
+
+static int copy_disk(const struct sf_record_disk *disk, struct sf_record_disk *ret)
+{
+	*ret = *disk;
+	ret->origin = NULL;
+	return sf_record_set_origin(ret, disk->object.origin);
+}
+
 int sf_record_copy(const struct sf_record *record, struct sf_record *ret)
 {
-	struct sf_record_disk *disks = calloc(record->ndisks ? record->ndisks : 1, sizeof(*disks));
+	struct sf_record copy = *record;
+	int rc = 0;
 
-	if (!disks)
+	copy.disks = calloc(record->ndisks ? record->ndisks : 1, sizeof(*copy.disks));
+	if (!copy.disks)
 		return -ENOMEM;
-	if (record->ndisks)
-		memcpy(disks, record->disks, record->ndisks * sizeof(*disks));
-	*ret = *record;
-	ret->disks = disks;
-	return 0;
+	for (copy.ndisks = 0; rc == 0 && copy.ndisks < record->ndisks; copy.ndisks++)
+		rc = copy_disk(&record->disks[copy.ndisks], &copy.disks[copy.ndisks]);
+	if (rc < 0)
+		sf_record_fini(&copy);
+	else
+		*ret = copy;
+	return rc;
 }
 
 void sf_record_label(struct sf_record *record)
@@ -167,12 +201,12 @@ static int parse_disk(const json_t *item, struct sf_record_disk *disk, struct sf
 	    (rc = sf_vdev_check(disk->object.vdev, err)) < 0 ||
 	    (rc = sf_json_string(item, "storage", disk->storage, sizeof(disk->storage), err)) < 0 ||
 	    (rc = sf_json_string(item, "method", disk->method, sizeof(disk->method), err)) < 0 ||
-	    (rc = sf_json_string(item, "origin", disk->object.origin, sizeof(disk->object.origin), err)) <
-		    0 ||
+	    (rc = sf_json_strdup(item, "origin", SF_ORIGIN_MAX, &disk->origin, err)) < 0 ||
 	    (rc = sf_json_id(item, "token", &disk->object.token, err)) < 0 ||
 	    (rc = sf_json_u64(item, "size_bytes", &disk->stat.size_bytes, err)) < 0 ||
 	    (rc = sf_json_u64(item, "allocated_bytes", &disk->stat.allocated_bytes, err)) < 0)
 		return rc;
+	disk->object.origin = disk->origin;
 	disk->stat.method = NULL;
 	return 0;
 }

@@ -35,6 +35,7 @@ enum sf_consistency {
 
 struct sf_record_disk {
 	struct sf_object object; /* vdev, origin, token; vm and snapshot are filled from the record */
+	char *origin;            /* the record's own text, which object.origin points to */
 	char storage[16];        /* the backend's name */
 	struct sf_object_stat stat;
 	char method[16];
@@ -72,6 +73,9 @@ struct sf_record {
 void sf_record_fini(struct sf_record *record);
 /* Deep copy into *ret (uninitialised before); -ENOMEM. */
 int sf_record_copy(const struct sf_record *record, struct sf_record *ret);
+
+/* Gives the disk a copy of its origin's name; -ENOMEM, and it has the one it had. */
+int sf_record_set_origin(struct sf_record_disk *disk, const char *origin);
 
 /* Gives the disks' objects the labels that follow from the record. */
 void sf_record_label(struct sf_record *record);

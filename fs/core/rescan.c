@@ -119,9 +119,10 @@ static int fill_disk(const struct sf_orphan *orphan, struct sf_record_disk *disk
 	struct sf_object *object = &disk->object;
 	int rc;
 
+	if (sf_record_set_origin(disk, orphan->origin) < 0)
+		return sf_fail(err, -ENOMEM, "out of memory");
 	object->token = orphan->token;
 	memcpy(object->vdev, orphan->vdev, sizeof(object->vdev));
-	(void)snprintf(object->origin, sizeof(object->origin), "%s", orphan->origin);
 	(void)snprintf(disk->storage, sizeof(disk->storage), "%s", orphan->storage->ops->name);
 	rc = sf_object_stat(orphan->storage, object, &disk->stat, err);
 	if (rc < 0)
@@ -130,9 +131,8 @@ static int fill_disk(const struct sf_orphan *orphan, struct sf_record_disk *disk
 	return 0;
 }
 
-/* disks has room for n. */
-static int fill_record(const struct sf_orphan *group, size_t n, struct sf_record_disk *disks,
-		       struct sf_record *record, struct sf_err *err)
+/* Also when it fails, *record is to be freed. */
+static int fill_record(const struct sf_orphan *group, size_t n, struct sf_record *record, struct sf_err *err)
 {
 	*record = (struct sf_record){
 		.uuid = group->uuid,
@@ -143,14 +143,16 @@ static int fill_record(const struct sf_orphan *group, size_t n, struct sf_record
 		.power = SF_POWER_UNKNOWN,
 		.rebuilt = true,
 		.description = "rebuilt from the labels of its volumes",
-		.disks = disks,
-		.ndisks = n,
+		.disks = calloc(n, sizeof(*record->disks)),
 	};
+	if (!record->disks)
+		return sf_fail(err, -ENOMEM, "out of memory");
+	record->ndisks = n;
 	memcpy(record->name, group->snapshot, sizeof(record->name));
 	memcpy(record->vm_name, group->vm, sizeof(record->vm_name));
 	memcpy(record->vm_uuid, group->vm_uuid, sizeof(record->vm_uuid));
 	for (size_t i = 0; i < n; i++) {
-		int rc = fill_disk(&group[i], &disks[i], err);
+		int rc = fill_disk(&group[i], &record->disks[i], err);
 
 		if (rc < 0)
 			return rc;
@@ -230,26 +232,34 @@ static int write_and_show(struct sf_vm_op *op, struct sf_record *record, struct 
 	return rc;
 }
 
-int sf_rebuild(struct sf_engine *engine, const struct sf_orphan *group, size_t n, struct sf_err *err)
+static int rebuild(struct sf_engine *engine, struct sf_record *record, struct sf_err *err)
 {
-	auto_free struct sf_record_disk *disks = calloc(n, sizeof(*disks));
-	auto_free struct sf_record *record = malloc(sizeof(*record));
 	struct sf_engine_vm *vm;
 	struct sf_vm_op op;
 	int rc;
 
-	if (!disks || !record)
+	if (sf_engine_vm_of(engine, record->vm_uuid, record->vm_name, &vm) < 0)
 		return sf_fail(err, -ENOMEM, "out of memory");
-	rc = fill_record(group, n, disks, record, err);
-	if (rc == 0)
-		rc = check_readable(record, err);
-	if (rc == 0 && sf_engine_vm_of(engine, record->vm_uuid, record->vm_name, &vm) < 0)
-		rc = sf_fail(err, -ENOMEM, "out of memory");
-	if (rc == 0)
-		rc = sf_op_enter(engine, vm, &op, err);
+	rc = sf_op_enter(engine, vm, &op, err);
 	if (rc < 0)
 		return rc;
 	rc = write_and_show(&op, record, err);
 	sf_op_leave(&op);
+	return rc;
+}
+
+int sf_rebuild(struct sf_engine *engine, const struct sf_orphan *group, size_t n, struct sf_err *err)
+{
+	auto_free struct sf_record *record = malloc(sizeof(*record));
+	int rc;
+
+	if (!record)
+		return sf_fail(err, -ENOMEM, "out of memory");
+	rc = fill_record(group, n, record, err);
+	if (rc == 0)
+		rc = check_readable(record, err);
+	if (rc == 0)
+		rc = rebuild(engine, record, err);
+	sf_record_fini(record);
 	return rc;
 }

@@ -8,6 +8,7 @@
 #include "base/durable.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -71,7 +72,7 @@ static int take_recorded_disks(struct sf_reverting *r, struct sf_err *err)
 		return sf_fail(err, -ENOMEM, "out of memory");
 	for (size_t i = 0; i < record->ndisks; i++) {
 		memcpy(disks[i].vdev, record->disks[i].object.vdev, sizeof(disks[i].vdev));
-		memcpy(disks[i].spec, record->disks[i].object.origin, sizeof(disks[i].spec));
+		(void)snprintf(disks[i].spec, sizeof(disks[i].spec), "%s", record->disks[i].object.origin);
 	}
 	free(r->op->desc.disks);
 	r->op->desc.disks = disks;

@@ -256,7 +256,7 @@ static int check_object(const struct sf_object *object, struct sf_err *err)
 
 	if (sf_id_equal(&object->token, &none))
 		return sf_fail(err, -EINVAL, "the snapshot of a volume has no token");
-	if (!sf_text_ok(object->origin, sizeof(object->origin)))
+	if (!object->origin || !sf_text_ok(object->origin, SF_ORIGIN_MAX))
 		return sf_fail(err, -EINVAL, "the snapshot of a volume has no origin");
 	return 0;
 }

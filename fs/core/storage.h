@@ -47,7 +47,11 @@ struct sf_disk {
 /* The snapshot of one volume: all that is needed to find it again after the process died. */
 struct sf_object {
 	struct sf_id token;
-	char origin[SF_ORIGIN_MAX]; /* the volume's canonical name: struct sf_volume.origin */
+	/*
+	 * The volume's canonical name: struct sf_volume.origin. Text of whoever made the object, and good for as
+	 * long as that says; NULL where a list does not tell it.
+	 */
+	const char *origin;
 	char vdev[SF_VDEV_MAX + 1];
 
 	/* Labels: what a storage that can writes down beside the object, so that lost records can be rebuilt. */

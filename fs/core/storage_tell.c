@@ -27,8 +27,9 @@ static int check_listed(void *arg, const struct sf_object *object, const char *w
 
 	if (!object || sf_id_equal(&object->token, &none) || !where || !*where)
 		return sf_call_broken(listing->call, "named an object without token or place");
-	if (!ends(object->origin, sizeof(object->origin)) || !ends(object->vdev, sizeof(object->vdev)) ||
-	    !ends(object->vm, sizeof(object->vm)) || !ends(object->vm_uuid, sizeof(object->vm_uuid)) ||
+	if ((object->origin && !ends(object->origin, SF_ORIGIN_MAX)) ||
+	    !ends(object->vdev, sizeof(object->vdev)) || !ends(object->vm, sizeof(object->vm)) ||
+	    !ends(object->vm_uuid, sizeof(object->vm_uuid)) ||
 	    !ends(object->snapshot, sizeof(object->snapshot)))
 		return sf_call_broken(listing->call, "named an object with labels that have no end");
 	if (listing->rc == 0)

@@ -72,9 +72,12 @@ static void keep_disk(struct sim_ground *ground, size_t index)
 	struct sf_object_stat st;
 	struct sf_err err;
 
-	*object = (struct sf_object){.token = sf_id_new(), .vm = CONTRACT_VM, .snapshot = "kept"};
+	memcpy(ground->origins[index], volume->origin, sizeof(ground->origins[index]));
+	*object = (struct sf_object){.token = sf_id_new(),
+				     .origin = ground->origins[index],
+				     .vm = CONTRACT_VM,
+				     .snapshot = "kept"};
 	memcpy(object->vdev, ground->disks[index].vdev, sizeof(object->vdev));
-	memcpy(object->origin, volume->origin, sizeof(object->origin));
 	contract_ok(sf_object_create(volume, object, NULL, &st, &err), &err);
 	sf_volume_close(volume);
 }

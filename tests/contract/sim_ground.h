@@ -19,6 +19,7 @@ struct sim_ground {
 	struct sf_storages storages;
 	struct sf_backend_env env;
 	struct sf_object kept[SIM_DISKS];
+	char origins[SIM_DISKS][SF_ORIGIN_MAX]; /* theirs */
 	struct sf_hypervisor *sim;
 	void *more; /* the driver's own */
 };

@@ -20,10 +20,12 @@
 
 static void open_volumes(struct bench *bench)
 {
-	for (size_t i = 0; i < CONTRACT_DISKS; i++)
+	for (size_t i = 0; i < CONTRACT_DISKS; i++) {
 		contract_ok(sf_volume_open(&bench->ours, CONTRACT_VM, &bench->disks[i], &bench->volumes[i],
 					   &bench->err),
 			    &bench->err);
+		memcpy(bench->origins[i], bench->volumes[i]->origin, sizeof(bench->origins[i]));
+	}
 }
 
 static void open_all(struct bench *bench)
@@ -126,11 +128,11 @@ struct sf_object bench_object(struct bench *bench, size_t disk)
 				   .uuid = sf_id_new(),
 				   .index = (unsigned)disk,
 				   .ndisks = CONTRACT_DISKS,
+				   .origin = bench->origins[disk],
 				   .taken_ns = sf_clock_real_ns(),
 				   .vm = CONTRACT_VM,
 				   .snapshot = "of the contract"};
 
-	memcpy(object.origin, bench->volumes[disk]->origin, sizeof(object.origin));
 	memcpy(object.vdev, bench->disks[disk].vdev, sizeof(object.vdev));
 	return object;
 }

@@ -25,6 +25,8 @@ struct bench {
 	struct sf_storages ours;
 	struct sf_storages foreign; /* the same ground, another state directory */
 	struct sf_volume *volumes[CONTRACT_DISKS];
+	char origins[CONTRACT_DISKS]
+		    [SF_ORIGIN_MAX]; /* theirs, which objects have for longer than a volume is open */
 	char *models[CONTRACT_DISKS];
 	uint64_t size;
 	struct snap snaps[BENCH_SNAPS];

@@ -112,10 +112,11 @@ static inline struct sf_volume *open_volume(struct fixture *f, const char *path)
 
 static inline struct sf_object object_of(const struct sf_volume *volume)
 {
-	struct sf_object object = {.token = sf_id_new(), .vdev = "vda", .vm = "web", .snapshot = "clean"};
-
-	memcpy(object.origin, volume->origin, sizeof(object.origin));
-	return object;
+	return (struct sf_object){.token = sf_id_new(),
+				  .origin = volume->origin,
+				  .vdev = "vda",
+				  .vm = "web",
+				  .snapshot = "clean"};
 }
 
 static inline struct sf_object taken(struct fixture *f)

@@ -161,10 +161,11 @@ static void a_delayed_call_is_made_later(void **state)
 
 static struct sf_object new_object(const struct fixture *f)
 {
-	struct sf_object object = {.token = sf_id_new(), .vdev = "vda", .vm = "vm", .snapshot = "s"};
-
-	memcpy(object.origin, f->volume->origin, sizeof(object.origin));
-	return object;
+	return (struct sf_object){.token = sf_id_new(),
+				  .origin = f->volume->origin,
+				  .vdev = "vda",
+				  .vm = "vm",
+				  .snapshot = "s"};
 }
 
 /* What is left when a child creates a snapshot under the plan and dies of it. */

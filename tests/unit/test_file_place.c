@@ -99,9 +99,10 @@ static void a_directory_that_is_gone_holds_nothing(void **state)
 	struct sf_image *image = NULL;
 	struct sf_object_stat st;
 	struct sf_err err = {0};
+	char path[2048];
 
 	assert_non_null(listed);
-	snprintf(object.origin, sizeof(object.origin), "%s/gone/web.img", f->dir);
+	object.origin = in(path, f->dir, "gone/web.img");
 	failed(sf_object_stat(f->storage, &object, &st, &err), -ENOENT, &err, "gone/web.img");
 	failed(sf_object_image(f->storage, &object, &image, &err), -ENOENT, &err, "gone/web.img");
 	failed(sf_object_settle(f->storage, &object, &err), -ENOENT, &err, "gone/web.img");

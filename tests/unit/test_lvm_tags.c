@@ -103,7 +103,6 @@ static void check_same(const struct sf_lvm_tags *a, const struct sf_lvm_tags *b)
 	assert_true(sf_id_equal(&a->object.token, &b->object.token));
 	assert_true(sf_id_equal(&a->object.uuid, &b->object.uuid));
 	assert_string_equal(a->origin, b->origin);
-	assert_string_equal(a->object.origin, b->object.origin);
 	assert_string_equal(a->object.vdev, b->object.vdev);
 	assert_string_equal(a->object.vm, b->object.vm);
 	assert_string_equal(a->object.vm_uuid, b->object.vm_uuid);

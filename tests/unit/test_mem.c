@@ -97,10 +97,8 @@ static int teardown(void **state)
 
 static struct sf_object object_of(const struct sf_volume *volume)
 {
-	struct sf_object object = {.token = sf_id_new(), .vdev = "vda", .vm = "vm", .snapshot = "s"};
-
-	memcpy(object.origin, volume->origin, sizeof(object.origin));
-	return object;
+	return (struct sf_object){
+		.token = sf_id_new(), .origin = volume->origin, .vdev = "vda", .vm = "vm", .snapshot = "s"};
 }
 
 static struct sf_object take(struct fixture *f)

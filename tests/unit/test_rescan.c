@@ -227,9 +227,9 @@ static void plant(struct fixture *f, const struct sf_disk disk, const struct sf_
 	struct sf_object_stat stat;
 	struct sf_volume *volume;
 
-	object.token = sf_id_new();
-	(void)snprintf(object.origin, sizeof(object.origin), "mem:web/%s", disk.vdev);
 	assert_int_equal(sf_volume_open(&f->storages, "web", &disk, &volume, NULL), 0);
+	object.token = sf_id_new();
+	object.origin = volume->origin;
 	assert_int_equal(f->storages.list[0]->ops->create(volume, &object, NULL, &stat, NULL), 0);
 	sf_volume_close(volume);
 }

@@ -217,7 +217,9 @@ static void an_object_needs_token_and_origin(void **state)
 	struct sf_image *image = NULL;
 	struct sf_storage *storage = &f->liar->base;
 
-	f->object.origin[0] = '\0';
+	f->object.origin = NULL;
+	fails(f, sf_object_stat(storage, &f->object, &st, &f->err), -EINVAL, "has no origin");
+	f->object.origin = "";
 	fails(f, sf_object_stat(storage, &f->object, &st, &f->err), -EINVAL, "has no origin");
 	memset(&f->object.token, 0, sizeof(f->object.token));
 	fails(f, sf_object_stat(storage, &f->object, &st, &f->err), -EINVAL, "has no token");
@@ -234,7 +236,7 @@ static void a_volume_takes_only_its_own_objects(void **state)
 	struct fixture *f = *state;
 	struct sf_object_stat st;
 
-	memcpy(f->object.origin, "lie:other", 10);
+	f->object.origin = "lie:other";
 	fails(f, sf_volume_revert(f->volume, &f->object, NULL, &f->err), -EINVAL,
 	      "a snapshot of lie:other is no snapshot of lie:origin");
 	fails(f, sf_object_create(f->volume, &f->object, NULL, &st, &f->err), -EINVAL, "is no snapshot of");

@@ -27,6 +27,7 @@ struct fixture {
 
 static void fill_disk(struct sf_record_disk *disk, const char *vdev, uint64_t size, uint64_t allocated)
 {
+	assert_int_equal(sf_record_set_origin(disk, "mem:1M"), 0);
 	disk->object.token = sf_id_new();
 	(void)snprintf(disk->object.vdev, sizeof(disk->object.vdev), "%s", vdev);
 	(void)snprintf(disk->storage, sizeof(disk->storage), "mem");
