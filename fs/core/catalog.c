@@ -73,8 +73,7 @@ struct sf_snapshot *sf_snapshot_new(struct sf_record *record, uint64_t vm_id, bo
 	snapshot->vm_id = vm_id;
 	snapshot->broken = broken;
 	snapshot->record = *record;
-	record->disks = NULL;
-	record->ndisks = 0;
+	*record = (struct sf_record){.ndisks = 0};
 	return snapshot;
 }
 

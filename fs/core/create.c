@@ -61,6 +61,8 @@ static int choose_memory(struct taking *t, struct sf_err *err)
 	const struct sf_create_request *request = t->options->request;
 	const char *obstacle = memory_obstacle(t);
 	bool by_policy = request->memory == SF_POLICY && request->quiesce != SF_YES && t->policy->memory;
+	char host[SF_HOST_MAX];
+	int rc;
 
 	if (request->memory == SF_YES && request->disks)
 		return sf_fail(err, -EINVAL, "RAM can only be saved together with all disks");
@@ -69,7 +71,12 @@ static int choose_memory(struct taking *t, struct sf_err *err)
 	if (request->memory == SF_YES && obstacle)
 		return sf_fail(err, -EOPNOTSUPP, "RAM cannot be saved: %s", obstacle);
 	t->memory = !obstacle && !request->disks && (request->memory == SF_YES || by_policy);
-	return t->memory ? sf_hypervisor_host(t->op->engine->hv, t->record.memory.host, err) : 0;
+	if (!t->memory)
+		return 0;
+	rc = sf_hypervisor_host(t->op->engine->hv, host, err);
+	if (rc == 0 && sf_record_set_host(&t->record.memory, host) < 0)
+		rc = sf_fail(err, -ENOMEM, "out of memory");
+	return rc;
 }
 
 /*
@@ -169,10 +176,9 @@ static int check_name(struct taking *t, struct sf_err *err)
 static int fill_record(struct taking *t, struct sf_err *err)
 {
 	struct sf_record *record = &t->record;
-	const char *description = t->options->request->description;
 
 	record->disks = calloc(t->volumes.n, sizeof(*record->disks));
-	if (!record->disks)
+	if (!record->disks || sf_record_set_description(record, t->options->request->description) < 0)
 		return sf_fail(err, -ENOMEM, "out of memory");
 	record->ndisks = t->volumes.n;
 	record->uuid = t->options->uuid;
@@ -180,8 +186,6 @@ static int fill_record(struct taking *t, struct sf_err *err)
 	(void)snprintf(record->name, sizeof(record->name), "%s", t->options->name);
 	(void)snprintf(record->vm_name, sizeof(record->vm_name), "%s", t->op->desc.name);
 	(void)snprintf(record->vm_uuid, sizeof(record->vm_uuid), "%s", t->op->desc.uuid);
-	(void)snprintf(record->description, sizeof(record->description), "%s",
-		       description ? description : "");
 	record->taken_ns = record->edited_ns = sf_clock_real_ns();
 	record->leased = t->at_rest_by_us;
 	for (size_t i = 0; i < record->ndisks; i++) {
@@ -418,7 +422,7 @@ static void undo(struct taking *t)
 int sf_take(struct sf_vm_op *op, const struct sf_take_options *options, struct sf_lease **ret_lease,
 	    struct sf_err *err)
 {
-	struct taking *t = calloc(1, sizeof(*t)); /* too large for a thread's stack */
+	struct taking *t = calloc(1, sizeof(*t));
 	int rc;
 
 	if (!t)

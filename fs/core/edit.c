@@ -119,8 +119,10 @@ static int edit_snapshot(struct sf_vm_op *op, const struct sf_snapshot *snapshot
 
 	if (sf_record_copy(&snapshot->record, &record) < 0)
 		return sf_fail(err, -ENOMEM, "out of memory");
-	if (edit->description)
-		(void)snprintf(record.description, sizeof(record.description), "%s", edit->description);
+	if (edit->description && sf_record_set_description(&record, edit->description) < 0) {
+		sf_record_fini(&record);
+		return sf_fail(err, -ENOMEM, "out of memory");
+	}
 	if (edit->change_hold)
 		record.held = edit->held;
 	record.edited_ns = sf_clock_real_ns();

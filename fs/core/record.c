@@ -30,8 +30,11 @@ void sf_record_fini(struct sf_record *record)
 	for (size_t i = 0; i < record->ndisks; i++)
 		free(record->disks[i].origin);
 	free(record->disks);
+	free(record->description);
+	free(record->memory.host);
 	record->disks = NULL;
 	record->ndisks = 0;
+	record->description = record->memory.host = NULL;
 }
 
 /* Whatever *at had is freed; NULL stays NULL. */
@@ -44,6 +47,16 @@ static int set_text(char **at, const char *text)
 	free(*at);
 	*at = copy;
 	return 0;
+}
+
+int sf_record_set_description(struct sf_record *record, const char *text)
+{
+	return set_text(&record->description, text && *text ? text : NULL);
+}
+
+int sf_record_set_host(struct sf_record_memory *memory, const char *host)
+{
+	return set_text(&memory->host, host && *host ? host : NULL);
 }
 
 int sf_record_set_origin(struct sf_record_disk *disk, const char *origin)
@@ -65,12 +78,16 @@ static int copy_disk(const struct sf_record_disk *disk, struct sf_record_disk *r
 int sf_record_copy(const struct sf_record *record, struct sf_record *ret)
 {
 	struct sf_record copy = *record;
-	int rc = 0;
+	int rc;
 
+	copy.ndisks = 0;
+	copy.description = copy.memory.host = NULL;
 	copy.disks = calloc(record->ndisks ? record->ndisks : 1, sizeof(*copy.disks));
 	if (!copy.disks)
 		return -ENOMEM;
-	for (copy.ndisks = 0; rc == 0 && copy.ndisks < record->ndisks; copy.ndisks++)
+	if ((rc = sf_record_set_description(&copy, record->description)) == 0)
+		rc = sf_record_set_host(&copy.memory, record->memory.host);
+	for (; rc == 0 && copy.ndisks < record->ndisks; copy.ndisks++)
 		rc = copy_disk(&record->disks[copy.ndisks], &copy.disks[copy.ndisks]);
 	if (rc < 0)
 		sf_record_fini(&copy);
@@ -136,7 +153,7 @@ static json_t *format_memory(const struct sf_record_memory *memory)
 	format_hash(memory, hash);
 	object = json_pack("{s:s, s:I, s:s}", "file", "memory.sav", "size_bytes",
 			   (json_int_t)memory->size_bytes, "xxh3_128", hash);
-	if (object && *memory->host && json_object_set_new(object, "host", json_string(memory->host)) < 0)
+	if (object && memory->host && json_object_set_new(object, "host", json_string(memory->host)) < 0)
 		return NULL;
 	return json_incref(object);
 }
@@ -166,8 +183,8 @@ char *sf_record_format(const struct sf_record *record, size_t *ret_len)
 			 state_names[record->state], "vm", "name", record->vm_name, "uuid", record->vm_uuid,
 			 "taken", taken, "edited", edited, "consistency",
 			 consistency_names[record->consistency], "power", sf_power_name(record->power),
-			 "held", record->held, "description", record->description, "disks",
-			 format_disks(record), "memory", format_memory(&record->memory));
+			 "held", record->held, "description", record->description ? record->description : "",
+			 "disks", format_disks(record), "memory", format_memory(&record->memory));
 	if (root && !format_rest(record, root))
 		return NULL;
 	return sf_json_text(root, ret_len);
@@ -244,14 +261,17 @@ static int parse_disks(const json_t *root, struct sf_record *record, struct sf_e
 }
 
 /* Younger than schema 1. */
-static int parse_host(const json_t *value, char host[static SF_HOST_MAX], struct sf_err *err)
+static int parse_host(const json_t *value, struct sf_record_memory *memory, struct sf_err *err)
 {
+	char host[SF_HOST_MAX];
 	int rc;
 
 	if (!json_object_get(value, "host"))
 		return 0;
-	rc = sf_json_string(value, "host", host, SF_HOST_MAX, err);
-	return rc < 0 ? rc : sf_host_check(host, err);
+	if ((rc = sf_json_string(value, "host", host, sizeof(host), err)) < 0 ||
+	    (rc = sf_host_check(host, err)) < 0)
+		return rc;
+	return sf_record_set_host(memory, host) < 0 ? sf_fail(err, -ENOMEM, "out of memory") : 0;
 }
 
 static int parse_memory(const json_t *root, struct sf_record_memory *memory, struct sf_err *err)
@@ -270,7 +290,7 @@ static int parse_memory(const json_t *root, struct sf_record_memory *memory, str
 	    (rc = sf_json_id(value, "xxh3_128", &hash, err)) < 0)
 		return rc;
 	memcpy(memory->xxh3_128, &hash, sizeof(hash));
-	return parse_host(value, memory->host, err);
+	return parse_host(value, memory, err);
 }
 
 static int parse_identity(const json_t *root, struct sf_record *record, struct sf_err *err)
@@ -299,7 +319,7 @@ static int parse_identity(const json_t *root, struct sf_record *record, struct s
 
 static int parse_facts(const json_t *root, struct sf_record *record, struct sf_err *err)
 {
-	char power[16];
+	char power[16], description[SF_DESCRIPTION_MAX + 1];
 	size_t word = 0;
 	int rc;
 
@@ -308,9 +328,10 @@ static int parse_facts(const json_t *root, struct sf_record *record, struct sf_e
 	    (rc = parse_word(root, "consistency", consistency_names, NCONSISTENCIES, &word, err)) < 0 ||
 	    (rc = sf_json_string(root, "power", power, sizeof(power), err)) < 0 ||
 	    (rc = sf_json_bool(root, "held", &record->held, err)) < 0 ||
-	    (rc = sf_json_string(root, "description", record->description, sizeof(record->description),
-				 err)) < 0)
+	    (rc = sf_json_string(root, "description", description, sizeof(description), err)) < 0)
 		return rc;
+	if (sf_record_set_description(record, description) < 0)
+		return sf_fail(err, -ENOMEM, "out of memory");
 	record->consistency = word == OFFLINE ? SF_CONSISTENCY_OFF : (enum sf_consistency)word;
 	if (sf_power_parse(power, &record->power) < 0)
 		return sf_fail(err, -EINVAL, "\"power\" has the unknown value '%s'", power);

@@ -45,9 +45,10 @@ struct sf_record_memory {
 	bool present;
 	uint64_t size_bytes;
 	unsigned char xxh3_128[16]; /* canonical (big-endian) XXH3 128-bit of the whole file, seed 0 */
-	char host[SF_HOST_MAX]; /* what a restore needs of a host, in the hypervisor's words; may be empty */
+	char *host; /* what a restore needs of a host, in the hypervisor's words; NULL: nothing */
 };
 
+/* Owns what it points to. */
 struct sf_record {
 	struct sf_id uuid;
 	enum sf_record_state state;
@@ -63,8 +64,8 @@ struct sf_record {
 	bool paused;         /* we brought the guest to rest for it, for pause_ms until it was resumed */
 	uint64_t pause_ms;
 	bool held;
-	bool rebuilt; /* from labels, after the record itself was lost */
-	char description[SF_DESCRIPTION_MAX + 1];
+	bool rebuilt;                 /* from labels, after the record itself was lost */
+	char *description;            /* NULL: none */
 	struct sf_record_disk *disks; /* boot disk first */
 	size_t ndisks;
 	struct sf_record_memory memory;
@@ -74,7 +75,9 @@ void sf_record_fini(struct sf_record *record);
 /* Deep copy into *ret (uninitialised before); -ENOMEM. */
 int sf_record_copy(const struct sf_record *record, struct sf_record *ret);
 
-/* Gives the disk a copy of its origin's name; -ENOMEM, and it has the one it had. */
+/* Copies of the text; "" and NULL are no description and no host. -ENOMEM, and the former text stays. */
+int sf_record_set_description(struct sf_record *record, const char *text);
+int sf_record_set_host(struct sf_record_memory *memory, const char *host);
 int sf_record_set_origin(struct sf_record_disk *disk, const char *origin);
 
 /* Gives the disks' objects the labels that follow from the record. */

@@ -142,10 +142,9 @@ static int fill_record(const struct sf_orphan *group, size_t n, struct sf_record
 		.consistency = SF_CONSISTENCY_CRASH,
 		.power = SF_POWER_UNKNOWN,
 		.rebuilt = true,
-		.description = "rebuilt from the labels of its volumes",
 		.disks = calloc(n, sizeof(*record->disks)),
 	};
-	if (!record->disks)
+	if (!record->disks || sf_record_set_description(record, "rebuilt from the labels of its volumes") < 0)
 		return sf_fail(err, -ENOMEM, "out of memory");
 	record->ndisks = n;
 	memcpy(record->name, group->snapshot, sizeof(record->name));
@@ -250,16 +249,13 @@ static int rebuild(struct sf_engine *engine, struct sf_record *record, struct sf
 
 int sf_rebuild(struct sf_engine *engine, const struct sf_orphan *group, size_t n, struct sf_err *err)
 {
-	auto_free struct sf_record *record = malloc(sizeof(*record));
-	int rc;
+	struct sf_record record;
+	int rc = fill_record(group, n, &record, err);
 
-	if (!record)
-		return sf_fail(err, -ENOMEM, "out of memory");
-	rc = fill_record(group, n, record, err);
 	if (rc == 0)
-		rc = check_readable(record, err);
+		rc = check_readable(&record, err);
 	if (rc == 0)
-		rc = rebuild(engine, record, err);
-	sf_record_fini(record);
+		rc = rebuild(engine, &record, err);
+	sf_record_fini(&record);
 	return rc;
 }

@@ -194,10 +194,11 @@ static int choose_power(struct sf_reverting *r, const struct sf_revert_request *
 static int check_power_on(struct sf_reverting *r, struct sf_err *err)
 {
 	struct sf_hypervisor *hv = r->op->engine->hv;
+	const char *host = r->target->record.memory.host;
 	int rc = 0;
 
 	if (r->plan.memory)
-		rc = sf_hypervisor_check_host(hv, r->target->record.memory.host, err);
+		rc = sf_hypervisor_check_host(hv, host ? host : "", err);
 	else if (sf_power_alive(r->plan.power))
 		return sf_hypervisor_can_start(hv, &r->op->desc, err);
 	return rc < 0 ? sf_wrap(err, rc, "the RAM saved cannot be restored here") : 0;

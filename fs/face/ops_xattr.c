@@ -42,7 +42,7 @@ static void get_own(fuse_req_t req, const struct sf_node *node, const char *name
 {
 	const struct sf_record *record = node->kind == SF_NODE_SNAPSHOT ? &node->snapshot->record : NULL;
 
-	if (record && strcmp(name, DESCRIPTION) == 0 && *record->description)
+	if (record && strcmp(name, DESCRIPTION) == 0 && record->description)
 		reply_value(req, record->description, strlen(record->description), size);
 	else if (record && strcmp(name, HOLD) == 0 && record->held)
 		reply_value(req, "1", 1, size);
@@ -83,7 +83,7 @@ static void op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
 		fuse_reply_err(req, -rc);
 		return;
 	}
-	if (node.kind == SF_NODE_SNAPSHOT && *node.snapshot->record.description) {
+	if (node.kind == SF_NODE_SNAPSHOT && node.snapshot->record.description) {
 		memcpy(names, DESCRIPTION, sizeof(DESCRIPTION));
 		len = sizeof(DESCRIPTION);
 	}
@@ -113,8 +113,7 @@ static int find_xattr(const struct sf_node *node, const char *name, struct edit 
 	edit->of_hold = strcmp(name, HOLD) == 0;
 	if (!edit->of_hold && strcmp(name, DESCRIPTION) != 0)
 		return sf_fail(err, -EPERM, "there is only " DESCRIPTION " and " HOLD);
-	*ret_there =
-		edit->of_hold ? node->snapshot->record.held : *node->snapshot->record.description != '\0';
+	*ret_there = edit->of_hold ? node->snapshot->record.held : node->snapshot->record.description != NULL;
 	return 0;
 }
 

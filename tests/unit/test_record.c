@@ -106,14 +106,14 @@ static void the_pause_and_the_host_are_kept(void **state)
 	(void)state;
 	assert_int_equal(sf_record_parse(schema_1, strlen(schema_1), &record, NULL), 0);
 	assert_false(record.paused);
-	assert_string_equal(record.memory.host, "");
+	assert_null(record.memory.host);
 	written = sf_record_format(&record, &len);
 	assert_null(strstr(written, "pause_ms"));
 	assert_null(strstr(written, "host"));
 	free(written);
 	record.paused = true;
 	record.pause_ms = 41;
-	(void)snprintf(record.memory.host, SF_HOST_MAX, "Xen 4.17; \"cpu\" 0x1~");
+	assert_int_equal(sf_record_set_host(&record.memory, "Xen 4.17; \"cpu\" 0x1~"), 0);
 	written = sf_record_format(&record, &len);
 	assert_non_null(strstr(written, "\"pause_ms\": 41"));
 	assert_int_equal(sf_record_parse(written, len, &again, NULL), 0);
@@ -239,6 +239,66 @@ static void a_token_used_twice_is_refused(void **state)
 		"twice");
 }
 
+/* n letters between quotes. */
+static const char *long_text(char text[static 8192], size_t n)
+{
+	memset(text, 'x', n + 2);
+	text[0] = text[n + 1] = '"';
+	text[n + 2] = '\0';
+	return text;
+}
+
+static void the_longest_texts_are_kept_and_longer_ones_refused(void **state)
+{
+	static const char origin[] = "\"/data/web.img\"";
+	const char *at = strstr(schema_1, origin);
+	struct sf_record record;
+	char piece[8192], text[8192], *written;
+	size_t len;
+
+	(void)state;
+	(void)snprintf(text, sizeof(text), "%.*s%s%s", (int)(at - schema_1), schema_1,
+		       long_text(piece, SF_ORIGIN_MAX - 1), at + strlen(origin));
+	assert_int_equal(sf_record_parse(text, strlen(text), &record, NULL), 0);
+	assert_int_equal(strlen(record.disks[0].object.origin), SF_ORIGIN_MAX - 1);
+	(void)long_text(text, SF_DESCRIPTION_MAX);
+	text[SF_DESCRIPTION_MAX + 1] = '\0';
+	assert_int_equal(sf_record_set_description(&record, text + 1), 0);
+	written = sf_record_format(&record, &len);
+	sf_record_fini(&record);
+	assert_int_equal(sf_record_parse(written, len, &record, NULL), 0);
+	assert_int_equal(strlen(record.disks[0].object.origin), SF_ORIGIN_MAX - 1);
+	assert_string_equal(record.description, text + 1);
+	free(written);
+	sf_record_fini(&record);
+	refused(origin, long_text(piece, SF_ORIGIN_MAX), "\"origin\" is longer than 4095 bytes");
+	refused("\"d\\u00e9j\\u00e0 vu\"", long_text(piece, SF_DESCRIPTION_MAX + 1),
+		"\"description\" is longer than 4000 bytes");
+}
+
+static void a_copy_shares_nothing(void **state)
+{
+	struct sf_record record, copy;
+	char *one, *two;
+	size_t len;
+
+	(void)state;
+	assert_int_equal(sf_record_parse(schema_1, strlen(schema_1), &record, NULL), 0);
+	assert_int_equal(sf_record_set_host(&record.memory, "Xen 4.17"), 0);
+	one = sf_record_format(&record, &len);
+	assert_int_equal(sf_record_copy(&record, &copy), 0);
+	assert_int_equal(sf_record_set_description(&record, ""), 0);
+	assert_null(record.description);
+	assert_int_equal(sf_record_set_origin(&record.disks[0], "/data/db.img"), 0);
+	assert_string_equal(record.disks[0].object.origin, "/data/db.img");
+	sf_record_fini(&record);
+	two = sf_record_format(&copy, &len);
+	assert_string_equal(one, two);
+	free(one);
+	free(two);
+	sf_record_fini(&copy);
+}
+
 static void every_torn_prefix_is_refused(void **state)
 {
 	struct sf_record record;
@@ -259,6 +319,8 @@ int main(void)
 		cmocka_unit_test(what_is_written_is_read_back),
 		cmocka_unit_test(hostile_records_are_refused_by_member),
 		cmocka_unit_test(a_token_used_twice_is_refused),
+		cmocka_unit_test(the_longest_texts_are_kept_and_longer_ones_refused),
+		cmocka_unit_test(a_copy_shares_nothing),
 		cmocka_unit_test(every_torn_prefix_is_refused),
 	};
 
