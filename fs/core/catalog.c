@@ -60,11 +60,12 @@ uint64_t sf_vm_id(const char *uuid, const char *name)
 struct sf_snapshot *sf_snapshot_new(struct sf_record *record, uint64_t vm_id, bool broken)
 {
 	struct sf_snapshot *snapshot = calloc(1, sizeof(*snapshot));
+	auto_free char *meta = NULL;
 
 	if (!snapshot)
 		return NULL;
-	snapshot->meta = sf_record_format(record, &snapshot->meta_len);
-	if (!snapshot->meta) {
+	meta = sf_record_format(record, &snapshot->meta_len);
+	if (!meta) {
 		free(snapshot);
 		return NULL;
 	}
@@ -88,7 +89,6 @@ void sf_snapshot_unref(struct sf_snapshot *snapshot)
 	if (!snapshot || atomic_fetch_sub(&snapshot->refs, 1) != 1)
 		return;
 	sf_record_fini(&snapshot->record);
-	free(snapshot->meta);
 	free(snapshot);
 }
 

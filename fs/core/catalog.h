@@ -32,9 +32,8 @@ struct sf_snapshot {
 	uint64_t id;
 	uint64_t vm_id;
 	struct sf_record record; /* as it was when it was ready */
-	char *meta;              /* the bytes of meta.json */
-	size_t meta_len;
-	bool broken; /* a disk or its RAM is missing: shown, deletable, not revertible */
+	size_t meta_len;         /* bytes of meta.json, which is made of the record when it is opened */
+	bool broken;             /* a disk or its RAM is missing: shown, deletable, not revertible */
 };
 
 struct sf_vm_info {

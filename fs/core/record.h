@@ -83,7 +83,7 @@ int sf_record_set_origin(struct sf_record_disk *disk, const char *origin);
 /* Gives the disks' objects the labels that follow from the record. */
 void sf_record_label(struct sf_record *record);
 
-/* Pretty JSON with a final newline, allocated; NULL only when out of memory. */
+/* Pretty JSON with a final newline, allocated; NULL only when out of memory. ret_len may be NULL. */
 char *sf_record_format(const struct sf_record *record, size_t *ret_len);
 /* -EINVAL with the member's name, -ENOMEM. On failure *ret is untouched. */
 int sf_record_parse(const char *text, size_t len, struct sf_record *ret, struct sf_err *err);

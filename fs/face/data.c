@@ -35,11 +35,9 @@ struct sf_handle {
 	atomic_bool failed; /* a failure has been reported: one line for each open file, not for
 			       each read */
 
-	bool runs;                    /* of .snapfs/run: a run may be its own */
-	struct sf_snapshot *snapshot; /* keeps the text of meta.json */
-	pthread_mutex_t lock;         /* guards what follows, which only a control file changes */
-	char *owned;
-	const char *text;
+	bool runs;            /* of .snapfs/run: a run may be its own */
+	pthread_mutex_t lock; /* guards what follows, which only a control file changes */
+	char *text;
 	size_t len;
 	uint64_t base; /* the offset at which the text starts */
 };
@@ -69,17 +67,9 @@ static int own_text(struct sf_handle *handle, char *text, struct sf_err *err)
 {
 	if (!text)
 		return sf_fail(err, -ENOMEM, "%s: out of memory", handle->path);
-	handle->owned = text;
 	handle->text = text;
 	handle->len = strlen(text);
 	return 0;
-}
-
-static void open_meta(struct sf_handle *handle, struct sf_snapshot *snapshot)
-{
-	handle->snapshot = sf_snapshot_ref(snapshot);
-	handle->text = snapshot->meta;
-	handle->len = snapshot->meta_len;
 }
 
 static int open_content(const struct sf_fs *fs, const struct sf_node *node, struct sf_handle *handle,
@@ -90,8 +80,7 @@ static int open_content(const struct sf_fs *fs, const struct sf_node *node, stru
 		handle->snapshot_id = node->snapshot->id;
 		return sf_engine_image_open(fs->engine, node->snapshot, node->file, &handle->image, err);
 	case SF_NODE_META:
-		open_meta(handle, node->snapshot);
-		return 0;
+		return own_text(handle, sf_record_format(&node->snapshot->record, NULL), err);
 	case SF_NODE_VM_JSON:
 		sf_engine_refresh(fs->engine);
 		return own_text(handle, sf_engine_vm_json(fs->engine, node->vm.id), err);
@@ -143,9 +132,8 @@ void sf_data_close(struct sf_fs *fs, struct sf_handle *handle)
 		sf_runs_abandon(sf_engine_runs(fs->engine), handle);
 	if (handle->image)
 		sf_engine_image_close(fs->engine, handle->snapshot_id, handle->image);
-	sf_snapshot_unref(handle->snapshot);
 	pthread_mutex_destroy(&handle->lock);
-	free(handle->owned);
+	free(handle->text);
 	free(handle->entries);
 	free(handle);
 }
@@ -212,8 +200,7 @@ void sf_data_answer(struct sf_handle *handle, char *text, uint64_t position)
 {
 	auto_unlock pthread_mutex_t *held = sf_lock(&handle->lock);
 
-	free(handle->owned);
-	handle->owned = text;
+	free(handle->text);
 	handle->text = text;
 	handle->len = text ? strlen(text) : 0;
 	handle->base = position;

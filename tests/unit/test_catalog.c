@@ -2,6 +2,7 @@
 #include "core/catalog.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -183,6 +184,55 @@ static void readers_and_an_editor_do_not_disturb_each_other(void **state)
 		pthread_join(readers[i], NULL);
 }
 
+/* As it is read at a start. */
+static struct sf_snapshot *load(unsigned number)
+{
+	struct sf_record record;
+	struct sf_snapshot *snapshot;
+	char text[2048];
+
+	(void)snprintf(
+		text, sizeof(text),
+		"{\"schema\": 1, \"uuid\": \"%08x2233445566778899aabbccdd\", \"name\": "
+		"\"before-the-upgrade-%u\", \"state\": \"ready\", \"vm\": {\"name\": \"web\", \"uuid\": "
+		"\"6fd0f9a2-0000-4000-8000-00000000000a\"}, \"taken\": "
+		"\"2026-11-22T16:39:00.123456789Z\", \"edited\": \"2026-11-22T16:39:00.123456789Z\", "
+		"\"consistency\": \"memory\", \"power\": \"running\", \"held\": false, "
+		"\"description\": \"taken by the weekly job\", \"disks\": [{\"vdev\": \"vda\", \"file\": "
+		"\"disk.img\", \"storage\": \"file\", \"method\": \"reflink\", \"origin\": "
+		"\"/var/lib/machines/images/of-the-web-servers/web.img\", \"token\": "
+		"\"%08xbbaa99887766554433221100\", \"size_bytes\": 10737418240, \"allocated_bytes\": "
+		"4294967296}], \"memory\": {\"file\": \"memory.sav\", \"size_bytes\": 1073741824, "
+		"\"xxh3_128\": \"0102030405060708090a0b0c0d0e0f10\", \"host\": \"xen 4.17 cpu "
+		"178bfbff:fffa3203:2fd3fbff:000035f7\"}}",
+		number, number, number);
+	assert_int_equal(sf_record_parse(text, strlen(text), &record, NULL), 0);
+	snapshot = sf_snapshot_new(&record, VM, false);
+	assert_non_null(snapshot);
+	return snapshot;
+}
+
+/* Many are measured together, so that what the catalog itself needs for them counts as well. */
+static void a_snapshot_takes_less_than_2_kib(void **state)
+{
+	static const unsigned n = 1000;
+	size_t before = mallinfo2().uordblks, after;
+
+	if (before == 0) {
+		print_message("# skipped: this allocator does not tell what is in use\n");
+		return;
+	}
+	for (unsigned i = 0; i < n; i++) {
+		struct sf_snapshot *snapshot = load(i);
+
+		assert_int_equal(sf_catalog_publish(*state, snapshot), 0);
+		sf_snapshot_unref(snapshot);
+	}
+	after = mallinfo2().uordblks;
+	print_message("# a snapshot takes %zu bytes\n", (after - before) / n);
+	assert_in_range((after - before) / n, 1, 2047);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -196,6 +246,7 @@ int main(void)
 		CASE(hiding_an_unread_snapshot_bars_readers),
 		CASE(a_gone_vm_is_shown_while_it_has_snapshots),
 		CASE(readers_and_an_editor_do_not_disturb_each_other),
+		CASE(a_snapshot_takes_less_than_2_kib),
 	};
 
 	return cmocka_run_group_tests_name("catalog", tests, NULL, NULL);

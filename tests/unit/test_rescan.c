@@ -6,6 +6,8 @@ static void all_records_come_back(void **state)
 {
 	struct fixture *f = *state;
 	struct sf_snapshot *was, *is;
+	char *meta;
+	size_t len;
 
 	fixture_tick(f, 3);
 	fixture_create(f, "web", "a");
@@ -35,7 +37,10 @@ static void all_records_come_back(void **state)
 	assert_false(is->record.memory.present);
 	assert_true(is->record.rebuilt);
 	assert_string_equal(is->record.description, "rebuilt from the labels of its volumes");
-	fixture_says(is->meta, "\"rebuilt\": true");
+	meta = sf_record_format(&is->record, &len);
+	fixture_says(meta, "\"rebuilt\": true");
+	assert_int_equal(len, is->meta_len);
+	free(meta);
 	sf_snapshot_unref(is);
 	sf_snapshot_unref(was);
 }
