@@ -182,6 +182,9 @@ static int fill_record(struct taking *t, struct sf_err *err)
 		return sf_fail(err, -ENOMEM, "out of memory");
 	record->ndisks = t->volumes.n;
 	record->uuid = t->options->uuid;
+	record->left = t->options->left_for != NULL;
+	if (record->left)
+		record->left_for = *t->options->left_for;
 	record->state = SF_RECORD_CREATING;
 	(void)snprintf(record->name, sizeof(record->name), "%s", t->options->name);
 	(void)snprintf(record->vm_name, sizeof(record->vm_name), "%s", t->op->desc.name);

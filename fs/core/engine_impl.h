@@ -146,8 +146,9 @@ struct sf_take_options {
 	const struct sf_create_request *request;
 	const char *name;
 	struct sf_id uuid;
-	bool leave_at_rest;       /* hand the lease over instead of resuming the guest */
-	struct sf_budget *budget; /* further needs to be counted in; NULL: none */
+	const struct sf_id *left_for; /* of the state that a revert to this snapshot leaves; NULL: of none */
+	bool leave_at_rest;           /* hand the lease over instead of resuming the guest */
+	struct sf_budget *budget;     /* further needs to be counted in; NULL: none */
 };
 /*
  * Takes one snapshot or leaves nothing behind. *ret_lease: NULL when the guest was not brought to rest by us.

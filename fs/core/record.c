@@ -162,11 +162,14 @@ static json_t *format_memory(const struct sf_record_memory *memory)
 static bool format_rest(const struct sf_record *record, json_t *root)
 {
 	bool creating = record->state == SF_RECORD_CREATING;
+	char left_for[SF_ID_TEXT];
 
+	sf_id_format(&record->left_for, left_for);
 	return (!creating || (json_object_set_new(root, "leased", json_boolean(record->leased)) == 0 &&
 			      json_object_set_new(root, "quiesced", json_boolean(record->quiesced)) == 0)) &&
 	       (!record->paused ||
 		json_object_set_new(root, "pause_ms", json_integer((json_int_t)record->pause_ms)) == 0) &&
+	       (!record->left || json_object_set_new(root, "left_for", json_string(left_for)) == 0) &&
 	       (!record->rebuilt || json_object_set_new(root, "rebuilt", json_true()) == 0);
 }
 
@@ -349,6 +352,9 @@ static int parse_rest(const json_t *root, struct sf_record *record, struct sf_er
 
 	if (json_object_get(root, "rebuilt"))
 		rc = sf_json_bool(root, "rebuilt", &record->rebuilt, err);
+	record->left = json_object_get(root, "left_for") != NULL;
+	if (rc == 0 && record->left)
+		rc = sf_json_id(root, "left_for", &record->left_for, err);
 	record->paused = json_object_get(root, "pause_ms") != NULL;
 	if (rc == 0 && record->paused)
 		rc = sf_json_u64(root, "pause_ms", &record->pause_ms, err);

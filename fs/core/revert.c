@@ -50,6 +50,7 @@ int sf_revert_take_safety(struct sf_reverting *r, struct sf_budget *budget, stru
 	struct sf_take_options options = {.request = &request,
 					  .name = name,
 					  .uuid = r->plan.safety,
+					  .left_for = &r->target->record.uuid,
 					  .leave_at_rest = true,
 					  .budget = budget};
 	int rc;

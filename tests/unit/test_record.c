@@ -157,6 +157,33 @@ static void what_was_rebuilt_says_so(void **state)
 	assert_non_null(strstr(err.text, "\"rebuilt\""));
 }
 
+/* "left_for" came later, too. */
+static void what_a_revert_left_says_for_what(void **state)
+{
+	static const char *const values[] = {"\"00112233445566778899aabbccddeeff\"", "\"00\"", "null"};
+	struct sf_record record;
+	char text[sizeof(schema_1) + 80], *written;
+	struct sf_err err = {0};
+
+	(void)state;
+	assert_int_equal(sf_record_parse(schema_1, strlen(schema_1), &record, NULL), 0);
+	assert_false(record.left);
+	sf_record_fini(&record);
+	(void)snprintf(text, sizeof(text), "{\"left_for\": %s, %s", values[0], schema_1 + 1);
+	assert_int_equal(sf_record_parse(text, strlen(text), &record, NULL), 0);
+	assert_true(record.left);
+	assert_int_equal(record.left_for.bytes[15], 0xff);
+	written = sf_record_format(&record, NULL);
+	assert_non_null(strstr(written, "\"left_for\": \"00112233445566778899aabbccddeeff\""));
+	free(written);
+	sf_record_fini(&record);
+	for (size_t i = 1; i < 3; i++) {
+		(void)snprintf(text, sizeof(text), "{\"left_for\": %s, %s", values[i], schema_1 + 1);
+		assert_int_equal(sf_record_parse(text, strlen(text), &record, &err), -EINVAL);
+		assert_non_null(strstr(err.text, "\"left_for\""));
+	}
+}
+
 static void what_is_written_is_read_back(void **state)
 {
 	struct sf_record first, second;
@@ -316,6 +343,7 @@ int main(void)
 		cmocka_unit_test(every_consistency_has_its_word),
 		cmocka_unit_test(the_pause_and_the_host_are_kept),
 		cmocka_unit_test(what_was_rebuilt_says_so),
+		cmocka_unit_test(what_a_revert_left_says_for_what),
 		cmocka_unit_test(what_is_written_is_read_back),
 		cmocka_unit_test(hostile_records_are_refused_by_member),
 		cmocka_unit_test(a_token_used_twice_is_refused),
