@@ -4,6 +4,7 @@
  * backends. Exit status: 0 after an ordinary unmount, 1 when something failed, 2 for a wrong command line.
  */
 #include "daemon.h"
+#include "notify.h"
 #include "options.h"
 
 #include "backends/fault.h"
@@ -232,18 +233,45 @@ static void house_close(struct house *house)
 
 /* --- running --- */
 
+/* A manager waits only for what it has in the foreground. One that cannot be told gives up on us in its own time. */
+static void tell_manager(const struct setup *setup, const char *state, const char *status)
+{
+	struct sf_err err = {0};
+
+	if (setup->options.foreground && sf_notify(state, status, &err) < 0)
+		sf_log(SF_LOG_WARNING, "the service manager is not told: %s", err.text);
+}
+
+static int get_ready(const struct setup *setup, int ready_fd, struct sf_err *err)
+{
+	char text[SF_ERR_TEXT];
+
+	if (ready_fd >= 0) {
+		int rc = sf_daemon_ready(ready_fd, err);
+
+		if (rc < 0)
+			return rc;
+	}
+	(void)snprintf(text, sizeof(text), "mounted at %s", setup->mountpoint);
+	sf_log(SF_LOG_INFO, "%s", text);
+	tell_manager(setup, "READY=1", text);
+	return 0;
+}
+
 /* ready_fd: negative in the foreground. */
 static int serve(const struct setup *setup, int ready_fd)
 {
 	struct house house = {0};
 	struct sf_err err = {0};
-	int rc = house_open(&house, setup, &err);
+	int rc;
 
-	if (rc == 0 && ready_fd >= 0)
-		rc = sf_daemon_ready(ready_fd, &err);
+	tell_manager(setup, "", "finishing or undoing what was half-done");
+	rc = house_open(&house, setup, &err);
+	if (rc == 0)
+		rc = get_ready(setup, ready_fd, &err);
 	if (rc == 0) {
-		sf_log(SF_LOG_INFO, "mounted at %s", setup->mountpoint);
 		rc = sf_session_run(house.session, &err);
+		tell_manager(setup, "STOPPING=1", "unmounting");
 	}
 	if (rc < 0)
 		complain(&err, EXIT_FAILURE);
