@@ -321,7 +321,7 @@ int main(int argc, char **argv)
 		sf_options_help(stdout);
 	else if (setup.options.action == SF_ACTION_VERSION)
 		(void)puts("snapfs " SF_VERSION);
-	else
+	else if (setup.options.action == SF_ACTION_MOUNT)
 		status = run(&setup);
 	setup_fini(&setup);
 	return status;

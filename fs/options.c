@@ -22,6 +22,7 @@ static const struct option long_options[] = {
 	{"version", no_argument, NULL, 'V'},
 	{NULL, 0, NULL, 0},
 };
+static const struct option helper_options[] = {{NULL, 0, NULL, 0}};
 
 void sf_options_help(FILE *out)
 {
@@ -112,6 +113,16 @@ static int take_option(struct sf_options *options, int opt, const char *arg)
 	return 0;
 }
 
+/* What mount(8) says to a helper. It is sloppy, writes no mtab and is verbose, or not, without our help. */
+static int take_helper_option(struct sf_options *options, int opt, const char *arg)
+{
+	if (opt == 'o')
+		return take_option(options, opt, arg);
+	if (opt == 'f')
+		options->action = SF_ACTION_FAKE;
+	return strchr("fnstv", opt) ? 0 : -EINVAL;
+}
+
 static int refuse_option(int opt, char **argv, struct sf_err *err)
 {
 	const char *given = argv[optind > 0 ? optind - 1 : 0];
@@ -124,7 +135,7 @@ static int refuse_option(int opt, char **argv, struct sf_err *err)
 
 static int take_places(struct sf_options *options, int n, char **places, struct sf_err *err)
 {
-	if (options->action != SF_ACTION_MOUNT)
+	if (options->action == SF_ACTION_HELP || options->action == SF_ACTION_VERSION)
 		return 0;
 	if (n < 1)
 		return sf_fail(err, -EINVAL, "no mount point given");
@@ -135,19 +146,35 @@ static int take_places(struct sf_options *options, int n, char **places, struct 
 	return 0;
 }
 
+static bool is_helper(const char *program)
+{
+	const char *slash = strrchr(program, '/');
+
+	return strncmp(slash ? slash + 1 : program, "mount.", 6) == 0;
+}
+
+static int parse(int argc, char **argv, struct sf_options *options, struct sf_err *err)
+{
+	bool helper = argc > 0 && is_helper(argv[0]);
+	const struct option *known = helper ? helper_options : long_options;
+	const char *letters = helper ? ":fno:st:v" : ":fo:hV";
+	int opt, rc;
+
+	optind = 1;
+	while ((opt = getopt_long(argc, argv, letters, known, NULL)) != -1) {
+		rc = helper ? take_helper_option(options, opt, optarg) : take_option(options, opt, optarg);
+		if (rc < 0)
+			return refuse_option(opt, argv, err);
+	}
+	return take_places(options, argc - optind, argv + optind, err);
+}
+
 int sf_options_parse(int argc, char **argv, struct sf_options *ret, struct sf_err *err)
 {
 	struct sf_options options = {.vms = calloc((size_t)argc + 1, sizeof(char *)),
 				     .mount_options = calloc((size_t)argc + 1, sizeof(char *))};
-	int rc = options.vms && options.mount_options ? 0 : fail_memory(err);
-	int opt;
+	int rc = options.vms && options.mount_options ? parse(argc, argv, &options, err) : fail_memory(err);
 
-	optind = 1;
-	while (rc == 0 && (opt = getopt_long(argc, argv, ":fo:hV", long_options, NULL)) != -1)
-		if (take_option(&options, opt, optarg) < 0)
-			rc = refuse_option(opt, argv, err);
-	if (rc == 0)
-		rc = take_places(&options, argc - optind, argv + optind, err);
 	if (rc < 0)
 		sf_options_fini(&options);
 	else

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The command line. */
+/*
+ * The command line; or, when the program is called mount.*, that of a helper of mount(8):
+ * SOURCE MOUNTPOINT [-fnsv] [-o OPTIONS] [-t TYPE], where -f means to do nothing.
+ */
 #ifndef SF_OPTIONS_H
 #define SF_OPTIONS_H
 
@@ -9,7 +12,7 @@
 
 struct sf_err;
 
-enum sf_action { SF_ACTION_MOUNT, SF_ACTION_HELP, SF_ACTION_VERSION };
+enum sf_action { SF_ACTION_MOUNT, SF_ACTION_FAKE, SF_ACTION_HELP, SF_ACTION_VERSION };
 
 /* Everything points into argv; NULL when not given. */
 struct sf_options {
