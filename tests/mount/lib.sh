@@ -315,6 +315,8 @@ end_everything() {
 	for job in $(jobs -p); do
 		[ "$job" = "$PID" ] || kill -TERM "$job" 2>/dev/null
 	done
+	# While the paths of their files are known; those that are mounted go with their mount.
+	losetup -a | awk -F: -v top="($WORK/" 'index($0, top) { print $1 }' | xargs -r -n1 losetup -d
 	while read -r path; do
 		umount "$path" 2>/dev/null || umount -l "$path"
 	done < <(mounts_below)
@@ -322,7 +324,6 @@ end_everything() {
 	for job in $(jobs -p); do
 		await_end "$job"
 	done
-	losetup -a | awk -F: -v top="($WORK/" 'index($0, top) { print $1 }' | xargs -r -n1 losetup -d
 }
 
 # What no healthy program prints, whatever else went well.
