@@ -18,8 +18,8 @@
 
 #include <ini.h>
 
-static const struct sf_config_section *const sections[] = {&sf_config_of_snapfs, &sf_config_of_vm,
-							   &sf_config_of_lvm, &sf_config_of_xen};
+static const struct sf_config_section *const sections[] = {
+	&sf_config_of_snapfs, &sf_config_of_vm, &sf_config_of_lvm, &sf_config_of_xen, &sf_config_of_schedule};
 #define NSECTIONS (sizeof(sections) / sizeof(sections[0]))
 
 struct parse {
@@ -50,6 +50,7 @@ void sf_config_fini(struct sf_config *config)
 	free(config->vms);
 	config->vms = NULL;
 	config->nvms = 0;
+	sf_config_free_schedules(config);
 }
 
 static int use_line(struct parse *parse, const char *name, const char *value)
@@ -114,6 +115,7 @@ static int open_section(struct parse *parse, char *line)
 	if (!sections[section]->open)
 		return 0;
 	parse->seen[section] = 0;
+	parse->into.line = parse->line;
 	return sections[section]->open(&parse->into, name, parse->err);
 }
 
@@ -169,7 +171,7 @@ int sf_config_parse(struct sf_config *config, const char *name, const char *text
 		return sf_fail(err, -EINVAL, "%s:%d: neither a [section] nor KEY = VALUE", name, bad_line);
 	if (parse.rc < 0)
 		return sf_wrap(err, parse.rc, "%s:%d", name, parse.line);
-	return 0;
+	return sf_config_check_schedules(config, name, err);
 }
 
 int sf_config_load(struct sf_config *config, const char *path, struct sf_err *err)

@@ -165,8 +165,8 @@ const struct sf_schedule_config *sf_config_schedule(const struct sf_config *conf
 bool sf_schedule_takes(const struct sf_schedule_config *schedule, const char *vm);
 
 /*
- * The zone of a schedule's own key, of the VM's policy (vm may be NULL, schedule too) or of [snapfs], the first that
- * is there; NULL for the host's, as in zone.h.
+ * The zone of a schedule's own key or else of the policy, of the VM's or of [snapfs] where vm is NULL. schedule may be
+ * NULL, too. NULL for the host's, as in zone.h.
  */
 const char *sf_config_timezone(const struct sf_config *config, const struct sf_schedule_config *schedule,
 			       const char *vm);

@@ -14,6 +14,8 @@
 struct sf_config_at {
 	struct sf_config *config;
 	struct sf_vm_config *vm;
+	struct sf_schedule_config *schedule;
+	int line; /* of the heading */
 };
 
 struct sf_config_section {
@@ -26,7 +28,7 @@ struct sf_config_section {
 };
 
 extern const struct sf_config_section sf_config_of_snapfs, sf_config_of_vm, sf_config_of_lvm,
-	sf_config_of_xen;
+	sf_config_of_xen, sf_config_of_schedule;
 
 /* Defaults of [lvm] and [xen]. */
 void sf_config_init_backends(struct sf_config *config);
@@ -39,6 +41,10 @@ int sf_config_append_vm(struct sf_config *config, const char *name, struct sf_vm
 /* "DISK, DISK"; anchored: relative paths count from the working directory, and are refused otherwise. */
 int sf_config_append_disks(struct sf_vm_config *vm, const char *list, bool anchored, struct sf_err *err);
 
+/* What can only be said of whole schedules: -EINVAL with "FILE:LINE: ..." of the heading of a bad one. */
+int sf_config_check_schedules(const struct sf_config *config, const char *file, struct sf_err *err);
+void sf_config_free_schedules(struct sf_config *config);
+
 /* Text without the blanks around it, in place. */
 char *sf_config_strip(char *text);
 
@@ -48,5 +54,13 @@ int sf_config_number(const char *value, uint64_t least, uint64_t most, uint64_t 
 		     struct sf_err *err);
 int sf_config_text(const char *value, char *buf, size_t size, struct sf_err *err);
 int sf_config_path(const char *value, char *buf, size_t size, struct sf_err *err);
+int sf_config_zone(const char *value, char buf[static SF_ZONE_MAX], struct sf_err *err);
+
+/*
+ * The command of a hook as argv, in one piece of memory: words between blanks; "..." holds blanks, and a backslash takes
+ * the next character as it is, within quotes too. Nothing else has a meaning; a ' outside of "..." is refused, since it
+ * seems to have one. The first word is an absolute path.
+ */
+int sf_config_command(const char *value, char ***ret, struct sf_err *err);
 
 #endif

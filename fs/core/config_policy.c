@@ -8,10 +8,10 @@
 #include <stddef.h>
 #include <string.h>
 
-enum policy_key { KEY_MEMORY, KEY_LIVE, KEY_QUIESCE, KEY_DEADLINE, KEY_MAX, NPOLICY_KEYS };
+enum policy_key { KEY_MEMORY, KEY_LIVE, KEY_QUIESCE, KEY_DEADLINE, KEY_MAX, KEY_ZONE, NPOLICY_KEYS };
 
-static const char *const policy_keys[NPOLICY_KEYS] = {"memory", "live", "quiesce", "pause-deadline",
-						      "max-snapshots"};
+static const char *const policy_keys[NPOLICY_KEYS] = {"memory",         "live",          "quiesce",
+						      "pause-deadline", "max-snapshots", "timezone"};
 
 static int set_policy(struct sf_policy *policy, enum policy_key key, const char *value, struct sf_err *err)
 {
@@ -26,6 +26,8 @@ static int set_policy(struct sf_policy *policy, enum policy_key key, const char 
 		return sf_config_number(value, 1, 3600, 1000, &policy->pause_deadline_ms, err);
 	case KEY_MAX:
 		return sf_config_number(value, 1, 10000, 1, &policy->max_snapshots, err);
+	case KEY_ZONE:
+		return sf_config_zone(value, policy->timezone, err);
 	case NPOLICY_KEYS:
 		break;
 	}

@@ -131,10 +131,10 @@ static json_t *disk_json(struct sf_engine *engine, const struct sf_vm_desc *vm, 
 
 static json_t *policy_json(const struct sf_policy *policy)
 {
-	return json_pack("{s:b, s:b, s:b, s:I, s:I}", "memory", policy->memory, "live", policy->live,
-			 "quiesce", policy->quiesce, "pause_deadline_ms",
-			 (json_int_t)policy->pause_deadline_ms, "max_snapshots",
-			 (json_int_t)policy->max_snapshots);
+	return json_pack(
+		"{s:b, s:b, s:b, s:I, s:I, s:s?}", "memory", policy->memory, "live", policy->live, "quiesce",
+		policy->quiesce, "pause_deadline_ms", (json_int_t)policy->pause_deadline_ms, "max_snapshots",
+		(json_int_t)policy->max_snapshots, "timezone", *policy->timezone ? policy->timezone : NULL);
 }
 
 static json_t *left_out_json(const struct sf_vm_desc *vm)

@@ -245,7 +245,7 @@ static void apply(const struct sf_keep_rules *rules, struct sf_kept **items, siz
 
 		item->within = within && (since == 0 || item->taken_ns > since);
 		item->keep = item->within;
-		for (int rule = 0; rule < SF_NKEEPS; rule++) {
+		for (enum sf_keep rule = 0; rule < SF_NKEEPS; rule++) {
 			int64_t bucket = rule == SF_KEEP_LAST ? (int64_t)i : bucket_of(rule, instant, &tm);
 
 			item->nth[rule] = use_rule(&at[rule], rules->count[rule], bucket, i == n - 1);
@@ -263,7 +263,7 @@ static int by_age(const void *a, const void *b)
 	return left < right ? -1 : left > right;
 }
 
-int sf_retention_apply(const struct sf_keep_rules *rules, const char *timezone, uint64_t now_ns,
+int sf_retention_apply(const struct sf_keep_rules *rules, const char *zone_name, uint64_t now_ns,
 		       struct sf_kept *items, size_t n, struct sf_err *err)
 {
 	auto_free struct sf_kept **seen = calloc(n + 1, sizeof(struct sf_kept *));
@@ -275,7 +275,7 @@ int sf_retention_apply(const struct sf_keep_rules *rules, const char *timezone, 
 		return rc;
 	if (!seen)
 		return sf_fail(err, -ENOMEM, "out of memory");
-	rc = sf_zone_enter(&zone, timezone, err);
+	rc = sf_zone_enter(&zone, zone_name, err);
 	if (rc < 0)
 		return rc;
 	for (size_t i = 0; i < n; i++) {

@@ -79,10 +79,10 @@ int sf_duration_parse(const char *text, struct sf_duration *ret, struct sf_err *
 
 /*
  * Decides about n items in any order, which stay where they are; of two of the same instant, the first in the array
- * counts as the newer one. timezone is NULL for the host's. -EINVAL for rules that are empty or out of range and for
+ * counts as the newer one. zone_name is NULL for the host's. -EINVAL for rules that are empty or out of range and for
  * an unknown time zone, -ENOMEM; the items' results are undefined then.
  */
-int sf_retention_apply(const struct sf_keep_rules *rules, const char *timezone, uint64_t now_ns,
+int sf_retention_apply(const struct sf_keep_rules *rules, const char *zone_name, uint64_t now_ns,
 		       struct sf_kept *items, size_t n, struct sf_err *err);
 
 /* "last 1, hourly 3, oldest monthly, within 2d", "held", "in the future"; empty for one that is not kept. */

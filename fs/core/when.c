@@ -369,13 +369,13 @@ static int64_t find_after(const struct sf_when *when, int64_t now)
 	return -1;
 }
 
-static int find(const struct sf_when *when, const char *timezone, uint64_t now_ns, bool forward,
+static int find(const struct sf_when *when, const char *zone_name, uint64_t now_ns, bool forward,
 		uint64_t *ret_ns, struct sf_err *err)
 {
 	int64_t now = (int64_t)(now_ns / NS_PER_S);
 	struct sf_zone zone;
 	int64_t instant;
-	int rc = sf_zone_enter(&zone, timezone, err);
+	int rc = sf_zone_enter(&zone, zone_name, err);
 
 	if (rc < 0)
 		return rc;
@@ -390,14 +390,14 @@ static int find(const struct sf_when *when, const char *timezone, uint64_t now_n
 	return 0;
 }
 
-int sf_when_previous(const struct sf_when *when, const char *timezone, uint64_t now_ns, uint64_t *ret_ns,
+int sf_when_previous(const struct sf_when *when, const char *zone_name, uint64_t now_ns, uint64_t *ret_ns,
 		     struct sf_err *err)
 {
-	return find(when, timezone, now_ns, false, ret_ns, err);
+	return find(when, zone_name, now_ns, false, ret_ns, err);
 }
 
-int sf_when_next(const struct sf_when *when, const char *timezone, uint64_t now_ns, uint64_t *ret_ns,
+int sf_when_next(const struct sf_when *when, const char *zone_name, uint64_t now_ns, uint64_t *ret_ns,
 		 struct sf_err *err)
 {
-	return find(when, timezone, now_ns, true, ret_ns, err);
+	return find(when, zone_name, now_ns, true, ret_ns, err);
 }

@@ -48,9 +48,9 @@ int sf_when_parse(const char *text, struct sf_when *ret, struct sf_err *err);
  * The last due instant at or before now, and the first one after it, by the clocks of a time zone (NULL: the host's).
  * Nanoseconds since the epoch, at whole seconds. -EINVAL for an unknown zone, -ERANGE for one before 1970, -ENOMEM.
  */
-int sf_when_previous(const struct sf_when *when, const char *timezone, uint64_t now_ns, uint64_t *ret_ns,
+int sf_when_previous(const struct sf_when *when, const char *zone_name, uint64_t now_ns, uint64_t *ret_ns,
 		     struct sf_err *err);
-int sf_when_next(const struct sf_when *when, const char *timezone, uint64_t now_ns, uint64_t *ret_ns,
+int sf_when_next(const struct sf_when *when, const char *zone_name, uint64_t now_ns, uint64_t *ret_ns,
 		 struct sf_err *err);
 
 #endif

@@ -16,8 +16,44 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void check_policy(const struct sf_policy *policy)
 {
 	if (policy->pause_deadline_ms < 1000 || policy->pause_deadline_ms > 3600 * 1000 ||
-	    policy->max_snapshots < 1 || policy->max_snapshots > 10000)
+	    policy->max_snapshots < 1 || policy->max_snapshots > 10000 ||
+	    (*policy->timezone && sf_zone_check(policy->timezone, NULL) < 0))
 		abort();
+}
+
+static void check_command(char *const *argv)
+{
+	size_t n = 0;
+
+	while (argv && argv[n])
+		n++;
+	if (argv && (n == 0 || n > SF_HOOK_WORDS_MAX || *argv[0] != '/'))
+		abort();
+}
+
+static void check_when(const struct sf_when *when)
+{
+	uint64_t now = 1772359200ULL * 1000000000, previous, next;
+
+	if (when->nminutes == 0 || sf_when_previous(when, "Europe/Berlin", now, &previous, NULL) < 0 ||
+	    sf_when_next(when, "Europe/Berlin", now, &next, NULL) < 0 || previous > now || next <= now)
+		abort();
+}
+
+static void check_schedule(const struct sf_schedule_config *schedule)
+{
+	struct sf_kept item = {.taken_ns = 1};
+
+	if (sf_name_check(schedule->name, NULL) < 0 || schedule->nvms > SF_SCHEDULE_VMS_MAX ||
+	    schedule->hook_deadline_ms < 1000 || schedule->hook_deadline_ms > 86400 * 1000)
+		abort();
+	check_when(&schedule->when);
+	check_command(schedule->pre);
+	check_command(schedule->post);
+	if (!sf_keep_rules_empty(&schedule->keep) &&
+	    (sf_retention_apply(&schedule->keep, NULL, 2, &item, 1, NULL) < 0 || !item.keep))
+		abort();
+	(void)sf_schedule_takes(schedule, "web-test");
 }
 
 static void check(const struct sf_config *config)
@@ -27,6 +63,8 @@ static void check(const struct sf_config *config)
 	    config->xen.helper[0] != '/')
 		abort();
 	check_policy(&config->policy);
+	for (size_t i = 0; i < config->nschedules; i++)
+		check_schedule(&config->schedules[i]);
 	for (size_t i = 0; i < config->nvms; i++) {
 		const struct sf_vm_config *vm = &config->vms[i];
 
@@ -46,10 +84,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct sf_err err = {0};
 
 	sf_config_init(&config);
-	if (sf_config_parse(&config, "f", (const char *)data, size, &err) == 0)
+	if (sf_config_parse(&config, "f", (const char *)data, size, &err) == 0) {
 		check(&config);
-	else if (!strstr(err.text, "f:"))
-		abort();
+	} else {
+		if (!strstr(err.text, "f:"))
+			abort();
+		/* What was read up to there need not be whole. */
+		sf_config_fini(&config);
+		sf_config_init(&config);
+	}
 	if (text && sf_config_add_vm(&config, text, NULL) == 0)
 		check(&config);
 	sf_config_fini(&config);

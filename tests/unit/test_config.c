@@ -59,6 +59,8 @@ static void an_empty_file_leaves_the_defaults(void **state)
 	assert_false(config.policy.quiesce);
 	assert_int_equal(config.policy.pause_deadline_ms, 60000);
 	assert_int_equal(config.policy.max_snapshots, 512);
+	assert_string_equal(config.policy.timezone, "");
+	assert_int_equal(config.nschedules, 0);
 	assert_int_equal(config.nvms, 0);
 	sf_config_fini(&config);
 }
@@ -69,8 +71,10 @@ static void every_key_is_read(void **state)
 					 "state = /srv/snap\nhypervisor=none\n"
 					 "state-reserve = 0\nmemory: no\nlive = no\nquiesce = "
 					 "yes\npause-deadline = 10\nmax-snapshots = 7\n"
+					 "timezone = Asia/Kolkata\n"
 					 "[vm web]\r\n  disks = /a.img , mem:64M ; the second is a toy\r\n"
 					 "  memory = yes\r\n  live = yes\r\n  disks = /c.img\r\n"
+					 "  timezone = Europe/Berlin\r\n"
 					 "[ vm  größe 2 ]\n");
 	const struct sf_vm_config *web = &config.vms[0];
 
@@ -92,6 +96,8 @@ static void every_key_is_read(void **state)
 	assert_int_equal(web->policy.pause_deadline_ms, 10000);
 	assert_string_equal(config.vms[1].name, "größe 2");
 	assert_int_equal(config.vms[1].policy.max_snapshots, 7);
+	assert_string_equal(web->policy.timezone, "Europe/Berlin");
+	assert_string_equal(config.vms[1].policy.timezone, "Asia/Kolkata");
 	sf_config_fini(&config);
 }
 
@@ -120,6 +126,9 @@ static void unknown_words_are_refused_by_name_and_line(void **state)
 	refused("[snapfs]\nquiesce = YES\n", "f:2: quiesce: 'YES'");
 	refused("[snapfs]\nstate = var\n", "f:2: state: 'var' is not an absolute path");
 	refused("[snapfs]\nhypervisor = abcdefghijklmnopq\n", "longer than 15 bytes");
+	refused("[snapfs]\ntimezone = Mars/Base\n", "f:2: timezone: no time zone 'Mars/Base'");
+	refused("[vm web]\ntimezone = /etc/localtime\n", "f:2: timezone: '/etc/localtime' is not the name");
+	refused("[snapfs]\ntimezone =\n", "f:2: timezone: '' is not the name");
 	refused("[snapfs]\nhypervisor =\n", "f:2: hypervisor: the value is empty");
 }
 
