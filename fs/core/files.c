@@ -12,6 +12,7 @@
 #include "base/log.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <string.h>
 
@@ -73,12 +74,26 @@ static int find_map_dir(struct sf_engine *engine, const struct sf_storage *stora
 	return dir;
 }
 
+/*
+ * A reader would take the early end for the disk's. What follows the recorded end is not shown. A rebuilt record
+ * has the size that its storage told: of an inactive classic snapshot its origin's, which may have grown since.
+ */
+static int check_size(const struct sf_record *record, const struct sf_record_disk *disk,
+		      const struct sf_image *image, struct sf_err *err)
+{
+	if (record->rebuilt || image->size_bytes >= disk->stat.size_bytes)
+		return 0;
+	return sf_fail(err, -EIO, "its image has %" PRIu64 " of %" PRIu64 " bytes: it was cut short",
+		       image->size_bytes, disk->stat.size_bytes);
+}
+
 static int open_disk(struct sf_engine *engine, const struct sf_snapshot *snapshot, size_t index,
 		     struct sf_image **ret, struct sf_err *err)
 {
 	char map[SF_STATE_MAP_NAME];
 	const struct sf_record_disk *disk;
 	struct sf_storage *storage;
+	struct sf_image *image;
 	auto_fd int dir = -1;
 	int rc;
 
@@ -90,8 +105,15 @@ static int open_disk(struct sf_engine *engine, const struct sf_snapshot *snapsho
 		return sf_fail(err, -EOPNOTSUPP, "this build has no storage '%s'", disk->storage);
 	dir = find_map_dir(engine, storage, snapshot);
 	sf_state_map_name(disk->object.vdev, map);
-	rc = sf_object_image_mapped(storage, &disk->object, dir, map, ret, err);
-	return rc == -ENOENT ? sf_fail(err, -EIO, "its volume is gone") : rc;
+	rc = sf_object_image_mapped(storage, &disk->object, dir, map, &image, err);
+	if (rc < 0)
+		return rc == -ENOENT ? sf_fail(err, -EIO, "its volume is gone") : rc;
+	rc = check_size(&snapshot->record, disk, image, err);
+	if (rc < 0)
+		sf_image_close(image);
+	else
+		*ret = image;
+	return rc;
 }
 
 static int open_memory(struct sf_engine *engine, const struct sf_snapshot *snapshot, struct sf_image **ret,
