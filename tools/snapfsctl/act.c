@@ -209,7 +209,7 @@ static int call_write(struct act *act)
 	n = write(fd, act->text, len);
 	if (n != (ssize_t)len)
 		act->rc = n < 0 ? -errno : -EIO;
-	n = pread(fd, act->answer, sizeof(act->answer) - 1, 0);
+	n = read(fd, act->answer, sizeof(act->answer) - 1);
 	act->answer[n > 0 ? n : 0] = '\0';
 	return act->rc;
 }
@@ -262,7 +262,7 @@ static int take_outcome(struct act *act, int rc, char *name, char *note, size_t 
 
 	if (rc < 0) {
 		text = json_string_value(json_object_get(answer, "error"));
-		return text ? sf_fail(err, rc, "%s", text) : rc;
+		return text ? sf_fail(err, rc, "create %s: %s", act->path, text) : rc;
 	}
 	text = json_string_value(json_object_get(answer, "name"));
 	if (!text)

@@ -63,6 +63,8 @@ static int take_options(struct sf_ctl *ctl, int argc, char **argv, json_t *reque
 	}
 	if (memory && (without || json_object_get(request, "disks")))
 		return sf_ctl_usage(ctl, "--memory goes neither with --disk-only nor with --disks");
+	if (optind == argc)
+		return sf_ctl_usage(ctl, "of which VM?");
 	if (memory || without || json_object_get(request, "disks"))
 		json_object_set_new(request, "memory", json_boolean(memory));
 	return -1;
@@ -96,10 +98,8 @@ int sf_cmd_create(struct sf_ctl *ctl, int argc, char **argv)
 	struct sf_results results;
 	int status = take_options(ctl, argc, argv, request);
 
-	if (status >= 0)
+	if (status >= 0 || (status = sf_ctl_open(ctl)) >= 0)
 		return status;
-	if (optind == argc)
-		return sf_ctl_usage(ctl, "of which VM?");
 	sf_results_init(&results, ctl);
 	for (int i = optind; i < argc && !sf_act_interrupted(); i++)
 		(void)create(ctl, argv[i], request, &results); /* results knows */

@@ -112,7 +112,7 @@ int sf_cmd_delete(struct sf_ctl *ctl, int argc, char **argv)
 	auto_free char *asked = NULL;
 	struct sf_results results;
 
-	if (status >= 0)
+	if (status >= 0 || (status = sf_ctl_open(ctl)) >= 0)
 		return status;
 	if (!victims) {
 		sf_ctl_say("out of memory");

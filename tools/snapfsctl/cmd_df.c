@@ -72,7 +72,7 @@ int sf_cmd_df(struct sf_ctl *ctl, int argc, char **argv)
 	struct sf_table_style style = {0};
 	struct sf_usages usages = {0};
 	struct sf_err err = {0};
-	int opt, rc = 0;
+	int opt, status, rc = 0;
 
 	while ((opt = sf_ctl_option(ctl, argc, argv, "o:H", options)) != -1) {
 		if (opt == 'o')
@@ -82,6 +82,8 @@ int sf_cmd_df(struct sf_ctl *ctl, int argc, char **argv)
 		else
 			return sf_ctl_stop(opt);
 	}
+	if ((status = sf_ctl_open(ctl)) >= 0)
+		return status;
 	if (sf_usages_load(&ctl->mount, argv + optind, (size_t)(argc - optind), &usages, &err) < 0)
 		return sf_ctl_fail(ctl, &err);
 	json_object_set_new(ctl->answer, "usage", sf_usages_json(&usages));

@@ -15,7 +15,7 @@
 #define ATTRIBUTE_HOLD        "user.snapfs.hold"
 #define ATTRIBUTE_DESCRIPTION "user.snapfs.description"
 
-/* -1 when the options were taken and least or more arguments are left; an exit status otherwise. */
+/* -1 when the options were taken, least or more arguments are left, and the mount is open; an exit status otherwise. */
 static int take_options(struct sf_ctl *ctl, int argc, char **argv, int least, int most)
 {
 	int opt;
@@ -24,7 +24,7 @@ static int take_options(struct sf_ctl *ctl, int argc, char **argv, int least, in
 		return sf_ctl_stop(opt);
 	if (argc - optind < least || argc - optind > most)
 		return sf_ctl_usage(ctl, argc - optind < least ? "too few arguments" : "too many arguments");
-	return -1;
+	return sf_ctl_open(ctl);
 }
 
 /* The snapshot has to be there: whoever mistypes it is told the name that is. */

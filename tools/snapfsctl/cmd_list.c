@@ -77,7 +77,9 @@ static const char *value_of(const struct sf_snap *snap, const char *key, size_t 
 		{"kind", snap->consistency},
 		{"consistency", snap->consistency},
 		{"power", snap->power},
-		{"state", snap->meta ? snap->state : "unreadable"},
+		{"state", !snap->meta      ? "unreadable"
+			  : *snap->problem ? "broken"
+					   : snap->state},
 		{"held", truth(snap->held)},
 		{"ram", truth(snap->memory_bytes > 0)},
 		{"memory", truth(snap->memory_bytes > 0)},
@@ -206,7 +208,7 @@ static void fill_row(struct sf_table *table, const struct sf_snap *snap)
 	if (snap->taken_ns)
 		sf_text_time(snap->taken_ns, taken);
 	sf_table_cell(table, row, C_TAKEN, taken);
-	sf_table_cell(table, row, C_KIND, snap->consistency);
+	sf_table_cell(table, row, C_KIND, *snap->problem ? "broken" : snap->consistency);
 	sf_text_bytes(snap->size_bytes, bytes);
 	sf_table_cell(table, row, C_SIZE, bytes);
 	sf_text_bytes(snap->allocated_bytes, bytes);
@@ -325,7 +327,7 @@ int sf_cmd_list(struct sf_ctl *ctl, int argc, char **argv)
 	struct sf_err err = {0};
 	int status = take_options(ctl, argc, argv, &query), rc;
 
-	if (status >= 0)
+	if (status >= 0 || (status = sf_ctl_open(ctl)) >= 0)
 		return status;
 	if (load(ctl, argv + optind, (size_t)(argc - optind), &snaps, &err) < 0)
 		return sf_ctl_fail(ctl, &err);

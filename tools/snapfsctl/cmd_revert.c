@@ -101,7 +101,7 @@ int sf_cmd_revert(struct sf_ctl *ctl, int argc, char **argv)
 	struct sf_snap snap = {0};
 	struct sf_err err = {0};
 
-	if (status >= 0)
+	if (status >= 0 || (status = sf_ctl_open(ctl)) >= 0)
 		return status;
 	sf_results_init(&results, ctl);
 	if (sf_snap_load(&ctl->mount, argv[optind], &snap, &err) < 0) {

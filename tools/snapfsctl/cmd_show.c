@@ -166,6 +166,8 @@ int sf_cmd_show(struct sf_ctl *ctl, int argc, char **argv)
 		return sf_ctl_stop(opt);
 	if (optind == argc)
 		return sf_ctl_usage(ctl, "which snapshot, or which VM?");
+	if ((status = sf_ctl_open(ctl)) >= 0)
+		return status;
 	sf_results_init(&results, ctl);
 	for (int i = optind; i < argc; i++) {
 		struct sf_err err = {0};

@@ -107,10 +107,12 @@ static int show(struct sf_ctl *ctl, const struct sf_snaps *snaps, struct sf_err 
 int sf_cmd_tree(struct sf_ctl *ctl, int argc, char **argv)
 {
 	struct sf_err err = {0};
-	int opt, rc = 0;
+	int opt, status, rc = 0;
 
 	while ((opt = sf_ctl_option(ctl, argc, argv, "", NULL)) != -1)
 		return sf_ctl_stop(opt);
+	if ((status = sf_ctl_open(ctl)) >= 0)
+		return status;
 	for (int i = optind; (i < argc || i == optind) && rc == 0; i++) {
 		struct sf_snaps snaps = {0};
 		char vm[SF_SNAP_PATH];

@@ -35,7 +35,8 @@ struct sf_ctl_command;
 
 struct sf_ctl {
 	const struct sf_ctl_command *command;
-	struct sf_mount mount; /* fd -1 when there is none, for the commands that do without */
+	const char *mount_given; /* --mount; NULL: to be found */
+	struct sf_mount mount;   /* fd -1 when there is none, for the commands that do without */
 	bool json;
 	bool terminal; /* standard output is one: colours, widths, bars */
 	bool ask;      /* standard input and error are one: questions can be answered */
@@ -45,7 +46,6 @@ struct sf_ctl {
 struct sf_ctl_command {
 	const char *name;
 	int (*run)(struct sf_ctl *ctl, int argc, char **argv); /* an enum sf_exit */
-	bool unmounted;                                        /* runs without a mount too */
 	const char *usage;                                     /* what follows the name */
 	const char *summary;                                   /* one line */
 	const char *help;                                      /* the options, a line each; "" for none */
@@ -54,14 +54,18 @@ struct sf_ctl_command {
 int sf_cmd_create(struct sf_ctl *ctl, int argc, char **argv);
 int sf_cmd_delete(struct sf_ctl *ctl, int argc, char **argv);
 int sf_cmd_describe(struct sf_ctl *ctl, int argc, char **argv);
+int sf_cmd_doctor(struct sf_ctl *ctl, int argc, char **argv);
 int sf_cmd_df(struct sf_ctl *ctl, int argc, char **argv);
 int sf_cmd_hold(struct sf_ctl *ctl, int argc, char **argv);
 int sf_cmd_list(struct sf_ctl *ctl, int argc, char **argv);
+int sf_cmd_prune(struct sf_ctl *ctl, int argc, char **argv);
 int sf_cmd_release(struct sf_ctl *ctl, int argc, char **argv);
 int sf_cmd_rename(struct sf_ctl *ctl, int argc, char **argv);
 int sf_cmd_revert(struct sf_ctl *ctl, int argc, char **argv);
+int sf_cmd_run(struct sf_ctl *ctl, int argc, char **argv);
 int sf_cmd_show(struct sf_ctl *ctl, int argc, char **argv);
 int sf_cmd_tree(struct sf_ctl *ctl, int argc, char **argv);
+int sf_cmd_watch(struct sf_ctl *ctl, int argc, char **argv);
 
 /*
  * The next option of a command as getopt_long(3) finds it: -1 at the end; '?' has been explained on standard error,
@@ -71,6 +75,9 @@ struct option;
 int sf_ctl_option(struct sf_ctl *ctl, int argc, char **argv, const char *letters,
 		  const struct option *options);
 int sf_ctl_stop(int opt);
+
+/* Opens the mount, as a command does once its options make sense. -1, or SF_EXIT_FAILED after saying why. */
+int sf_ctl_open(struct sf_ctl *ctl);
 
 /* Says on standard error what is wrong with the command line, and how to ask for help. Returns SF_EXIT_USAGE. */
 int sf_ctl_usage(const struct sf_ctl *ctl, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

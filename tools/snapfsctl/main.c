@@ -21,14 +21,14 @@
 #include <unistd.h>
 
 static const struct sf_ctl_command commands[] = {
-	{"create", sf_cmd_create, false, "VM... [-n NAME] [-d TEXT]", "take a snapshot",
+	{"create", sf_cmd_create, "VM... [-n NAME] [-d TEXT]", "take a snapshot",
 	 "  -n, --name NAME         what to call it (default: seconds since the epoch)\n"
 	 "  -d, --description TEXT  a note, also in meta.json\n"
 	 "      --disk-only         without RAM\n"
 	 "      --memory            with RAM, or not at all\n"
 	 "      --quiesce           ask the guest to freeze its file systems first\n"
 	 "      --disks NAME,...    these disks only; implies --disk-only\n"},
-	{"list", sf_cmd_list, false, "[VM...]", "list snapshots",
+	{"list", sf_cmd_list, "[VM...]", "list snapshots",
 	 "  -l, --long              more columns\n"
 	 "  -o, --output COLUMNS    these columns; with + in front besides the usual ones\n"
 	 "  -H                      for scripts: no headings, columns separated by a tab\n"
@@ -36,24 +36,42 @@ static const struct sf_ctl_command commands[] = {
 	 "round\n"
 	 "      --where KEY=VALUE   only those; VALUE may hold * and ?; may be repeated\n"
 	 "      --since WHEN        only those since a date, or in the last 30m, 12h, 2d, 3w\n"},
-	{"show", sf_cmd_show, false, "VM/SNAPSHOT|VM...", "show all that is known of snapshots or VMs", ""},
-	{"tree", sf_cmd_tree, false, "[VM...]", "show which state came from which", ""},
-	{"df", sf_cmd_df, false, "[VM...]", "show how full pools and COW stores are",
+	{"show", sf_cmd_show, "VM/SNAPSHOT|VM...", "show all that is known of snapshots or VMs", ""},
+	{"tree", sf_cmd_tree, "[VM...]", "show which state came from which", ""},
+	{"df", sf_cmd_df, "[VM...]", "show how full pools and COW stores are",
 	 "  -o, --output COLUMNS    these columns; with + in front besides the usual ones\n"
 	 "  -H                      for scripts: no headings, columns separated by a tab\n"},
-	{"revert", sf_cmd_revert, false, "VM/SNAPSHOT", "give a VM the state of a snapshot",
+	{"revert", sf_cmd_revert, "VM/SNAPSHOT", "give a VM the state of a snapshot",
 	 "      --paused, --running, --off\n"
 	 "                          the power state to end in (default: the recorded one)\n"
 	 "      --no-safety         do not keep the state that is left as a snapshot\n"
 	 "  -y, --yes               do not ask\n"},
-	{"delete", sf_cmd_delete, false, "VM/SNAPSHOT...", "delete snapshots",
+	{"delete", sf_cmd_delete, "VM/SNAPSHOT...", "delete snapshots",
 	 "      --forget            the record and the RAM only: volumes stay\n"
 	 "  -y, --yes               do not ask\n"},
-	{"rename", sf_cmd_rename, false, "VM/SNAPSHOT NEW", "rename a snapshot", ""},
-	{"describe", sf_cmd_describe, false, "VM/SNAPSHOT TEXT",
+	{"rename", sf_cmd_rename, "VM/SNAPSHOT NEW", "rename a snapshot", ""},
+	{"describe", sf_cmd_describe, "VM/SNAPSHOT TEXT",
 	 "change a snapshot's description; an empty TEXT removes it", ""},
-	{"hold", sf_cmd_hold, false, "VM/SNAPSHOT...", "protect snapshots from deletion", ""},
-	{"release", sf_cmd_release, false, "VM/SNAPSHOT...", "end a hold", ""},
+	{"hold", sf_cmd_hold, "VM/SNAPSHOT...", "protect snapshots from deletion", ""},
+	{"release", sf_cmd_release, "VM/SNAPSHOT...", "end a hold", ""},
+	{"prune", sf_cmd_prune, "[VM...] --keep-last N ...", "delete the snapshots that no rule keeps",
+	 "      --keep-last N       keep the last N\n"
+	 "      --keep-hourly N     keep the newest of each of the last N hours that have any;\n"
+	 "      --keep-daily N, --keep-weekly N, --keep-monthly N, --keep-yearly N\n"
+	 "                          so for days, weeks, months, years; N may be \"unlimited\"\n"
+	 "      --keep-within TIME  keep all of the last 1y5m7d2h (years, months, days, hours)\n"
+	 "      --timezone ZONE     whose days count, such as Europe/Berlin (default: the VM's)\n"
+	 "      --name PATTERN      see only snapshots whose names fit, such as 'nightly-*'\n"
+	 "      --pre-revert        see also the states that reverts left\n"
+	 "  -n, --dry-run           only show what would be kept, and why\n"
+	 "  -y, --yes               do not ask\n"},
+	{"run", sf_cmd_run, "SCHEDULE", "run a schedule of the configuration: snapshots, then pruning",
+	 "      --due               only if it is due and has not run since; for timers and cron\n"
+	 "      --config FILE       configuration (default /etc/snapfs.conf)\n"},
+	{"watch", sf_cmd_watch, "", "show jobs and space as they change",
+	 "  -1, --once              once, and end\n"},
+	{"doctor", sf_cmd_doctor, "", "look for what is wrong on this host, and say what mends it",
+	 "      --config FILE       configuration (default /etc/snapfs.conf)\n"},
 };
 #define NCOMMANDS (sizeof(commands) / sizeof(commands[0]))
 
@@ -74,6 +92,7 @@ static const struct {
 	{"snapshot-create", "create"},
 	{"mv", "rename"},
 	{"info", "show"},
+	{"forget", "prune"},
 };
 
 /* Words that mean different things elsewhere. */
@@ -121,6 +140,13 @@ int sf_ctl_usage(const struct sf_ctl *ctl, const char *fmt, ...)
 	(void)fprintf(stderr, "Usage: snapfsctl %s %s\n`snapfsctl %s --help` shows its options.\n",
 		      ctl->command->name, ctl->command->usage, ctl->command->name);
 	return SF_EXIT_USAGE;
+}
+
+int sf_ctl_open(struct sf_ctl *ctl)
+{
+	struct sf_err err = {0};
+
+	return sf_mount_open(&ctl->mount, ctl->mount_given, &err) < 0 ? sf_ctl_fail(ctl, &err) : -1;
 }
 
 int sf_ctl_fail(struct sf_ctl *ctl, const struct sf_err *err)
@@ -178,9 +204,11 @@ int sf_ctl_option(struct sf_ctl *ctl, int argc, char **argv, const char *letters
 	(void)snprintf(all_letters, sizeof(all_letters), "%sh", letters);
 	while ((opt = getopt_long(argc, argv, all_letters, all, NULL)) == OPT_JSON)
 		ctl->json = true;
-	if (opt == 'h')
+	if (opt == 'h') {
 		help_command(ctl->command);
-	else if (opt == '?')
+		ctl->json = false; /* this is the answer */
+	}
+	if (opt == '?')
 		(void)fprintf(stderr, "Usage: snapfsctl %s %s\n`snapfsctl %s --help` shows its options.\n",
 			      ctl->command->name, ctl->command->usage, ctl->command->name);
 	return opt;
@@ -238,24 +266,6 @@ static int unknown_command(const char *name)
 	return SF_EXIT_USAGE;
 }
 
-static int run(struct sf_ctl *ctl, const char *mount, int argc, char **argv)
-{
-	struct sf_err err = {0};
-
-	/* A help or a wrong option is answered with or without a mount; so the command comes first where it must. */
-	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
-		ctl->json = ctl->json || strcmp(argv[i], "--json") == 0;
-		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
-			help_command(ctl->command);
-			ctl->json = false;
-			return SF_EXIT_OK;
-		}
-	}
-	if (sf_mount_open(&ctl->mount, mount, &err) < 0 && !ctl->command->unmounted)
-		return sf_ctl_fail(ctl, &err);
-	return ctl->command->run(ctl, argc, argv);
-}
-
 /* Whether nobody reads standard output any more (| head). */
 static bool abandoned(void)
 {
@@ -289,7 +299,6 @@ int main(int argc, char **argv)
 						{"version", no_argument, NULL, 'V'},
 						{NULL, 0, NULL, 0}};
 	static struct sf_ctl ctl = {.mount = {.fd = -1}}; /* the watchdog's thread may outlive this frame */
-	const char *mount = NULL;
 	int opt, status;
 
 	set_locale();
@@ -304,7 +313,7 @@ int main(int argc, char **argv)
 		if (opt == 'h' || opt == 'V')
 			return finish(&ctl, SF_EXIT_OK);
 		if (opt == 'm')
-			mount = optarg;
+			ctl.mount_given = optarg;
 		else if (opt == OPT_JSON)
 			ctl.json = true;
 		else
@@ -321,7 +330,7 @@ int main(int argc, char **argv)
 	argc -= optind;
 	argv += optind;
 	optind = 0; /* begin anew: the source is getopt(3) */
-	status = run(&ctl, mount, argc, argv);
+	status = ctl.command->run(&ctl, argc, argv);
 	status = finish(&ctl, status);
 	json_decref(ctl.answer);
 	return status;

@@ -20,9 +20,25 @@ unsigned sf_terminal_width(int fd)
 {
 	struct winsize size;
 
-	if (ioctl(fd, TIOCGWINSZ, &size) < 0 || size.ws_col == 0)
-		return 80;
-	return size.ws_col;
+	return ioctl(fd, TIOCGWINSZ, &size) < 0 || size.ws_col == 0 ? 80 : size.ws_col;
+}
+
+unsigned sf_terminal_height(int fd)
+{
+	struct winsize size;
+
+	return ioctl(fd, TIOCGWINSZ, &size) < 0 || size.ws_row == 0 ? 24 : size.ws_row;
+}
+
+int sf_terminal_fitting(const char *line, size_t len, unsigned width)
+{
+	size_t most = width > 1 ? width - 1 : 1;
+
+	if (len <= most)
+		return (int)len;
+	while (most > 0 && ((unsigned char)line[most] & 0xc0) == 0x80)
+		most--;
+	return (int)most;
 }
 
 void sf_progress_begin(struct sf_progress *progress, const char *what, bool quiet)
@@ -52,18 +68,6 @@ static void describe_rate(const struct sf_progress *progress, uint64_t now, uint
 	(void)snprintf(buf + strlen(buf), size - strlen(buf), ", %s left", left);
 }
 
-/* How many bytes of a line are shown on width columns: none in the last one, at which some terminals wrap, and no half character. */
-static int fitting(const char *line, unsigned width)
-{
-	size_t len = strlen(line), most = width > 1 ? width - 1 : 1;
-
-	if (len <= most)
-		return (int)len;
-	while (most > 0 && ((unsigned char)line[most] & 0xc0) == 0x80)
-		most--;
-	return (int)most;
-}
-
 static void draw(struct sf_progress *progress, uint64_t done, uint64_t total, const char *rate)
 {
 	static const char hashes[] = "##############################",
@@ -84,7 +88,7 @@ static void draw(struct sf_progress *progress, uint64_t done, uint64_t total, co
 			       rate);
 	else
 		(void)snprintf(line, sizeof(line), "%s %s%s", progress->what, amount, rate);
-	(void)fprintf(stderr, "\r\033[K%.*s", fitting(line, width), line);
+	(void)fprintf(stderr, "\r\033[K%.*s", sf_terminal_fitting(line, strlen(line), width), line);
 	(void)fflush(stderr);
 	progress->drawn = true;
 }

@@ -7,6 +7,7 @@
 #define SF_CTL_PROGRESS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct sf_progress {
@@ -26,7 +27,14 @@ void sf_progress_show(struct sf_progress *progress, uint64_t done_bytes, uint64_
 /* Takes the bar away. */
 void sf_progress_end(struct sf_progress *progress);
 
-/* How wide standard output or error (fd) is, in columns; 80 when it is no terminal. */
+/* How wide and high standard output or error (fd) is; 80 columns and 24 lines when it is no terminal. */
 unsigned sf_terminal_width(int fd);
+unsigned sf_terminal_height(int fd);
+
+/*
+ * How many of a line's len bytes are shown on width columns: none in the last one, at which some terminals wrap, and no half character of
+ * UTF-8. Characters count as their bytes, so that a line may come out shorter than it could be.
+ */
+int sf_terminal_fitting(const char *line, size_t len, unsigned width);
 
 #endif

@@ -16,7 +16,8 @@ void sf_results_add(struct sf_results *results, const char *path, int rc, const 
 	json_t *entry = json_pack("{s:o, s:b}", "path", sf_json_lossy(path), "ok", rc == 0);
 
 	if (rc < 0) {
-		results->nfailed++;
+		if (results->nfailed++ == 0)
+			results->first = *err;
 		json_object_set_new(entry, "errno", json_string(sf_errno_name(rc)));
 		json_object_set_new(entry, "error", sf_json_lossy(err->text));
 		sf_ctl_say("%s", err->text);

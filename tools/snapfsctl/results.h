@@ -12,6 +12,7 @@ struct sf_results {
 	struct sf_ctl *ctl;
 	json_t *list;
 	size_t ndone, nfailed;
+	struct sf_err first; /* of the failures; code 0: there is none */
 };
 
 void sf_results_init(struct sf_results *results, struct sf_ctl *ctl);

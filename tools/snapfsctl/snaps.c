@@ -322,6 +322,36 @@ static int load_vm(const struct sf_mount *mount, const char *vm, struct sf_snaps
 	return 0;
 }
 
+static bool is_path(const struct sf_snap *snap, const char *path)
+{
+	size_t len = strlen(snap->vm);
+
+	return strncmp(path, snap->vm, len) == 0 && path[len] == '/' &&
+	       strcmp(path + len + 1, snap->name) == 0;
+}
+
+/* What the daemon knows to be broken has that as its problem. Whoever may not read its report sees the records alone. */
+static void mark_broken(const struct sf_mount *mount, struct sf_snap *list, size_t n)
+{
+	auto_json json_t *health = NULL;
+	const json_t *problem;
+	size_t i;
+
+	if (sf_report_load(mount, "health.json", &health, NULL) < 0)
+		return;
+	json_array_foreach(json_object_get(health, "problems"), i, problem)
+	{
+		const char *subject = string_of(problem, "subject");
+
+		if (strcmp(string_of(problem, "kind"), "broken") != 0)
+			continue;
+		for (size_t k = 0; k < n; k++)
+			if (is_path(&list[k], subject))
+				(void)snprintf(list[k].problem, sizeof(list[k].problem), "broken: %s",
+					       string_of(problem, "text"));
+	}
+}
+
 int sf_snaps_load(const struct sf_mount *mount, const char *vm, struct sf_snaps *ret, struct sf_err *err)
 {
 	struct sf_snaps snaps = {0};
@@ -343,6 +373,7 @@ int sf_snaps_load(const struct sf_mount *mount, const char *vm, struct sf_snaps 
 		sf_snaps_fini(&snaps);
 		return rc;
 	}
+	mark_broken(mount, snaps.list, snaps.n);
 	*ret = snaps;
 	return 0;
 }
@@ -367,6 +398,7 @@ int sf_snap_load(const struct sf_mount *mount, const char *argument, struct sf_s
 		(void)close(dir);
 		if ((rc = load_snap(fd, &snap, text)) < 0)
 			return sf_fail(err, rc, "%s/%s: %s", snap.vm, snap.name, strerror(-rc));
+		mark_broken(mount, &snap, 1);
 		*ret = snap;
 		return 0;
 	}
@@ -433,6 +465,8 @@ json_t *sf_snap_json(const struct sf_snap *snap)
 			 "memory_bytes", (json_int_t)snap->memory_bytes);
 	if (!root)
 		return NULL;
+	if (*snap->problem)
+		json_object_set_new(root, "problem", sf_json_lossy(snap->problem));
 	json_object_set(root, "disks", json_object_get(snap->meta, "disks"));
 	if (json_is_string(vm_uuid))
 		json_object_set(root, "vm_uuid", vm_uuid);

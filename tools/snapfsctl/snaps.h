@@ -20,7 +20,7 @@ struct sf_snap {
 	char vm[SF_NAME_MAX + 1];
 	char name[SF_NAME_MAX + 1];
 	json_t *meta;      /* its meta.json; NULL when that could not be read, and problem says why */
-	char problem[128]; /* empty when all is well */
+	char problem[160]; /* empty when all is well; "broken: ..." when its content cannot be read */
 	uint64_t taken_ns, edited_ns;
 	uint64_t size_bytes, allocated_bytes; /* of its disks together */
 	uint64_t memory_bytes;                /* 0: no RAM was saved */

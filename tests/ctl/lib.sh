@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# What the cases of snapfsctl share besides what those of the mount do.
+# shellcheck shell=bash source=../mount/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../mount/lib.sh"
+
+TOP=$(cd "$HERE/../.." && pwd)
+SNAPFSCTL=${SNAPFSCTL:-$TOP/build/tools/snapfsctl/snapfsctl}
+[ -x "$SNAPFSCTL" ] || die "$SNAPFSCTL is not built"
+unset SNAPFS_MOUNT SNAPFS_TIMEOUT NO_COLOR
+
+# ctl ARGUMENT...: on the mount of this case.
+ctl() {
+	"$SNAPFSCTL" --mount "$MNT" "$@"
+}
+
+# exits STATUS COMMAND...: COMMAND ends so; what it printed is in $WORK/out and $WORK/err.
+exits() {
+	local wanted=$1 status=0
+	shift
+	"$@" >"$WORK/out" 2>"$WORK/err" </dev/null || status=$?
+	[ "$status" = "$wanted" ] || die "'$*' ended with $status instead of $wanted: $(cat "$WORK/out" "$WORK/err")"
+}
+
+# told TEXT: the last command said so on standard error; printed TEXT: on standard output.
+told() {
+	grep -qF -- "$1" "$WORK/err" || die "standard error is '$(cat "$WORK/err")' instead of: $1"
+}
+
+printed() {
+	grep -qF -- "$1" "$WORK/out" || die "standard output is '$(cat "$WORK/out")' instead of: $1"
+}
+
+# answers STATUS CONDITION ARGUMENT...: with --json, snapfsctl ends so and prints one document d that keeps the schema and fits.
+answers() {
+	local wanted=$1 condition=$2
+	shift 2
+	exits "$wanted" ctl "$@" --json
+	python3 - "$TOP/tools/snapfsctl/schema.json" "$WORK/out" "$condition" <<'PYTHON' || die "'snapfsctl $*': $(cat "$WORK/out" "$WORK/err")"
+import json
+import sys
+
+import jsonschema
+
+schema, document, condition = sys.argv[1:]
+with open(schema) as f:
+    schema = json.load(f)
+with open(document) as f:
+    d = json.load(f)
+jsonschema.Draft202012Validator.check_schema(schema)
+jsonschema.Draft202012Validator(schema).validate(d)
+if not eval(condition):
+    sys.exit(f"{condition} does not hold")
+PYTHON
+}
+
+# history VM MODEL NAME=TIME...: while no daemon runs: snapshots of image files like MODEL, taken at other times (UTC, without the Z).
+history() {
+	python3 - "$STATE" "$DATA" "$@" <<'PYTHON'
+import json
+import os
+import shutil
+import sys
+import uuid
+
+state, data, vm, model, *wanted = sys.argv[1:]
+top = os.path.join(state, vm)
+with open(os.path.join(top, model, "meta.json")) as f:
+    record = json.load(f)
+with open(os.path.join(state, "id")) as f:
+    place = os.path.join(data, ".snapfs", f.read().strip())
+images = [os.path.join(place, disk["token"] + ".img") for disk in record["disks"]]
+for entry in wanted:
+    name, taken = entry.split("=")
+    record.update(name=name, uuid=uuid.uuid4().hex, taken=taken + ".000000000Z", edited=taken + ".000000000Z")
+    for disk, image in zip(record["disks"], images):
+        disk["token"] = uuid.uuid4().hex
+        shutil.copy2(image, os.path.join(place, disk["token"] + ".img"))
+    os.mkdir(os.path.join(top, name), 0o700)
+    with open(os.path.join(top, name, "meta.json"), "w") as f:
+        json.dump(record, f)
+PYTHON
+}
+
+# on_terminal COLUMNS INPUT COMMAND...: COMMAND on a terminal that wide; what it shows goes to $WORK/screen; its exit status.
+on_terminal() {
+	python3 - "$@" >"$WORK/screen" <<'PYTHON'
+import fcntl
+import os
+import pty
+import struct
+import sys
+import termios
+
+columns, text, *command = sys.argv[1:]
+pid, fd = pty.fork()
+if pid == 0:
+    fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, int(columns), 0, 0))
+    os.environ["TERM"] = "xterm"
+    os.execvp(command[0], command)
+os.write(fd, text.encode())
+while True:
+    try:
+        data = os.read(fd, 4096)
+    except OSError:
+        break
+    if not data:
+        break
+    sys.stdout.buffer.write(data)
+sys.stdout.flush()
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+PYTHON
+}
