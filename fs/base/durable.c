@@ -35,7 +35,20 @@ int sf_fsync(int fd, const char *what, struct sf_err *err)
 	return 0;
 }
 
-static int write_tmp(int dir, const char *tmp, const void *data, size_t len, struct sf_err *err)
+static int set_times(int fd, const char *what, uint64_t real_ns, struct sf_err *err)
+{
+	const struct timespec time = {.tv_sec = (time_t)(real_ns / 1000000000),
+				      .tv_nsec = (long)(real_ns % 1000000000)};
+	const struct timespec times[] = {time, time};
+
+	if (futimens(fd, times) < 0)
+		return sf_fail(err, -errno, "set the times of %s: %s", what, strerror(errno));
+	return 0;
+}
+
+/* real_ns 0: the times are those of the writing. */
+static int write_tmp(int dir, const char *tmp, const void *data, size_t len, uint64_t real_ns,
+		     struct sf_err *err)
 {
 	auto_fd int fd = openat(dir, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
 	int rc;
@@ -45,17 +58,20 @@ static int write_tmp(int dir, const char *tmp, const void *data, size_t len, str
 	rc = sf_write_all(fd, data, len);
 	if (rc < 0)
 		return sf_fail(err, rc, "write %s: %s", tmp, strerror(-rc));
-	return sf_fsync(fd, tmp, err);
+	if (real_ns)
+		rc = set_times(fd, tmp, real_ns, err);
+	return rc < 0 ? rc : sf_fsync(fd, tmp, err);
 }
 
-int sf_durable_write(int dir, const char *name, const void *data, size_t len, struct sf_err *err)
+int sf_durable_write_dated(int dir, const char *name, const void *data, size_t len, uint64_t real_ns,
+			   struct sf_err *err)
 {
 	char tmp[NAME_MAX + 1];
 	int rc;
 
 	if (snprintf(tmp, sizeof(tmp), ".%s" SF_DURABLE_TMP_SUFFIX, name) >= (int)sizeof(tmp))
 		return sf_fail(err, -ENAMETOOLONG, "write %s: name too long", name);
-	rc = write_tmp(dir, tmp, data, len, err);
+	rc = write_tmp(dir, tmp, data, len, real_ns, err);
 	if (rc == 0 && renameat(dir, tmp, dir, name) < 0)
 		rc = sf_fail(err, -errno, "rename %s to %s: %s", tmp, name, strerror(errno));
 	if (rc < 0) {
@@ -63,6 +79,11 @@ int sf_durable_write(int dir, const char *name, const void *data, size_t len, st
 		return rc;
 	}
 	return sf_fsync(dir, "the directory of a new file", err);
+}
+
+int sf_durable_write(int dir, const char *name, const void *data, size_t len, struct sf_err *err)
+{
+	return sf_durable_write_dated(dir, name, data, len, 0, err);
 }
 
 int sf_durable_read(int dir, const char *name, size_t max_bytes, char **ret, size_t *ret_len,

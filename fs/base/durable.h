@@ -8,6 +8,7 @@
 #define SF_BASE_DURABLE_H
 
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 struct sf_err;
@@ -20,6 +21,9 @@ struct sf_err;
  * One writer per name at a time. On failure the old file stands and the temporary one is gone.
  */
 int sf_durable_write(int dir, const char *name, const void *data, size_t len, struct sf_err *err);
+/* The same; the file's times are real_ns, nanoseconds since the epoch. */
+int sf_durable_write_dated(int dir, const char *name, const void *data, size_t len, uint64_t real_ns,
+			   struct sf_err *err);
 
 /* Reads all of dir/name into memory of its own (NUL added after *ret_len bytes); EFBIG above max_bytes. */
 int sf_durable_read(int dir, const char *name, size_t max_bytes, char **ret, size_t *ret_len,

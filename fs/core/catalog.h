@@ -33,6 +33,8 @@ struct sf_snapshot {
 	uint64_t vm_id;
 	struct sf_record record; /* as it was when it was ready */
 	size_t meta_len;         /* bytes of meta.json, which is made of the record when it is opened */
+	uint32_t manifest_bytes; /* of manifest.json; 0: there is none */
+	uint64_t manifest_ns;    /* when that was made */
 	bool broken;             /* a disk or its RAM is missing: shown, deletable, not revertible */
 };
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Changes to a record that leave its storage alone: name, description, hold. */
+/* Changes that leave a snapshot's storage alone: name, description, hold, manifest. */
 #include "engine_impl.h"
+
+#include "manifest.h"
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -103,10 +105,57 @@ int sf_engine_rename(struct sf_engine *engine, uint64_t vm_id, const char *from,
 	return rc < 0 ? sf_fail(err, rc, "%s", own.text) : 0;
 }
 
-/* --- description and hold --- */
+/* --- manifest --- */
+
+/* What cannot be read has not been hashed. */
+static int check_content(struct sf_vm_op *op, const struct sf_snapshot *snapshot, struct sf_err *err)
+{
+	for (size_t i = 0; i < snapshot->record.ndisks; i++) {
+		const struct sf_record_disk *disk = &snapshot->record.disks[i];
+		struct sf_storage *storage = sf_storages_by_name(op->engine->storages, disk->storage);
+		struct sf_object_stat stat;
+		int rc;
+
+		if (!storage)
+			return sf_fail(err, -EOPNOTSUPP, "this build has no storage '%s'", disk->storage);
+		rc = sf_object_stat(storage, &disk->object, &stat, err);
+		if (rc < 0)
+			return sf_wrap(err, rc == -ENOENT ? -EIO : rc, "disk %s", disk->object.vdev);
+	}
+	return snapshot->broken ? sf_fail(err, -EIO, "the snapshot is broken") : 0;
+}
+
+static int write_manifest(struct sf_vm_op *op, const struct sf_snapshot *snapshot,
+			  const struct sf_manifest *manifest, struct sf_err *err)
+{
+	uint64_t made_ns = sf_clock_real_ns();
+	auto_free char *text = NULL;
+	struct sf_record copy;
+	auto_fd int dir = -1;
+	size_t len;
+	int rc;
+
+	if ((rc = check_content(op, snapshot, err)) < 0 ||
+	    (rc = sf_manifest_check(manifest, &snapshot->record, err)) < 0 ||
+	    (rc = sf_op_dir(op, false, err)) < 0)
+		return rc;
+	text = sf_manifest_format(manifest, &snapshot->record.uuid, made_ns, &len);
+	if (!text || sf_record_copy(&snapshot->record, &copy) < 0)
+		return sf_fail(err, -ENOMEM, "out of memory");
+	dir = sf_open_dir(op->dir, copy.name, err);
+	rc = dir < 0 ? dir : sf_durable_write_dated(dir, SF_STATE_MANIFEST, text, len, made_ns, err);
+	if (rc < 0) {
+		sf_record_fini(&copy);
+		return rc;
+	}
+	return sf_publish_record(op, &copy, snapshot->broken, err);
+}
+
+/* --- description and hold, and what they share with manifests --- */
 
 struct edit {
-	const char *description; /* NULL: as it is */
+	const struct sf_manifest *manifest; /* NULL: it is about the rest */
+	const char *description;            /* NULL: as it is */
 	bool change_hold;
 	bool held;
 };
@@ -117,6 +166,8 @@ static int edit_snapshot(struct sf_vm_op *op, const struct sf_snapshot *snapshot
 	struct sf_record record;
 	int rc;
 
+	if (edit->manifest)
+		return write_manifest(op, snapshot, edit->manifest, err);
 	if (sf_record_copy(&snapshot->record, &record) < 0)
 		return sf_fail(err, -ENOMEM, "out of memory");
 	if (edit->description && sf_record_set_description(&record, edit->description) < 0) {
@@ -183,6 +234,14 @@ int sf_engine_describe(struct sf_engine *engine, uint64_t snapshot_id, const cha
 int sf_engine_hold(struct sf_engine *engine, uint64_t snapshot_id, bool held, struct sf_err *err)
 {
 	const struct edit what = {.change_hold = true, .held = held};
+
+	return edit(engine, snapshot_id, &what, err);
+}
+
+int sf_engine_set_manifest(struct sf_engine *engine, uint64_t snapshot_id, const struct sf_manifest *manifest,
+			   struct sf_err *err)
+{
+	const struct edit what = {.manifest = manifest};
 
 	return edit(engine, snapshot_id, &what, err);
 }

@@ -24,6 +24,7 @@
 
 struct sf_engine;
 struct sf_err;
+struct sf_manifest;
 struct sf_runs;
 struct sf_state;
 
@@ -83,6 +84,17 @@ int sf_engine_revert(struct sf_engine *engine, uint64_t vm_id, const char *name,
 /* Sets the description; valid UTF-8 without control characters other than newline and tab; "" removes it. */
 int sf_engine_describe(struct sf_engine *engine, uint64_t snapshot_id, const char *text, struct sf_err *err);
 int sf_engine_hold(struct sf_engine *engine, uint64_t snapshot_id, bool held, struct sf_err *err);
+
+/*
+ * Keeps a manifest.json beside the snapshot's record, durably, instead of the one that may be there. -EINVAL when
+ * it is of other files, -EIO when it contradicts the record or the snapshot is broken, -ESTALE when its content
+ * is gone.
+ */
+int sf_engine_set_manifest(struct sf_engine *engine, uint64_t snapshot_id, const struct sf_manifest *manifest,
+			   struct sf_err *err);
+/* The text of manifest.json as it is now, allocated. -ENOENT when there is none. */
+int sf_engine_manifest(struct sf_engine *engine, const struct sf_snapshot *snapshot, char **ret,
+		       struct sf_err *err);
 
 /* Which file of a snapshot: a disk's index, or the RAM. */
 #define SF_FILE_MEMORY SIZE_MAX

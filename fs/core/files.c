@@ -5,6 +5,7 @@
  */
 #include "engine_impl.h"
 
+#include "manifest.h"
 #include "mapped.h"
 
 #include "base/cleanup.h"
@@ -163,6 +164,15 @@ void sf_engine_image_close(struct sf_engine *engine, uint64_t snapshot_id, struc
 	sf_image_close(image);
 	if (sf_catalog_close(engine->catalog, snapshot_id))
 		sf_keeper_push(engine, snapshot_id);
+}
+
+int sf_engine_manifest(struct sf_engine *engine, const struct sf_snapshot *snapshot, char **ret,
+		       struct sf_err *err)
+{
+	auto_fd int dir = find_dir(engine, snapshot, err);
+	size_t len;
+
+	return dir < 0 ? dir : sf_durable_read(dir, SF_STATE_MANIFEST, SF_MANIFEST_BYTES_MAX, ret, &len, err);
 }
 
 /* --- space --- */

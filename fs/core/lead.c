@@ -129,6 +129,8 @@ int sf_publish_record(struct sf_vm_op *op, struct sf_record *record, bool broken
 		sf_record_fini(record);
 		return sf_fail(err, -ENOMEM, "out of memory");
 	}
+	sf_state_find_manifest(op->dir, snapshot->record.name, &snapshot->manifest_bytes,
+			       &snapshot->manifest_ns);
 	rc = sf_catalog_publish(op->engine->catalog, snapshot);
 	if (rc < 0)
 		sf_fail(err, rc, "show '%s': %s", snapshot->record.name, strerror(-rc));

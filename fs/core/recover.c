@@ -209,7 +209,8 @@ static int recover_ready(struct sf_vm_op *op, const char *name, struct sf_record
 	dir = sf_open_dir(op->dir, name, err);
 	if (dir < 0)
 		return dir;
-	(void)unlinkat(dir, "." SF_STATE_META SF_DURABLE_TMP_SUFFIX, 0); /* seldom there */
+	(void)unlinkat(dir, "." SF_STATE_META SF_DURABLE_TMP_SUFFIX, 0); /* seldom there, both */
+	(void)unlinkat(dir, "." SF_STATE_MANIFEST SF_DURABLE_TMP_SUFFIX, 0);
 	return sf_lead(op, record, name, SF_LIFE_READY, SF_EVENT_FOUND, err);
 }
 

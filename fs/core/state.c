@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "state.h"
 
+#include "manifest.h"
+
 #include "base/cleanup.h"
 #include "base/durable.h"
 #include "base/err.h"
@@ -244,6 +246,21 @@ int sf_state_read_record(int snapshot_dir, struct sf_record *ret, struct sf_err 
 	return rc < 0 ? rc : sf_record_parse(text, len, ret, err);
 }
 
+void sf_state_find_manifest(int vm_dir, const char *snapshot, uint32_t *ret_bytes, uint64_t *ret_made_ns)
+{
+	char path[NAME_MAX + sizeof("/" SF_STATE_MANIFEST)];
+	struct stat st;
+
+	*ret_bytes = 0;
+	*ret_made_ns = 0;
+	(void)snprintf(path, sizeof(path), "%s/" SF_STATE_MANIFEST, snapshot);
+	if (fstatat(vm_dir, path, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode) ||
+	    st.st_size > SF_MANIFEST_BYTES_MAX)
+		return;
+	*ret_bytes = (uint32_t)st.st_size;
+	*ret_made_ns = (uint64_t)st.st_mtim.tv_sec * 1000000000 + (uint64_t)st.st_mtim.tv_nsec;
+}
+
 #define MAP_PREFIX "disk-"
 #define MAP_SUFFIX ".extents"
 
@@ -304,7 +321,8 @@ int sf_state_remove_snapshot(int vm_dir, const char *name, struct sf_err *err)
 	 * The record goes last but its own: until then a crash leaves something that says whose files these
 	 * are.
 	 */
-	static const char *const files[] = {SF_STATE_MEMORY, "." SF_STATE_META SF_DURABLE_TMP_SUFFIX,
+	static const char *const files[] = {SF_STATE_MEMORY, "." SF_STATE_MANIFEST SF_DURABLE_TMP_SUFFIX,
+					    SF_STATE_MANIFEST, "." SF_STATE_META SF_DURABLE_TMP_SUFFIX,
 					    SF_STATE_META};
 	struct sf_err why = {0};
 	auto_fd int dir = sf_open_dir(vm_dir, name, &why);

@@ -4,7 +4,8 @@
  *
  *   id                       this directory's identity, carried by every volume that is created
  *   lock                     flock: one daemon at a time
- *   VM/NAME/meta.json        a record; memory.sav beside it, and what storages told of holes: disk-VDEV.extents
+ *   VM/NAME/meta.json        a record; memory.sav beside it, what storages told of holes: disk-VDEV.extents, and
+ *                            what a client made of the files: manifest.json
  *   VM/.UUID/                a snapshot being deleted: its name is free already
  *   VM/.aside-NAME           a record that could not be read, set aside for a person to look at
  *   VM/revert.json           the plan of a revert that is under way
@@ -25,9 +26,10 @@
 struct sf_err;
 struct sf_state;
 
-#define SF_STATE_META   "meta.json"
-#define SF_STATE_MEMORY "memory.sav"
-#define SF_STATE_PLAN   "revert.json"
+#define SF_STATE_META     "meta.json"
+#define SF_STATE_MEMORY   "memory.sav"
+#define SF_STATE_MANIFEST "manifest.json"
+#define SF_STATE_PLAN     "revert.json"
 
 /*
  * Opens the directory, making it (mode 0700) when it is missing and its parent is there. -ENOTDIR or -ELOOP
@@ -58,12 +60,19 @@ int sf_state_vm_dir(struct sf_state *state, const char *vm_dir, bool create, str
 int sf_state_write_record(int snapshot_dir, const struct sf_record *record, struct sf_err *err);
 int sf_state_read_record(int snapshot_dir, struct sf_record *ret, struct sf_err *err);
 
+/*
+ * Whether a snapshot has a manifest.json, by a look at the directory: its size, 0 when there is none that can be
+ * one, and its mtime, nanoseconds since the epoch, which is when it was made.
+ */
+void sf_state_find_manifest(int vm_dir, const char *snapshot, uint32_t *ret_bytes, uint64_t *ret_made_ns);
+
 /* "disk-" + vdev + ".extents" and its NUL: where the map of a disk's holes is kept. */
 #define SF_STATE_MAP_NAME (SF_VDEV_MAX + 14)
 void sf_state_map_name(const char *vdev, char name[static SF_STATE_MAP_NAME]);
 
 /*
- * Removes a snapshot's directory with what snapfs puts there: memory.sav, maps, meta.json last, temporary files.
+ * Removes a snapshot's directory with what snapfs puts there: memory.sav, manifest.json, maps, temporary files,
+ * meta.json last.
  * -ENOTEMPTY when someone else put things there. One that is gone is success.
  */
 int sf_state_remove_snapshot(int vm_dir, const char *name, struct sf_err *err);

@@ -206,6 +206,19 @@ int sf_control_parse_create(const char *text, size_t len, struct sf_control_crea
 	return 0;
 }
 
+int sf_control_parse_manifest(const char *text, size_t len, struct sf_manifest *ret, bool *ret_given,
+			      struct sf_err *err)
+{
+	auto_free char *command = NULL;
+	int rc = take_command(text, len, &command, err);
+
+	if (rc == 0 && *command)
+		rc = sf_manifest_parse(command, strlen(command), ret, err);
+	if (rc == 0)
+		*ret_given = *command != '\0';
+	return rc;
+}
+
 /* --- .snapfs/run --- */
 
 static int parse_due(const json_t *object, uint64_t *ret_ns, struct sf_err *err)

@@ -4,6 +4,7 @@
 #define SF_FACE_CONTROL_H
 
 #include "core/engine.h"
+#include "core/manifest.h"
 #include "core/runs.h"
 
 #include <stdbool.h>
@@ -34,6 +35,13 @@ int sf_control_parse_revert(const char *text, size_t len, struct sf_revert_reque
  */
 int sf_control_parse_create(const char *text, size_t len, struct sf_control_create *ret, bool *ret_given,
 			    struct sf_err *err);
+
+/*
+ * The JSON object written into .manifest; see sf_manifest_parse(). *ret_given as above; *ret counts only when it
+ * is true.
+ */
+int sf_control_parse_manifest(const char *text, size_t len, struct sf_manifest *ret, bool *ret_given,
+			      struct sf_err *err);
 
 enum sf_run_command { SF_RUN_BEGIN, SF_RUN_END, SF_RUN_FORGET };
 

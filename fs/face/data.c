@@ -72,6 +72,17 @@ static int own_text(struct sf_handle *handle, char *text, struct sf_err *err)
 	return 0;
 }
 
+static int open_manifest(struct sf_engine *engine, const struct sf_snapshot *snapshot,
+			 struct sf_handle *handle, struct sf_err *err)
+{
+	struct sf_err why = {0};
+	char *text;
+	int rc = sf_engine_manifest(engine, snapshot, &text, &why);
+
+	/* It was there when the name was found. */
+	return rc < 0 ? sf_fail(err, rc == -ENOENT ? -EIO : rc, "%s", why.text) : own_text(handle, text, err);
+}
+
 static int open_content(const struct sf_fs *fs, const struct sf_node *node, struct sf_handle *handle,
 			struct sf_err *err)
 {
@@ -81,6 +92,8 @@ static int open_content(const struct sf_fs *fs, const struct sf_node *node, stru
 		return sf_engine_image_open(fs->engine, node->snapshot, node->file, &handle->image, err);
 	case SF_NODE_META:
 		return own_text(handle, sf_record_format(&node->snapshot->record, NULL), err);
+	case SF_NODE_MANIFEST:
+		return open_manifest(fs->engine, node->snapshot, handle, err);
 	case SF_NODE_VM_JSON:
 		sf_engine_refresh(fs->engine);
 		return own_text(handle, sf_engine_vm_json(fs->engine, node->vm.id), err);
@@ -91,6 +104,7 @@ static int open_content(const struct sf_fs *fs, const struct sf_node *node, stru
 		return 0;
 	case SF_NODE_CREATE:
 	case SF_NODE_REVERT:
+	case SF_NODE_SET_MANIFEST:
 		return 0;
 	default:
 		return sf_fail(err, -EISDIR, "%s is a directory", handle->path);

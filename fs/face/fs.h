@@ -62,6 +62,8 @@ void sf_ops_xattr_fill(struct fuse_lowlevel_ops *ops);
 void sf_ops_reply_node(struct fuse_req *req, const struct sf_fs *fs, const struct sf_node *node);
 /* The kernel asks for the attributes of this file or directory again. */
 void sf_ops_changed(const struct sf_fs *fs, uint64_t ino);
+/* And for what this directory holds. Only from where no request waits. */
+void sf_ops_listing_changed(const struct sf_fs *fs, uint64_t ino);
 /* Keeps the reason for .snapfs/last-error, then replies -rc. what: "unlink web/clean/disk.img". */
 void sf_ops_refuse(struct fuse_req *req, const struct sf_fs *fs, const char *what, struct sf_err *err);
 /* The same for "VERB PATH" of a node, or of name in it. name may be NULL. */

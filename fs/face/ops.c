@@ -38,7 +38,8 @@ static double attr_timeout(const struct sf_node *node)
 {
 	if (node->kind == SF_NODE_IMAGE || node->kind == SF_NODE_SNAPSHOT)
 		return FOREVER_S;
-	return sf_node_is_dir(node) || node->kind == SF_NODE_META ? NAME_S : 0;
+	return sf_node_is_dir(node) || node->kind == SF_NODE_META || node->kind == SF_NODE_MANIFEST ? NAME_S
+												    : 0;
 }
 
 /* A control file's name is looked up each time, which also makes its size 0 again for O_APPEND. */
@@ -46,7 +47,7 @@ static double entry_timeout(const struct sf_node *node)
 {
 	if (sf_node_is_control(node))
 		return 0;
-	return node->kind == SF_NODE_IMAGE || node->kind == SF_NODE_META ? FOREVER_S : NAME_S;
+	return sf_node_is_dir(node) ? NAME_S : FOREVER_S;
 }
 
 static void fill_entry(const struct sf_fs *fs, const struct sf_node *node, struct fuse_entry_param *entry)
@@ -70,6 +71,11 @@ void sf_ops_changed(const struct sf_fs *fs, uint64_t ino)
 {
 	(void)fuse_lowlevel_notify_inval_inode(fs->se, ino, -1,
 					       0); /* it fails when the kernel does not know it */
+}
+
+void sf_ops_listing_changed(const struct sf_fs *fs, uint64_t ino)
+{
+	(void)fuse_lowlevel_notify_inval_inode(fs->se, ino, 0, 0); /* as above */
 }
 
 /* Names and words that nobody has checked yet: in a report they must not look like a second line. */
@@ -306,7 +312,7 @@ static void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 
 /* --- directories --- */
 
-/* Which files a snapshot has never changes, so the kernel keeps that list. */
+/* Which files a snapshot has hardly ever changes, so the kernel keeps that list and is told. */
 static int open_dir(struct sf_fs *fs, fuse_ino_t ino, struct fuse_file_info *fi, struct sf_handle **ret)
 {
 	struct sf_node dir;
@@ -336,6 +342,34 @@ static void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 	fi->fh = (uint64_t)(uintptr_t)handle;
 	if (fuse_reply_open(req, fi) < 0)
 		sf_data_close(fs, handle);
+}
+
+/* A listing from before a manifest came, that its reader may have put into the kernel's memory after it came. */
+static bool lacks_manifest(const struct sf_fs *fs, fuse_ino_t ino, const struct sf_handle *handle)
+{
+	size_t n, i = 0;
+	const struct sf_entry *entries = sf_data_entries(handle, &n);
+	struct sf_node dir;
+	bool lacks;
+
+	if (sf_tree_node(&fs->tree, ino, &dir) < 0)
+		return false;
+	lacks = dir.kind == SF_NODE_SNAPSHOT && dir.snapshot->manifest_bytes;
+	while (lacks && i < n)
+		lacks = entries[i++].ino != sf_tree_manifest_ino(&dir);
+	sf_node_fini(&dir);
+	return lacks;
+}
+
+static void op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	struct sf_fs *fs = fs_of(req);
+	bool stale = lacks_manifest(fs, ino, handle_of(fi));
+
+	sf_data_close(fs, handle_of(fi));
+	fuse_reply_err(req, 0);
+	if (stale)
+		sf_ops_listing_changed(fs, ino);
 }
 
 /*
@@ -412,5 +446,5 @@ void sf_ops_fill(struct fuse_lowlevel_ops *ops)
 	ops->opendir = op_opendir;
 	ops->readdir = op_readdir;
 	ops->readdirplus = op_readdirplus;
-	ops->releasedir = op_release;
+	ops->releasedir = op_releasedir;
 }

@@ -35,6 +35,8 @@ struct change {
 	struct sf_handle *handle; /* .create: who reads the outcome; open until the write is answered */
 	struct sf_control_create create;
 	struct sf_revert_request revert;
+	uint64_t snapshot; /* .manifest: its id */
+	struct sf_manifest manifest;
 };
 
 static struct sf_fs *fs_of(fuse_req_t req)
@@ -195,6 +197,22 @@ static void run_create(struct sf_task *task)
 	reply_written(change, rc);
 }
 
+static void run_manifest(struct sf_task *task)
+{
+	struct change *change = (struct change *)task;
+	const struct sf_fs *fs = change->fs;
+	struct sf_node snapshot;
+	struct sf_err err = {0};
+	int rc = sf_engine_set_manifest(fs->engine, change->snapshot, &change->manifest, &err);
+
+	if (rc == 0 && sf_tree_node(&fs->tree, change->snapshot, &snapshot) == 0) {
+		sf_ops_listing_changed(fs, snapshot.ino);
+		sf_ops_changed(fs, sf_tree_manifest_ino(&snapshot));
+		sf_node_fini(&snapshot);
+	}
+	reply_written(change, rc);
+}
+
 /* --- mkdir, rmdir, rename --- */
 
 static void make(fuse_req_t req, const struct sf_node *dir, const char *name)
@@ -336,6 +354,32 @@ static void write_revert(fuse_req_t req, const struct sf_node *node, const char 
 	}
 }
 
+static void write_manifest(fuse_req_t req, const struct sf_node *node, const char *buf, size_t size,
+			   off_t off, const struct fuse_file_info *fi)
+{
+	struct change *change = new_change(req, node);
+	struct sf_err err = {0};
+	bool given = false;
+	int rc;
+
+	if (!change)
+		return;
+	change->written = size;
+	change->snapshot = node->snapshot->id;
+	rc = sf_control_parse_manifest(buf, size, &change->manifest, &given, &err);
+	if (rc == 0 && given)
+		rc = check_place(off, fi, &err);
+	if (rc == 0 && given) {
+		start(change, run_manifest);
+		return;
+	}
+	if (rc < 0)
+		sf_ops_refuse_node(req, change->fs, "write", node, NULL, rc, err.text);
+	else
+		fuse_reply_write(req, size);
+	free(change);
+}
+
 static void write_create(fuse_req_t req, const struct sf_node *node, const char *buf, size_t size, off_t off,
 			 const struct fuse_file_info *fi)
 {
@@ -379,6 +423,8 @@ static void op_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t siz
 		write_revert(req, &node, buf, size, off, fi);
 	else if (node.kind == SF_NODE_CREATE)
 		write_create(req, &node, buf, size, off, fi);
+	else if (node.kind == SF_NODE_SET_MANIFEST)
+		write_manifest(req, &node, buf, size, off, fi);
 	else if (node.kind == SF_NODE_RUN)
 		sf_ops_write_run(req, &node, buf, size, off, fi);
 	else

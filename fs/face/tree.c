@@ -16,12 +16,14 @@
 #define INO_RUN     32
 
 /* The low 8 bits of everything else; 0 is the directory itself. */
-#define SLOT_VM_CREATE 1
-#define SLOT_VM_JSON   2
-#define SLOT_META      1
-#define SLOT_MEMORY    2
-#define SLOT_REVERT    3
-#define SLOT_DISK      16
+#define SLOT_VM_CREATE    1
+#define SLOT_VM_JSON      2
+#define SLOT_META         1
+#define SLOT_MEMORY       2
+#define SLOT_REVERT       3
+#define SLOT_MANIFEST     4
+#define SLOT_SET_MANIFEST 5
+#define SLOT_DISK         16
 
 _Static_assert(SLOT_DISK + SF_VM_DISKS_MAX <= SF_ID_SLOTS, "every disk has an inode number");
 
@@ -54,7 +56,8 @@ bool sf_node_is_control(const struct sf_node *node)
 
 bool sf_node_is_writable(const struct sf_node *node)
 {
-	return node->kind == SF_NODE_RUN || node->kind == SF_NODE_CREATE || node->kind == SF_NODE_REVERT;
+	return node->kind == SF_NODE_RUN || node->kind == SF_NODE_CREATE || node->kind == SF_NODE_REVERT ||
+	       node->kind == SF_NODE_SET_MANIFEST;
 }
 
 static void image_name(const struct sf_snapshot *snapshot, size_t file, char name[static SF_DISK_FILE])
@@ -96,6 +99,12 @@ static void node_name(const struct sf_node *node, char name[static SF_NAME_MAX +
 		break;
 	case SF_NODE_META:
 		fixed = "meta.json";
+		break;
+	case SF_NODE_MANIFEST:
+		fixed = "manifest.json";
+		break;
+	case SF_NODE_SET_MANIFEST:
+		fixed = ".manifest";
 		break;
 	case SF_NODE_REVERT:
 		fixed = "revert";
@@ -164,14 +173,20 @@ static int image_node(size_t file, const struct sf_record *record, struct sf_nod
 	return 0;
 }
 
-static int snapshot_node(unsigned slot, const struct sf_record *record, struct sf_node *node)
+static int snapshot_node(unsigned slot, const struct sf_snapshot *snapshot, struct sf_node *node)
 {
+	const struct sf_record *record = &snapshot->record;
+
 	if (slot == 0)
 		node->kind = SF_NODE_SNAPSHOT;
 	else if (slot == SLOT_META)
 		node->kind = SF_NODE_META;
 	else if (slot == SLOT_REVERT)
 		node->kind = SF_NODE_REVERT;
+	else if (slot == SLOT_MANIFEST && snapshot->manifest_bytes)
+		node->kind = SF_NODE_MANIFEST;
+	else if (slot == SLOT_SET_MANIFEST)
+		node->kind = SF_NODE_SET_MANIFEST;
 	else if (slot == SLOT_MEMORY)
 		return image_node(SF_FILE_MEMORY, record, node);
 	else if (slot >= SLOT_DISK)
@@ -202,7 +217,7 @@ int sf_tree_node(const struct sf_tree *tree, uint64_t ino, struct sf_node *ret)
 	else if (sf_catalog_vm_by_id(tree->catalog, ino - slot, &node.vm) == 0)
 		rc = vm_node(slot, &node);
 	else if ((rc = sf_catalog_snapshot_by_id(tree->catalog, ino - slot, &node.snapshot)) == 0)
-		rc = snapshot_node(slot, &node.snapshot->record, &node);
+		rc = snapshot_node(slot, node.snapshot, &node);
 	if (rc < 0) {
 		sf_node_fini(&node);
 		return rc;
@@ -270,6 +285,10 @@ static int find_in_snapshot(const struct sf_snapshot *snapshot, const char *name
 		*ret = snapshot->id | SLOT_REVERT;
 	else if (strcmp(name, "memory.sav") == 0)
 		*ret = snapshot->id | SLOT_MEMORY;
+	else if (strcmp(name, "manifest.json") == 0)
+		*ret = snapshot->id | SLOT_MANIFEST;
+	else if (strcmp(name, ".manifest") == 0)
+		*ret = snapshot->id | SLOT_SET_MANIFEST;
 	else
 		*ret = 0;
 	for (size_t i = 0; i < snapshot->record.ndisks && *ret == 0; i++) {
@@ -283,6 +302,11 @@ static int find_in_snapshot(const struct sf_snapshot *snapshot, const char *name
 uint64_t sf_tree_meta_ino(const struct sf_node *snapshot)
 {
 	return snapshot->snapshot->id | SLOT_META;
+}
+
+uint64_t sf_tree_manifest_ino(const struct sf_node *snapshot)
+{
+	return snapshot->snapshot->id | SLOT_MANIFEST;
 }
 
 static uint64_t parent_ino(const struct sf_node *dir)
@@ -393,7 +417,7 @@ static int list_snapshot(const struct sf_tree *tree, const struct sf_node *dir, 
 {
 	const struct sf_snapshot *snapshot = dir->snapshot;
 	char name[SF_DISK_FILE];
-	int rc = list_begin(list, dir, snapshot->record.ndisks + 3);
+	int rc = list_begin(list, dir, snapshot->record.ndisks + 5);
 
 	if (rc < 0)
 		return rc;
@@ -404,8 +428,12 @@ static int list_snapshot(const struct sf_tree *tree, const struct sf_node *dir, 
 	if (snapshot->record.memory.present)
 		list_add(list, snapshot->id | SLOT_MEMORY, false, "memory.sav");
 	list_add(list, snapshot->id | SLOT_META, false, "meta.json");
-	if (tree->show_control)
+	if (snapshot->manifest_bytes)
+		list_add(list, snapshot->id | SLOT_MANIFEST, false, "manifest.json");
+	if (tree->show_control) {
 		list_add(list, snapshot->id | SLOT_REVERT, false, "revert");
+		list_add(list, snapshot->id | SLOT_SET_MANIFEST, false, ".manifest");
+	}
 	return 0;
 }
 

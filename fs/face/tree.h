@@ -7,6 +7,7 @@
  *   1             /              2             .snapfs        3..8, 32     its files
  *   vm id         /VM            vm id | 1     .create        vm id | 2    .vm.json
  *   snapshot id   /VM/NAME       id | 1, 2, 3  meta.json, memory.sav, revert
+ *                                id | 4, 5     manifest.json, .manifest
  *                                id | 16 + n   disk n
  */
 #ifndef SF_FACE_TREE_H
@@ -39,6 +40,8 @@ enum sf_node_kind {
 	SF_NODE_SNAPSHOT, /* from here on, snapshot is filled in as well; vm.name comes from the
 			     record */
 	SF_NODE_META,
+	SF_NODE_MANIFEST,     /* manifest.json */
+	SF_NODE_SET_MANIFEST, /* .manifest */
 	SF_NODE_REVERT,
 	SF_NODE_IMAGE, /* a disk or the RAM */
 };
@@ -81,8 +84,9 @@ int sf_tree_node(const struct sf_tree *tree, uint64_t ino, struct sf_node *ret);
 int sf_tree_lookup(const struct sf_tree *tree, const struct sf_node *dir, const char *name,
 		   struct sf_node *ret);
 
-/* The number of a snapshot's meta.json. */
+/* The numbers of a snapshot's meta.json and manifest.json; of any node in it. */
 uint64_t sf_tree_meta_ino(const struct sf_node *snapshot);
+uint64_t sf_tree_manifest_ino(const struct sf_node *snapshot);
 
 void sf_tree_stat(const struct sf_tree *tree, const struct sf_node *node, struct stat *ret);
 

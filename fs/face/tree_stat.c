@@ -67,6 +67,10 @@ static void stat_size_and_time(const struct sf_tree *tree, const struct sf_node 
 		st->st_size = (off_t)node->snapshot->meta_len;
 		st->st_blocks = (st->st_size + 511) / 512;
 		ns = node->snapshot->record.edited_ns;
+	} else if (node->kind == SF_NODE_MANIFEST) {
+		st->st_size = (off_t)node->snapshot->manifest_bytes;
+		st->st_blocks = (st->st_size + 511) / 512;
+		ns = node->snapshot->manifest_ns;
 	}
 	if (ns == 0)
 		ns = tree->started_ns;
@@ -80,7 +84,7 @@ static void stat_mode(const struct sf_tree *tree, const struct sf_node *node, st
 		st->st_mode = S_IFDIR | (0777 & ~tree->umask);
 	else if (!sf_node_is_control(node))
 		st->st_mode = S_IFREG | (0444 & ~tree->umask);
-	else if (node->kind == SF_NODE_REVERT)
+	else if (node->kind == SF_NODE_REVERT || node->kind == SF_NODE_SET_MANIFEST)
 		st->st_mode = S_IFREG | 0200;
 	else
 		st->st_mode = S_IFREG | (sf_node_is_writable(node) ? 0600 : 0400);

@@ -121,6 +121,13 @@ mode_t bench_mode(const char *name)
 	return fstatat(bench.work, name, &st, AT_SYMLINK_NOFOLLOW) == 0 ? st.st_mode : 0;
 }
 
+time_t bench_mtime(const char *name)
+{
+	struct stat st;
+
+	return fstatat(bench.work, name, &st, AT_SYMLINK_NOFOLLOW) == 0 ? st.st_mtim.tv_sec : 0;
+}
+
 void bench_pass_by(const char *what)
 {
 	print_message("# skipped: the file system of %s has no %s\n", bench.path, what);

@@ -47,6 +47,8 @@ void bench_old_file(int dir);
 const char *bench_content(const char *name);
 /* 0 when it is not there. */
 mode_t bench_mode(const char *name);
+/* Seconds since the epoch of its last change; 0 when it is not there. */
+time_t bench_mtime(const char *name);
 /* Not cmocka's skip(): what version 1.1 prints for that in TAP reads as a failure. */
 void bench_pass_by(const char *what);
 

@@ -184,6 +184,7 @@ static void resize(int fd, uint64_t size)
 
 static void undo(const struct file_change *change, int fd)
 {
+	const struct timespec times[] = {change->st.st_atim, change->st.st_mtim};
 	int rc = 0;
 
 	if (change->kind == DATA || change->kind == SIZE) {
@@ -193,6 +194,8 @@ static void undo(const struct file_change *change, int fd)
 		rc = __real_fchown(fd, change->st.st_uid, change->st.st_gid);
 		if (rc == 0)
 			rc = __real_fchmod(fd, change->st.st_mode & 07777);
+		if (rc == 0)
+			rc = __real_futimens(fd, times);
 	} else if (change->old) {
 		rc = __real_fsetxattr(fd, change->xattr, change->old, change->old_len, 0);
 	} else if (__real_fremovexattr(fd, change->xattr) < 0 && errno != ENODATA) {

@@ -11,6 +11,7 @@
 
 #include <stddef.h>
 #include <sys/types.h>
+#include <time.h>
 
 /* The real calls, past the wrapping. */
 int __real_openat64(int dir, const char *path, int flags, ...);
@@ -23,6 +24,7 @@ int __real_unlinkat(int dir, const char *path, int flags);
 int __real_mkdirat(int dir, const char *path, mode_t mode);
 int __real_fchmod(int fd, mode_t mode);
 int __real_fchown(int fd, uid_t owner, gid_t group);
+int __real_futimens(int fd, const struct timespec times[2]);
 int __real_fsetxattr(int fd, const char *name, const void *value, size_t len, int flags);
 int __real_fremovexattr(int fd, const char *name);
 
@@ -41,6 +43,7 @@ struct file_change;
 struct file_change *crashlog_before_data(int fd, uint64_t off, uint64_t len);
 /* fd -1: of dir/name, which is there and is about to be opened with O_TRUNC. */
 struct file_change *crashlog_before_truncate(int fd, int dir, const char *name, uint64_t new_size);
+/* Mode, owner or times. */
 struct file_change *crashlog_before_mode(int fd);
 struct file_change *crashlog_before_xattr(int fd, const char *name);
 void crashlog_after(struct file_change *change, bool done);

@@ -42,6 +42,7 @@ int __wrap_mkdirat(int dir, const char *path, mode_t mode);
 int __wrap_mkdir(const char *path, mode_t mode);
 int __wrap_fchmod(int fd, mode_t mode);
 int __wrap_fchown(int fd, uid_t owner, gid_t group);
+int __wrap_futimens(int fd, const struct timespec times[2]);
 int __wrap_fsetxattr(int fd, const char *name, const void *value, size_t len, int flags);
 int __wrap_fremovexattr(int fd, const char *name);
 
@@ -424,6 +425,18 @@ int __wrap_fchown(int fd, uid_t owner, gid_t group)
 	fd_point("fchown", fd);
 	change = crashlog_before_mode(fd);
 	return (int)keep(change, __real_fchown(fd, owner, group));
+}
+
+int __wrap_futimens(int fd, const struct timespec times[2])
+{
+	if (!counts(fd))
+		return __real_futimens(fd, times);
+	auto_unlock pthread_mutex_t *held = sf_lock(&sim.lock);
+	struct file_change *change;
+
+	fd_point("futimens", fd);
+	change = crashlog_before_mode(fd);
+	return (int)keep(change, __real_futimens(fd, times));
 }
 
 int __wrap_fsetxattr(int fd, const char *name, const void *value, size_t len, int flags)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "operations.h"
 
+#include "core/manifest.h"
+
 #include "base/cleanup.h"
 #include "base/err.h"
 
@@ -72,6 +74,71 @@ static void two_snapshots(struct house *house, bool memory_of_a, enum stage_fate
 	advance(house);
 }
 
+static int find(struct house *house, const char *name, struct sf_snapshot **ret)
+{
+	struct sf_vm_info vm;
+	int rc = sf_catalog_vm(sf_engine_catalog(house->engine), STAGE_VM, &vm);
+
+	return rc < 0 ? rc : sf_catalog_snapshot(sf_engine_catalog(house->engine), vm.id, name, ret);
+}
+
+/* --- Manifests: of "a" --- */
+
+static int set_manifest(struct house *house, unsigned char fill, struct sf_err *err)
+{
+	struct sf_manifest manifest = {.n = 0};
+	struct sf_snapshot *snapshot;
+	int rc = find(house, "a", &snapshot);
+
+	if (rc < 0)
+		return sf_fail(err, rc, "look up the snapshot with the manifest");
+	for (size_t i = 0; i < snapshot->record.ndisks; i++) {
+		struct sf_manifest_file *file = &manifest.files[manifest.n++];
+
+		sf_disk_file_name(i, snapshot->record.disks[i].object.vdev, file->name);
+		file->size_bytes = snapshot->record.disks[i].stat.size_bytes;
+		memset(&file->xxh3_128, fill, sizeof(file->xxh3_128));
+	}
+	if (snapshot->record.memory.present) {
+		struct sf_manifest_file *file = &manifest.files[manifest.n++];
+
+		(void)snprintf(file->name, sizeof(file->name), "memory.sav");
+		file->size_bytes = snapshot->record.memory.size_bytes;
+		memcpy(&file->xxh3_128, snapshot->record.memory.xxh3_128, sizeof(file->xxh3_128));
+	}
+	rc = sf_engine_set_manifest(house->engine, snapshot->id, &manifest, err);
+	sf_snapshot_unref(snapshot);
+	return rc;
+}
+
+static void give_manifest(struct house *house, unsigned char fill)
+{
+	struct stage_snapshot *snapshot = &facts(house)->snapshots[0];
+	struct sf_err err = {0};
+
+	if (set_manifest(house, fill, &err) < 0)
+		stage_complain(house->stage, "prepare a manifest: %s", err.text);
+	snapshot->old_manifest = snapshot->new_manifest = fill;
+}
+
+static void before_manifest(struct house *house)
+{
+	two_snapshots(house, true, STAGE_STAYS);
+	facts(house)->snapshots[0].new_manifest = 0x22;
+}
+
+static void before_manifest_again(struct house *house)
+{
+	two_snapshots(house, false, STAGE_STAYS);
+	give_manifest(house, 0x11);
+	facts(house)->snapshots[0].new_manifest = 0x22;
+}
+
+static int make_manifest(struct house *house, struct sf_err *err)
+{
+	return set_manifest(house, 0x22, err);
+}
+
 /* --- Create --- */
 
 static void before_create(struct house *house)
@@ -129,19 +196,12 @@ static int create_quiesced(struct house *house, struct sf_err *err)
 static void before_delete(struct house *house)
 {
 	two_snapshots(house, true, STAGE_GOES);
+	give_manifest(house, 0x11);
 }
 
 static int delete_a(struct house *house, struct sf_err *err)
 {
 	return sf_engine_delete(house->engine, house_vm_id(house), "a", NULL, err);
-}
-
-static int find(struct house *house, const char *name, struct sf_snapshot **ret)
-{
-	struct sf_vm_info vm;
-	int rc = sf_catalog_vm(sf_engine_catalog(house->engine), STAGE_VM, &vm);
-
-	return rc < 0 ? rc : sf_catalog_snapshot(sf_engine_catalog(house->engine), vm.id, name, ret);
 }
 
 static int read_deleted(struct house *house, struct sf_image *image, struct sf_err *err)
@@ -187,6 +247,7 @@ static int delete_while_read(struct house *house, struct sf_err *err)
 static void before_rename(struct house *house)
 {
 	two_snapshots(house, true, STAGE_RENAMED);
+	give_manifest(house, 0x11);
 	(void)snprintf(facts(house)->snapshots[0].to, sizeof(facts(house)->snapshots[0].to), "new");
 }
 
@@ -351,6 +412,8 @@ const struct operation operations[] = {
 	{"delete-deferred", 1, before_delete, delete_while_read},
 	{"rename", 1, before_rename, rename_a},
 	{"edit", 1, before_edit, edit_a},
+	{"manifest", 1, before_manifest, make_manifest},
+	{"manifest-again", 2, before_manifest_again, make_manifest},
 	{"revert-memory", 1, before_revert_memory, revert_to_a},
 	{"revert-memory-discard", 1, before_revert_memory_discard, revert_to_a_discarding},
 	{"revert-disks", 1, before_revert_disks, revert_disks},

@@ -2,8 +2,10 @@
 #include "oracle.h"
 
 #include "base/cleanup.h"
+#include "base/durable.h"
 #include "base/err.h"
 #include "core/json.h"
+#include "core/manifest.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -169,6 +171,44 @@ static void check_memory(const struct survey *survey, const struct sf_record *re
 			       (unsigned long long)have, (unsigned long long)tick);
 }
 
+/* The text of a manifest.json speaks of this snapshot and is a whole one, with hashes that are made of that. */
+static bool is_manifest(const char *text, size_t len, const struct sf_record *record, unsigned char fill)
+{
+	auto_json json_t *root = sf_json_parse_object(text, len, "manifest.json", NULL);
+	const json_t *list = json_object_get(root, "files");
+	struct sf_id have, want;
+
+	memset(&want, fill, sizeof(want));
+	return root && sf_json_id(root, "snapshot", &have, NULL) == 0 && sf_id_equal(&have, &record->uuid) &&
+	       json_array_size(list) == record->ndisks + record->memory.present &&
+	       sf_json_id(json_array_get(list, 0), "xxh3_128", &have, NULL) == 0 && sf_id_equal(&have, &want);
+}
+
+/* The old one or the new one, and the new one once that was promised. */
+static void check_manifest(const struct survey *survey, const struct sf_snapshot *snapshot,
+			   const struct stage_snapshot *fact)
+{
+	const struct sf_record *record = &snapshot->record;
+	bool done = survey->facts->done;
+	auto_free char *text = NULL;
+	char path[PATH_MAX];
+	size_t len = 0;
+	int rc;
+
+	(void)snprintf(path, sizeof(path), "%s/state/" STAGE_VM "/%s/manifest.json", survey->stage->path,
+		       record->name);
+	rc = sf_durable_read(AT_FDCWD, path, SF_MANIFEST_BYTES_MAX, &text, &len, NULL);
+	if (snapshot->manifest_bytes != len)
+		stage_complain(survey->stage, "'%s': its manifest.json has %zu bytes, and %u in the tree",
+			       record->name, len, (unsigned)snapshot->manifest_bytes);
+	if (rc < 0 && (fact->old_manifest || (done && fact->new_manifest)))
+		stage_complain(survey->stage, "'%s' has lost its manifest.json", record->name);
+	if (rc == 0 && !(fact->new_manifest && is_manifest(text, len, record, fact->new_manifest)) &&
+	    (done || !fact->old_manifest || !is_manifest(text, len, record, fact->old_manifest)))
+		stage_complain(survey->stage, "'%s': its manifest.json is neither old nor new: %s",
+			       record->name, text);
+}
+
 static void check_snapshot(const struct survey *survey, const struct sf_snapshot *snapshot)
 {
 	const struct sf_record *record = &snapshot->record;
@@ -191,6 +231,7 @@ static void check_snapshot(const struct survey *survey, const struct sf_snapshot
 		stage_complain(survey->stage, "'%s' has %s RAM", record->name, fact.memory ? "no" : "a");
 	else if (fact.memory)
 		check_memory(survey, record, fact.tick);
+	check_manifest(survey, snapshot, &fact);
 }
 
 /* --- The VM itself --- */
@@ -274,6 +315,8 @@ static void own_files(const struct survey *survey, FILE *state, FILE *images)
 		(void)fprintf(state, STAGE_VM "/%s\n" STAGE_VM "/%s/meta.json\n", record->name, record->name);
 		if (record->memory.present)
 			(void)fprintf(state, STAGE_VM "/%s/memory.sav\n", record->name);
+		if (survey->snapshots[i]->manifest_bytes)
+			(void)fprintf(state, STAGE_VM "/%s/manifest.json\n", record->name);
 		for (size_t d = 0; d < record->ndisks; d++) {
 			sf_id_format(&record->disks[d].object.token, token);
 			(void)fprintf(images, ".snapfs/%s/%s.img\n", id, token);

@@ -43,6 +43,7 @@ struct stage_snapshot {
 	enum stage_fate fate;
 	uint64_t tick;
 	bool memory;
+	unsigned char old_manifest, new_manifest; /* what its hashes are made of; 0: there is none */
 };
 
 struct stage_facts {

@@ -140,6 +140,7 @@ static void change_attributes(int dir)
 	auto_fd int fd = openat(dir, "file", O_RDWR | O_CLOEXEC);
 
 	bench_must(fd >= 0 && fchmod(fd, 0640) == 0 && fchown(fd, getuid(), getgid()) == 0);
+	bench_must(futimens(fd, (const struct timespec[]){{.tv_sec = 5}, {.tv_sec = 5}}) == 0);
 	(void)fsetxattr(fd, "user.test", "new", 3, 0); /* not every file system has it; the parent looks */
 	bench_must(fdatasync(fd) == 0);
 }
@@ -149,8 +150,10 @@ static void attributes_need_a_full_fsync(void **state)
 	(void)state;
 	bench_cut(bench_old_file, change_attributes, CRASHSIM_NEVER, CRASHSIM_DROP, 1);
 	assert_int_equal(bench_mode("file"), S_IFREG | 0600);
+	assert_true(bench_mtime("file") > 5);
 	bench_cut(bench_old_file, change_attributes, CRASHSIM_NEVER, CRASHSIM_KEEP, 1);
 	assert_int_equal(bench_mode("file"), S_IFREG | 0640);
+	assert_int_equal(bench_mtime("file"), 5);
 }
 
 static void extended_attributes_are_taken_back(void **state)

@@ -37,6 +37,22 @@ static void check_run(const struct sf_control_run *run)
 		abort();
 }
 
+/* What is taken can be written, and names files that can be there. */
+static void check_manifest(const struct sf_manifest *manifest)
+{
+	const struct sf_id uuid = {.bytes = {1}};
+	size_t len;
+	char *text = sf_manifest_format(manifest, &uuid, 1, &len);
+
+	if (manifest->n == 0 || manifest->n > SF_MANIFEST_FILES_MAX || !text || len > SF_MANIFEST_BYTES_MAX)
+		abort();
+	for (size_t i = 0; i < manifest->n; i++)
+		if (strpbrk(manifest->files[i].name, "/\n\x1b\"") ||
+		    strlen(manifest->files[i].name) >= SF_DISK_FILE)
+			abort();
+	free(text);
+}
+
 static void check_refusal(int rc, const struct sf_err *err)
 {
 	char *outcome;
@@ -55,6 +71,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	const char *text = (const char *)data;
 	struct sf_control_create create;
 	struct sf_control_run run;
+	struct sf_manifest manifest;
 	struct sf_revert_request revert;
 	struct sf_err err = {0};
 	bool given = false, held;
@@ -63,6 +80,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_refusal(rc, &err);
 	if (rc == 0 && given)
 		check_create(&create);
+	given = false;
+	rc = sf_control_parse_manifest(text, size, &manifest, &given, &err);
+	check_refusal(rc, &err);
+	if (rc == 0 && given)
+		check_manifest(&manifest);
 	given = false;
 	rc = sf_control_parse_run(text, size, &run, &given, &err);
 	check_refusal(rc, &err);

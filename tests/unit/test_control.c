@@ -216,6 +216,37 @@ static void a_long_description_is_refused(void **state)
 	create_refused(text, -EINVAL, "\"description\" is longer than 4000 bytes");
 }
 
+/* --- .manifest --- */
+
+static void a_manifest_may_have_blanks_around_it(void **state)
+{
+	static const char text[] = " {\"schema\": 1, \"files\": [{\"name\": \"disk.img\", \"size_bytes\": 7,"
+				   " \"xxh3_128\": \"000102030405060708090a0b0c0d0e0f\"}]}\n\n";
+	struct sf_manifest manifest;
+	bool given = false;
+
+	(void)state;
+	assert_int_equal(sf_control_parse_manifest(text, strlen(text), &manifest, &given, NULL), 0);
+	assert_true(given);
+	assert_int_equal(manifest.n, 1);
+	assert_int_equal(sf_control_parse_manifest("\n", 1, &manifest, &given, NULL), 0);
+	assert_false(given);
+}
+
+static void other_writes_are_no_manifest(void **state)
+{
+	struct sf_manifest manifest;
+	struct sf_err err = {0};
+	bool given = false;
+
+	(void)state;
+	assert_int_equal(sf_control_parse_manifest("yes", 3, &manifest, &given, &err), -EINVAL);
+	says(&err, "the manifest is not valid JSON");
+	assert_int_equal(sf_control_parse_manifest("{}\0", 3, &manifest, &given, &err), -EINVAL);
+	says(&err, "NUL byte");
+	assert_false(given);
+}
+
 /* --- .snapfs/run --- */
 
 static struct sf_control_run commanded(const char *text)
@@ -395,6 +426,8 @@ int main(void)
 		cmocka_unit_test(what_is_not_one_object_is_refused),
 		cmocka_unit_test(names_follow_the_rules),
 		cmocka_unit_test(a_long_description_is_refused),
+		cmocka_unit_test(a_manifest_may_have_blanks_around_it),
+		cmocka_unit_test(other_writes_are_no_manifest),
 		cmocka_unit_test(a_run_is_begun_ended_and_forgotten),
 		cmocka_unit_test(blanks_are_no_run),
 		cmocka_unit_test(runs_are_refused_by_key),

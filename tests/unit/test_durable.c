@@ -66,6 +66,19 @@ static void what_is_written_is_read_and_replaced(void **state)
 	assert_int_equal(fstatat(f->dir, ".a.tmp", &st, 0), -1);
 }
 
+static void a_file_can_bear_another_time(void **state)
+{
+	const struct fixture *f = *state;
+	struct stat st;
+
+	assert_int_equal(sf_durable_write(f->dir, "a", "one", 3, NULL), 0);
+	assert_int_equal(sf_durable_write_dated(f->dir, "a", "two", 3, 1700000000123456789ULL, NULL), 0);
+	assert_int_equal(fstatat(f->dir, "a", &st, 0), 0);
+	assert_int_equal(st.st_mtim.tv_sec, 1700000000);
+	assert_int_equal(st.st_mtim.tv_nsec, 123456789);
+	assert_int_equal(st.st_size, 3);
+}
+
 static void a_failed_write_leaves_the_old_file(void **state)
 {
 	const struct fixture *f = *state;
@@ -141,11 +154,9 @@ static void removing_what_is_gone_succeeds(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		CASE(what_is_written_is_read_and_replaced),
-		CASE(a_failed_write_leaves_the_old_file),
-		CASE(links_and_directories_are_not_read),
-		CASE(a_file_above_the_cap_is_refused),
-		CASE(a_rename_never_replaces),
+		CASE(what_is_written_is_read_and_replaced), CASE(a_file_can_bear_another_time),
+		CASE(a_failed_write_leaves_the_old_file),   CASE(links_and_directories_are_not_read),
+		CASE(a_file_above_the_cap_is_refused),      CASE(a_rename_never_replaces),
 		CASE(removing_what_is_gone_succeeds),
 	};
 

@@ -35,7 +35,10 @@ static void fill_disk(struct sf_record_disk *disk, const char *vdev, uint64_t si
 	disk->stat.allocated_bytes = allocated;
 }
 
-static struct sf_id publish(struct fixture *f, const char *name, bool memory)
+#define MADE UINT64_C(1700000020000000003)
+
+/* manifest: the size of its manifest.json; 0: it has none. */
+static struct sf_id publish_with(struct fixture *f, const char *name, bool memory, uint32_t manifest)
 {
 	struct sf_record record = {.uuid = sf_id_new(),
 				   .state = SF_RECORD_READY,
@@ -54,9 +57,16 @@ static struct sf_id publish(struct fixture *f, const char *name, bool memory)
 	fill_disk(&record.disks[1], "vdb", 4096, 0);
 	snapshot = sf_snapshot_new(&record, f->vm_id, false);
 	assert_non_null(snapshot);
+	snapshot->manifest_bytes = manifest;
+	snapshot->manifest_ns = manifest ? MADE : 0;
 	assert_int_equal(sf_catalog_publish(f->tree.catalog, snapshot), 0);
 	sf_snapshot_unref(snapshot);
 	return uuid;
+}
+
+static struct sf_id publish(struct fixture *f, const char *name, bool memory)
+{
+	return publish_with(f, name, memory, 0);
 }
 
 static int setup(void **state)
@@ -69,7 +79,7 @@ static int setup(void **state)
 	f->vm_id = sf_vm_id("", "web");
 	assert_int_equal(sf_catalog_vm_put(f->tree.catalog, f->vm_id, "web", true), 0);
 	assert_int_equal(sf_catalog_vm_put(f->tree.catalog, sf_vm_id("", "db"), "db", true), 0);
-	f->uuid = publish(f, "clean", true);
+	f->uuid = publish_with(f, "clean", true, 513);
 	*state = f;
 	return 0;
 }
@@ -141,6 +151,8 @@ static const char *const all_paths[] = {
 	"web/clean/disk-vdb.img",
 	"web/clean/memory.sav",
 	"web/clean/meta.json",
+	"web/clean/manifest.json",
+	"web/clean/.manifest",
 	"web/clean/revert",
 	"db",
 };
@@ -179,6 +191,8 @@ static void numbers_come_from_durable_ids(void **state)
 	assert_true(stat_of(f, "web/clean").st_ino == id);
 	assert_true(stat_of(f, "web/clean/disk.img").st_ino == (id | 16));
 	assert_true(stat_of(f, "web/clean/disk-vdb.img").st_ino == (id | 17));
+	assert_true(stat_of(f, "web/clean/manifest.json").st_ino == (id | 4));
+	assert_true(stat_of(f, "web/clean/.manifest").st_ino == (id | 5));
 }
 
 static void numbers_that_mean_nothing_are_refused(void **state)
@@ -186,7 +200,7 @@ static void numbers_that_mean_nothing_are_refused(void **state)
 	const struct fixture *f = *state;
 	uint64_t id = sf_snapshot_id(&f->uuid);
 	const uint64_t inos[] = {0,      9,       31,      33,      255, 256, f->vm_id | 3, f->vm_id | 16,
-				 id | 4, id | 15, id | 18, id | 255};
+				 id | 6, id | 15, id | 18, id | 255};
 	struct sf_node node;
 
 	for (size_t i = 0; i < sizeof(inos) / sizeof(inos[0]); i++)
@@ -213,6 +227,23 @@ static void ram_is_there_only_when_it_was_saved(void **state)
 
 	absent(f, "web/cold/memory.sav", -ENOENT);
 	assert_int_equal(sf_tree_node(&f->tree, sf_snapshot_id(&uuid) | 2, &node), -ENOENT);
+}
+
+static void a_manifest_is_there_only_when_it_was_made(void **state)
+{
+	struct fixture *f = *state;
+	struct sf_id uuid = publish(f, "new", true);
+	struct stat st = stat_of(f, "web/clean/manifest.json");
+	struct sf_node node;
+
+	absent(f, "web/new/manifest.json", -ENOENT);
+	assert_int_equal(sf_tree_node(&f->tree, sf_snapshot_id(&uuid) | 4, &node), -ENOENT);
+	assert_int_equal(stat_of(f, "web/new/.manifest").st_size, 0);
+	assert_int_equal(st.st_size, 513);
+	assert_int_equal(st.st_blocks, 2);
+	assert_int_equal(st.st_mtim.tv_sec, 1700000020);
+	assert_int_equal(st.st_mtim.tv_nsec, 3);
+	assert_int_equal(st.st_ctim.tv_sec, 1700000020);
 }
 
 static void dots_work_for_those_who_know_numbers_only(void **state)
@@ -277,6 +308,8 @@ static void all_is_roots_by_default(void **state)
 	assert_int_equal(stat_of(f, "web").st_mode, S_IFDIR | 0700);
 	assert_int_equal(stat_of(f, "web/clean/disk.img").st_mode, S_IFREG | 0400);
 	assert_int_equal(stat_of(f, "web/clean/meta.json").st_mode, S_IFREG | 0400);
+	assert_int_equal(stat_of(f, "web/clean/manifest.json").st_mode, S_IFREG | 0400);
+	assert_int_equal(stat_of(f, "web/clean/.manifest").st_mode, S_IFREG | 0200);
 	assert_int_equal(stat_of(f, "web/clean/revert").st_mode, S_IFREG | 0200);
 	assert_int_equal(stat_of(f, "web/.create").st_mode, S_IFREG | 0600);
 	assert_int_equal(stat_of(f, ".snapfs/run").st_mode, S_IFREG | 0600);
@@ -297,6 +330,10 @@ static void a_group_may_read_but_not_command(void **state)
 	assert_int_equal(stat_of(f, "web").st_gid, 34);
 	assert_int_equal(stat_of(f, "web/clean/disk.img").st_mode, S_IFREG | 0440);
 	assert_int_equal(stat_of(f, "web/clean/memory.sav").st_gid, 34);
+	assert_int_equal(stat_of(f, "web/clean/manifest.json").st_mode, S_IFREG | 0440);
+	assert_int_equal(stat_of(f, "web/clean/manifest.json").st_gid, 34);
+	assert_int_equal(stat_of(f, "web/clean/.manifest").st_mode, S_IFREG | 0200);
+	assert_int_equal(stat_of(f, "web/clean/.manifest").st_gid, 0);
 	assert_int_equal(stat_of(f, "web/clean/revert").st_mode, S_IFREG | 0200);
 	assert_int_equal(stat_of(f, "web/clean/revert").st_gid, 0);
 	assert_int_equal(stat_of(f, "web/.create").st_mode, S_IFREG | 0600);
@@ -335,7 +372,7 @@ static void listings_show_data_only(void **state)
 	lists(f, "", ". .. db web ");
 	lists(f, "web", ". .. clean ");
 	lists(f, "db", ". .. ");
-	lists(f, "web/clean", ". .. disk.img disk-vdb.img memory.sav meta.json ");
+	lists(f, "web/clean", ". .. disk.img disk-vdb.img memory.sav meta.json manifest.json ");
 	lists(f, ".snapfs", ". .. jobs.json health.json last-error metrics version schedules.json ");
 }
 
@@ -347,7 +384,8 @@ static void show_control_lists_the_rest(void **state)
 	lists(f, "", ". .. db web .snapfs ");
 	lists(f, ".snapfs", ". .. jobs.json health.json last-error metrics version schedules.json run ");
 	lists(f, "web", ". .. clean .create .vm.json ");
-	lists(f, "web/clean", ". .. disk.img disk-vdb.img memory.sav meta.json revert ");
+	lists(f, "web/clean",
+	      ". .. disk.img disk-vdb.img memory.sav meta.json manifest.json revert .manifest ");
 }
 
 static void a_file_has_no_listing(void **state)
@@ -392,6 +430,7 @@ int main(void)
 		CASE(numbers_that_mean_nothing_are_refused),
 		CASE(names_that_are_not_there_are_not_found),
 		CASE(ram_is_there_only_when_it_was_saved),
+		CASE(a_manifest_is_there_only_when_it_was_made),
 		CASE(dots_work_for_those_who_know_numbers_only),
 		CASE(sizes_and_blocks_are_true),
 		CASE(times_are_the_snapshots),
