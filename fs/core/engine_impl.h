@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Inside the engine, shared by its files: engine.c (opening, closing), vms.c, op.c, volumes.c, create.c,
- * delete.c, edit.c, revert*.c, recover.c, orphans.c, rescan.c, files.c, watch.c, report.c. Nobody else
- * includes this.
+ * delete.c, edit.c, revert*.c, recover.c, orphans.c, rescan.c, files.c, watch.c, report.c, metrics.c. Nobody
+ * else includes this.
  */
 #ifndef SF_CORE_ENGINE_IMPL_H
 #define SF_CORE_ENGINE_IMPL_H
