@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Deletion: the directory in the state directory gets its deleting name (one rename: the point of no return),
- * the tree forgets the name, and the storage goes at once or, while someone reads it, at the last close.
+ * the tree forgets the name, and the storage goes at once or, while someone reads it, at the last close. A
+ * snapshot that is forgotten goes the same way, but for its volumes: its record says so before anything else.
  */
 #include "engine_impl.h"
 
 #include "base/cleanup.h"
 #include "base/durable.h"
+#include "base/log.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -91,7 +93,57 @@ static int check_plan(struct sf_vm_op *op, const struct sf_snapshot *snapshot, s
 	return 0;
 }
 
-static int delete_named(struct sf_vm_op *op, const char *name, struct sf_err *err)
+/*
+ * The record says that it is being deleted and that its volumes stay, durably: from here on every way, recovery's
+ * too, leads to its end without them.
+ */
+static int mark_forgotten(struct sf_vm_op *op, const struct sf_snapshot *snapshot, struct sf_err *err)
+{
+	struct sf_record copy;
+	auto_fd int dir = -1;
+	int rc = sf_op_dir(op, false, err);
+
+	if (rc < 0 || (dir = sf_open_dir(op->dir, snapshot->record.name, err)) < 0)
+		return rc < 0 ? rc : dir;
+	if (sf_record_copy(&snapshot->record, &copy) < 0)
+		return sf_fail(err, -ENOMEM, "out of memory");
+	copy.state = SF_RECORD_DELETING;
+	copy.forgotten = true;
+	rc = sf_state_write_record(dir, &copy, err);
+	if (rc < 0) {
+		sf_op_unsettle(op); /* it may have happened all the same: the disk will say */
+		sf_record_fini(&copy);
+		return rc;
+	}
+	for (size_t i = 0; i < copy.ndisks; i++) {
+		char token[SF_ID_TEXT];
+
+		sf_id_format(&copy.disks[i].object.token, token);
+		sf_log(SF_LOG_INFO, "%s/%s: forgotten; what is kept of %s as %s stays", op->name, copy.name,
+		       copy.disks[i].object.origin, token);
+	}
+	rc = sf_publish_record(op, &copy, snapshot->broken, err);
+	if (rc < 0)
+		sf_op_unsettle(op);
+	return rc;
+}
+
+static int forget_snapshot(struct sf_vm_op *op, const struct sf_snapshot *snapshot, struct sf_err *err)
+{
+	struct sf_snapshot *marked;
+	int rc = mark_forgotten(op, snapshot, err);
+
+	if (rc < 0)
+		return rc;
+	rc = sf_catalog_snapshot_by_id(op->engine->catalog, snapshot->id, &marked);
+	if (rc < 0)
+		return sf_fail(err, rc, "the snapshot is gone");
+	rc = sf_delete_snapshot(op, marked, err);
+	sf_snapshot_unref(marked);
+	return rc;
+}
+
+static int delete_named(struct sf_vm_op *op, const char *name, bool forget, struct sf_err *err)
 {
 	struct sf_snapshot *snapshot;
 	int rc;
@@ -103,13 +155,13 @@ static int delete_named(struct sf_vm_op *op, const char *name, struct sf_err *er
 	else
 		rc = check_plan(op, snapshot, err);
 	if (rc == 0)
-		rc = sf_delete_snapshot(op, snapshot, err);
+		rc = forget ? forget_snapshot(op, snapshot, err) : sf_delete_snapshot(op, snapshot, err);
 	sf_snapshot_unref(snapshot);
 	return rc;
 }
 
-int sf_engine_delete(struct sf_engine *engine, uint64_t vm_id, const char *name, struct sf_job *job,
-		     struct sf_err *err)
+static int delete (struct sf_engine *engine, uint64_t vm_id, const char *name, bool forget,
+		   struct sf_job *job, struct sf_err *err)
 {
 	struct sf_err own = {0};
 	struct sf_vm_op op;
@@ -117,6 +169,18 @@ int sf_engine_delete(struct sf_engine *engine, uint64_t vm_id, const char *name,
 
 	if (rc < 0)
 		return rc;
-	rc = sf_op_end(&op, delete_named(&op, name, &own), &own);
+	rc = sf_op_end(&op, delete_named(&op, name, forget, &own), &own);
 	return rc < 0 ? sf_fail(err, rc, "%s", own.text) : 0;
+}
+
+int sf_engine_delete(struct sf_engine *engine, uint64_t vm_id, const char *name, struct sf_job *job,
+		     struct sf_err *err)
+{
+	return delete (engine, vm_id, name, false, job, err);
+}
+
+int sf_engine_forget(struct sf_engine *engine, uint64_t vm_id, const char *name, struct sf_job *job,
+		     struct sf_err *err)
+{
+	return delete (engine, vm_id, name, true, job, err);
 }

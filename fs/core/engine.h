@@ -69,6 +69,13 @@ int sf_engine_create(struct sf_engine *engine, uint64_t vm_id, const struct sf_c
 int sf_engine_delete(struct sf_engine *engine, uint64_t vm_id, const char *name, struct sf_job *job,
 		     struct sf_err *err);
 
+/*
+ * The same without the volumes: they stay as they are, with our marks, and are orphans from the next start on. For
+ * storage that cannot be reached any more.
+ */
+int sf_engine_forget(struct sf_engine *engine, uint64_t vm_id, const char *name, struct sf_job *job,
+		     struct sf_err *err);
+
 int sf_engine_rename(struct sf_engine *engine, uint64_t vm_id, const char *from, const char *to,
 		     struct sf_err *err);
 

@@ -61,6 +61,8 @@ static int thaw(const struct led *led, struct sf_err *err)
 
 static int drop_disks(const struct led *led, struct sf_err *err)
 {
+	if (led->record->forgotten)
+		return 0;
 	for (size_t i = 0; i < led->record->ndisks; i++) {
 		const struct sf_record_disk *disk = &led->record->disks[i];
 		struct sf_storage *storage = sf_storages_by_name(led->op->engine->storages, disk->storage);

@@ -169,6 +169,7 @@ static bool format_rest(const struct sf_record *record, json_t *root)
 			      json_object_set_new(root, "quiesced", json_boolean(record->quiesced)) == 0)) &&
 	       (!record->paused ||
 		json_object_set_new(root, "pause_ms", json_integer((json_int_t)record->pause_ms)) == 0) &&
+	       (!record->forgotten || json_object_set_new(root, "forgotten", json_true()) == 0) &&
 	       (!record->left || json_object_set_new(root, "left_for", json_string(left_for)) == 0) &&
 	       (!record->rebuilt || json_object_set_new(root, "rebuilt", json_true()) == 0);
 }
@@ -352,6 +353,8 @@ static int parse_rest(const json_t *root, struct sf_record *record, struct sf_er
 
 	if (json_object_get(root, "rebuilt"))
 		rc = sf_json_bool(root, "rebuilt", &record->rebuilt, err);
+	if (rc == 0 && json_object_get(root, "forgotten"))
+		rc = sf_json_bool(root, "forgotten", &record->forgotten, err);
 	record->left = json_object_get(root, "left_for") != NULL;
 	if (rc == 0 && record->left)
 		rc = sf_json_id(root, "left_for", &record->left_for, err);

@@ -65,6 +65,7 @@ struct sf_record {
 	uint64_t pause_ms;
 	bool held;
 	bool rebuilt;                 /* from labels, after the record itself was lost */
+	bool forgotten;               /* while deleting: its disks' objects stay where they are */
 	bool left;                    /* of the state that a revert left, to that of left_for */
 	struct sf_id left_for;        /* uuid of the snapshot that was reverted to */
 	char *description;            /* NULL: none */

@@ -219,6 +219,18 @@ int sf_control_parse_manifest(const char *text, size_t len, struct sf_manifest *
 	return rc;
 }
 
+int sf_control_parse_forget(const char *text, size_t len, bool *ret_given, struct sf_err *err)
+{
+	auto_free char *command = NULL;
+	int rc = take_command(text, len, &command, err);
+
+	if (rc == 0 && *command && strcmp(command, "yes") != 0)
+		rc = refuse_word(command, "is not yes", err);
+	if (rc == 0)
+		*ret_given = *command != '\0';
+	return rc;
+}
+
 /* --- .snapfs/run --- */
 
 static int parse_due(const json_t *object, uint64_t *ret_ns, struct sf_err *err)

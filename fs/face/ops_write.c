@@ -213,6 +213,20 @@ static void run_manifest(struct sf_task *task)
 	reply_written(change, rc);
 }
 
+/* The kernel has not seen an rmdir: it is told that the name has gone. */
+static void run_forget(struct sf_task *task)
+{
+	struct change *change = (struct change *)task;
+	int rc;
+	struct sf_err err = {0};
+
+	rc = sf_engine_forget(change->fs->engine, change->vm_ino, change->name, &task->job, &err);
+	if (rc == 0)
+		(void)fuse_lowlevel_notify_inval_entry(change->fs->se, change->vm_ino, change->name,
+						       strlen(change->name)); /* if it knows it */
+	reply_written(change, rc);
+}
+
 /* --- mkdir, rmdir, rename --- */
 
 static void make(fuse_req_t req, const struct sf_node *dir, const char *name)
@@ -354,6 +368,26 @@ static void write_revert(fuse_req_t req, const struct sf_node *node, const char 
 	}
 }
 
+static void write_forget(fuse_req_t req, const struct sf_node *node, const char *buf, size_t size, off_t off,
+			 const struct fuse_file_info *fi)
+{
+	struct change *change;
+	struct sf_err err = {0};
+	bool given = false;
+	int rc = sf_control_parse_forget(buf, size, &given, &err);
+
+	if (rc == 0 && given)
+		rc = check_place(off, fi, &err);
+	if (rc < 0) {
+		sf_ops_refuse_node(req, fs_of(req), "write", node, NULL, rc, err.text);
+	} else if (!given) {
+		fuse_reply_write(req, size);
+	} else if ((change = new_change(req, node))) {
+		change->written = size;
+		start(change, run_forget);
+	}
+}
+
 static void write_manifest(fuse_req_t req, const struct sf_node *node, const char *buf, size_t size,
 			   off_t off, const struct fuse_file_info *fi)
 {
@@ -425,6 +459,8 @@ static void op_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t siz
 		write_create(req, &node, buf, size, off, fi);
 	else if (node.kind == SF_NODE_SET_MANIFEST)
 		write_manifest(req, &node, buf, size, off, fi);
+	else if (node.kind == SF_NODE_SET_FORGOTTEN)
+		write_forget(req, &node, buf, size, off, fi);
 	else if (node.kind == SF_NODE_RUN)
 		sf_ops_write_run(req, &node, buf, size, off, fi);
 	else

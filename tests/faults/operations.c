@@ -204,6 +204,24 @@ static int delete_a(struct house *house, struct sf_err *err)
 	return sf_engine_delete(house->engine, house_vm_id(house), "a", NULL, err);
 }
 
+static void before_forget(struct house *house)
+{
+	struct sf_snapshot *snapshot;
+
+	two_snapshots(house, true, STAGE_FORGOTTEN);
+	give_manifest(house, 0x11);
+	if (find(house, "a", &snapshot) < 0)
+		return; /* the oracle will complain */
+	for (size_t i = 0; i < snapshot->record.ndisks; i++)
+		facts(house)->snapshots[0].tokens[i] = snapshot->record.disks[i].object.token;
+	sf_snapshot_unref(snapshot);
+}
+
+static int forget_a(struct house *house, struct sf_err *err)
+{
+	return sf_engine_forget(house->engine, house_vm_id(house), "a", NULL, err);
+}
+
 static int read_deleted(struct house *house, struct sf_image *image, struct sf_err *err)
 {
 	auto_free char *want = malloc(STAGE_DISK_BYTES);
@@ -410,6 +428,7 @@ const struct operation operations[] = {
 	{"delete", 1, before_delete, delete_a},
 	{"delete-two-disks", 2, before_delete, delete_a},
 	{"delete-deferred", 1, before_delete, delete_while_read},
+	{"forget", 2, before_forget, forget_a},
 	{"rename", 1, before_rename, rename_a},
 	{"edit", 1, before_edit, edit_a},
 	{"manifest", 1, before_manifest, make_manifest},

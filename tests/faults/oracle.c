@@ -25,6 +25,7 @@ struct survey {
 	struct sf_snapshot **snapshots;
 	size_t n;
 	uint64_t live_tick;
+	bool left[STAGE_DISKS_MAX]; /* objects of what was forgotten */
 };
 
 /* --- Which snapshots there are --- */
@@ -54,13 +55,25 @@ static void check_fate(const struct survey *survey, const struct stage_snapshot 
 		stage_complain(survey->stage, "snapshot '%s' is lost", fact->name);
 	if (fact->fate == STAGE_COMES && done && !there)
 		stage_complain(survey->stage, "snapshot '%s' was created and is lost", fact->name);
-	if (fact->fate == STAGE_GOES && done && there)
+	if ((fact->fate == STAGE_GOES || fact->fate == STAGE_FORGOTTEN) && done && there)
 		stage_complain(survey->stage, "snapshot '%s' was deleted and is back", fact->name);
 	if (fact->fate == STAGE_RENAMED && there == renamed)
 		stage_complain(survey->stage, "of '%s' and its new name '%s' there are %s", fact->name,
 			       fact->to, there ? "both" : "neither");
 	if (fact->fate == STAGE_RENAMED && done && there)
 		stage_complain(survey->stage, "snapshot '%s' has lost its new name", fact->name);
+}
+
+/* Whose record is gone and whose objects are to be there; NULL: nobody's. */
+static const struct stage_snapshot *forgotten(const struct survey *survey)
+{
+	for (size_t i = 0; i < survey->facts->nsnapshots; i++) {
+		const struct stage_snapshot *fact = &survey->facts->snapshots[i];
+
+		if (fact->fate == STAGE_FORGOTTEN && !named(survey, fact->name))
+			return fact;
+	}
+	return NULL;
 }
 
 /* The state being left is kept exactly when it has been left. */
@@ -309,6 +322,10 @@ static void own_files(const struct survey *survey, FILE *state, FILE *images)
 	(void)fprintf(images, "\n.snapfs\n.snapfs/%s\n", id);
 	for (unsigned i = 0; i < survey->stage->ndisks; i++)
 		(void)fprintf(images, "disk%u.img\n", i);
+	for (unsigned i = 0; forgotten(survey) && i < survey->stage->ndisks; i++) {
+		sf_id_format(&forgotten(survey)->tokens[i], token);
+		(void)fprintf(images, ".snapfs/%s/%s.img\n", id, token);
+	}
 	for (size_t i = 0; i < survey->n; i++) {
 		const struct sf_record *record = &survey->snapshots[i]->record;
 
@@ -352,11 +369,27 @@ static void check_files(const struct survey *survey)
 	check_owned(survey, "images", images);
 }
 
+/* Notes the objects that were left behind on purpose. */
+static bool is_left(struct survey *survey, const struct sf_id *token)
+{
+	const struct stage_snapshot *fact = forgotten(survey);
+
+	for (unsigned i = 0; fact && i < survey->stage->ndisks; i++) {
+		if (sf_id_equal(&fact->tokens[i], token)) {
+			survey->left[i] = true;
+			return true;
+		}
+	}
+	return false;
+}
+
 static int check_object(void *arg, const struct sf_object *object, const char *where, struct sf_err *err)
 {
-	const struct survey *survey = arg;
+	struct survey *survey = arg;
 
 	(void)err;
+	if (is_left(survey, &object->token))
+		return 0;
 	for (size_t i = 0; i < survey->n; i++)
 		for (size_t d = 0; d < survey->snapshots[i]->record.ndisks; d++)
 			if (sf_id_equal(&survey->snapshots[i]->record.disks[d].object.token, &object->token))
@@ -375,6 +408,9 @@ static void check_objects(struct survey *survey)
 			stage_complain(survey->stage, "list the objects of disk %u: %s", i, err.text);
 		sf_volume_close(volume);
 	}
+	for (unsigned i = 0; forgotten(survey) && i < survey->stage->ndisks; i++)
+		if (!survey->left[i])
+			stage_complain(survey->stage, "of a snapshot that was forgotten disk %u is lost", i);
 }
 
 /* --- All of it --- */
@@ -383,7 +419,13 @@ static void check_health(const struct survey *survey)
 {
 	auto_free char *text = sf_engine_health_json(survey->house->engine);
 	auto_json json_t *health = text ? json_loads(text, 0, NULL) : NULL;
+	const json_t *problem;
+	size_t i, norphans = 0;
 
+	json_array_foreach(json_object_get(health, "problems"), i, problem) norphans +=
+		strcmp(json_string_value(json_object_get(problem, "kind")), "orphan") == 0;
+	if (forgotten(survey) && norphans == survey->stage->ndisks && i == norphans)
+		return; /* this is what is said of them */
 	if (!json_is_true(json_object_get(health, "ok")))
 		stage_complain(survey->stage, "health.json: %s", text ? text : "none");
 }

@@ -34,7 +34,8 @@ enum stage_fate {
 	STAGE_STAYS,
 	STAGE_COMES,
 	STAGE_GOES,
-	STAGE_RENAMED, /* to `to` */
+	STAGE_RENAMED,   /* to `to` */
+	STAGE_FORGOTTEN, /* goes, and its objects stay */
 };
 
 struct stage_snapshot {
@@ -43,6 +44,7 @@ struct stage_snapshot {
 	enum stage_fate fate;
 	uint64_t tick;
 	bool memory;
+	struct sf_id tokens[STAGE_DISKS_MAX];     /* of one that is to be forgotten */
 	unsigned char old_manifest, new_manifest; /* what its hashes are made of; 0: there is none */
 };
 

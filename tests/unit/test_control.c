@@ -411,6 +411,20 @@ static void an_outcome_is_one_line_of_json(void **state)
 	free(undone);
 }
 
+static void yes_forgets(void **state)
+{
+	struct sf_err err = {0};
+	bool given = false;
+
+	(void)state;
+	assert_int_equal(sf_control_parse_forget("yes\n", 4, &given, &err), 0);
+	assert_true(given);
+	assert_int_equal(sf_control_parse_forget(" \n", 2, &given, &err), 0);
+	assert_false(given);
+	assert_int_equal(sf_control_parse_forget("no", 2, &given, &err), -EINVAL);
+	assert_non_null(strstr(err.text, "'no' is not yes"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -435,6 +449,7 @@ int main(void)
 		cmocka_unit_test(hold_takes_yes_and_no),
 		cmocka_unit_test(hold_refuses_the_rest),
 		cmocka_unit_test(an_outcome_is_one_line_of_json),
+		cmocka_unit_test(yes_forgets),
 	};
 
 	return cmocka_run_group_tests_name("control", tests, NULL, NULL);

@@ -193,6 +193,7 @@ static void numbers_come_from_durable_ids(void **state)
 	assert_true(stat_of(f, "web/clean/disk-vdb.img").st_ino == (id | 17));
 	assert_true(stat_of(f, "web/clean/manifest.json").st_ino == (id | 4));
 	assert_true(stat_of(f, "web/clean/.manifest").st_ino == (id | 5));
+	assert_true(stat_of(f, "web/clean/.forget").st_ino == (id | 6));
 }
 
 static void numbers_that_mean_nothing_are_refused(void **state)
@@ -200,7 +201,7 @@ static void numbers_that_mean_nothing_are_refused(void **state)
 	const struct fixture *f = *state;
 	uint64_t id = sf_snapshot_id(&f->uuid);
 	const uint64_t inos[] = {0,      9,       31,      33,      255, 256, f->vm_id | 3, f->vm_id | 16,
-				 id | 6, id | 15, id | 18, id | 255};
+				 id | 7, id | 15, id | 18, id | 255};
 	struct sf_node node;
 
 	for (size_t i = 0; i < sizeof(inos) / sizeof(inos[0]); i++)
@@ -385,7 +386,7 @@ static void show_control_lists_the_rest(void **state)
 	lists(f, ".snapfs", ". .. jobs.json health.json last-error metrics version schedules.json run ");
 	lists(f, "web", ". .. clean .create .vm.json ");
 	lists(f, "web/clean",
-	      ". .. disk.img disk-vdb.img memory.sav meta.json manifest.json revert .manifest ");
+	      ". .. disk.img disk-vdb.img memory.sav meta.json manifest.json revert .manifest .forget ");
 }
 
 static void a_file_has_no_listing(void **state)
