@@ -79,6 +79,7 @@ struct sf_vm_op {
 	enum sf_operation kind;
 	char snapshot[SF_NAME_MAX + 1]; /* for reports */
 	uint64_t number;                /* of the job */
+	uint64_t begun_ms;
 };
 
 /* Live disks, opened together. */

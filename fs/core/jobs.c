@@ -39,6 +39,19 @@ const char *sf_operation_name(enum sf_operation op)
 	return names[op];
 }
 
+/* From what LVM takes for a thin snapshot to what a large image takes to be copied. */
+const uint64_t sf_job_bounds_ms[SF_JOB_BOUNDS] = {10,    100,   500,   1000,   5000,
+						  10000, 30000, 60000, 300000, 1800000};
+
+static const int errnos[SF_JOB_ERRORS - 1] = {ENOSPC, EEXIST, ENAMETOOLONG, EINVAL, ENOENT,
+					      EBUSY,  EINTR,  ETIMEDOUT,    EAGAIN, ESTALE,
+					      EIO,    EPROTO, EOPNOTSUPP,   EPERM,  ENOMEM};
+
+const char *sf_job_error_name(size_t index)
+{
+	return index < SF_JOB_ERRORS - 1 ? sf_errno_name(errnos[index]) : "other";
+}
+
 int sf_jobs_new(struct sf_jobs **ret)
 {
 	struct sf_jobs *jobs = calloc(1, sizeof(*jobs));
@@ -110,16 +123,32 @@ static void sample(struct entry *entry)
 	entry->total_bytes = atomic_load(&entry->job->total_bytes);
 }
 
-void sf_jobs_end(struct sf_jobs *jobs, uint64_t number, enum sf_operation op, int rc, const char *text)
+static void count(struct sf_job_counts *counts, enum sf_operation op, int rc, uint64_t took_ms)
+{
+	size_t i = 0;
+
+	counts->running--;
+	if (rc < 0) {
+		while (i < SF_JOB_ERRORS - 1 && errnos[i] != -rc)
+			i++;
+		counts->failed[op]++;
+		counts->errors[i]++;
+		return;
+	}
+	while (i < SF_JOB_BOUNDS && took_ms > sf_job_bounds_ms[i])
+		i++;
+	counts->ok[op]++;
+	counts->took[op][i]++;
+	counts->took_ms[op] += took_ms;
+}
+
+void sf_jobs_end(struct sf_jobs *jobs, uint64_t number, enum sf_operation op, int rc, uint64_t took_ms,
+		 const char *text)
 {
 	auto_unlock pthread_mutex_t *held = sf_lock(&jobs->lock);
 	struct entry *entry = find(jobs, number);
 
-	jobs->counts.running--;
-	if (rc < 0)
-		jobs->counts.failed[op]++;
-	else
-		jobs->counts.ok[op]++;
+	count(&jobs->counts, op, rc, took_ms);
 	if (!entry)
 		return;
 	sample(entry);

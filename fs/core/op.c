@@ -173,7 +173,7 @@ static void describe(enum sf_operation kind, const char *vm, const char *snapsho
 int sf_op_begin(struct sf_engine *engine, enum sf_operation kind, uint64_t vm_id, const char *snapshot,
 		struct sf_job *job, struct sf_vm_op *ret, struct sf_err *err)
 {
-	struct sf_vm_op op = {.kind = kind, .job = job};
+	struct sf_vm_op op = {.kind = kind, .job = job, .begun_ms = sf_clock_mono_ms()};
 	struct sf_vm_info vm = {.name = "?"};
 	struct sf_err own = {0};
 	char what[320];
@@ -186,7 +186,7 @@ int sf_op_begin(struct sf_engine *engine, enum sf_operation kind, uint64_t vm_id
 	if (rc < 0) {
 		describe(kind, vm.name, snapshot, what);
 		note(engine, what, rc, own.text);
-		sf_jobs_end(engine->jobs, op.number, kind, rc, own.text);
+		sf_jobs_end(engine->jobs, op.number, kind, rc, 0, own.text);
 		return sf_fail(err, rc, "%s", own.text);
 	}
 	*ret = op;
@@ -205,6 +205,6 @@ int sf_op_end(struct sf_vm_op *op, int rc, struct sf_err *err)
 	else
 		sf_log(SF_LOG_INFO, "%s: done%s%s", what, remark ? ": " : "", remark ? op->job->note : "");
 	sf_op_leave(op);
-	sf_jobs_end(engine->jobs, op->number, op->kind, rc, err->text);
+	sf_jobs_end(engine->jobs, op->number, op->kind, rc, sf_clock_mono_ms() - op->begun_ms, err->text);
 	return rc;
 }

@@ -122,6 +122,14 @@ char *sf_runs_json(struct sf_runs *runs)
 	return json_object_set_new(root, "schedules", list_json(runs)) < 0 ? NULL : sf_json_text(root, NULL);
 }
 
+void sf_runs_each(struct sf_runs *runs, sf_schedule_fn *fn, void *arg)
+{
+	auto_unlock pthread_mutex_t *held = sf_lock(&runs->lock);
+
+	for (size_t i = 0; i < runs->n; i++)
+		fn(arg, &runs->list[i]);
+}
+
 static char *format_file(struct sf_runs *runs, size_t *ret_len)
 {
 	auto_json json_t *root = json_pack("{s:i}", "schema", RUNS_SCHEMA);
@@ -195,6 +203,7 @@ static void conclude(struct sf_schedule *schedule, const struct sf_run_result *r
 {
 	schedule->owner = NULL;
 	schedule->last = *result;
+	schedule->result = result->state;
 	schedule->ended_ns = sf_clock_real_ns();
 	if (result->state == SF_RUN_OK)
 		schedule->last_ok_ns = schedule->ended_ns;
@@ -341,6 +350,7 @@ static int note_begin(struct sf_runs *runs, const struct sf_run_request *request
 	if (known) {
 		*ret_before = *known;
 		next.last_ok_ns = known->last_ok_ns;
+		next.result = known->result;
 	}
 	memcpy(next.name, request->schedule, sizeof(next.name));
 	return put(runs, &next) < 0 ? sf_fail(err, -ENOMEM, "out of memory") : 0;

@@ -57,6 +57,10 @@ void sf_runs_abandon(struct sf_runs *runs, const void *owner);
 /* Removes what is known of a schedule. -ENOENT, -EBUSY while it runs; what durable writes fail with. */
 int sf_runs_forget(struct sf_runs *runs, const char *schedule, struct sf_err *err);
 
+typedef void sf_schedule_fn(void *arg, const struct sf_schedule *schedule);
+/* By name; fn is called under the table's lock. */
+void sf_runs_each(struct sf_runs *runs, sf_schedule_fn *fn, void *arg);
+
 /* {"schedules": [...]}, by name, allocated; NULL when out of memory. */
 char *sf_runs_json(struct sf_runs *runs);
 

@@ -91,5 +91,7 @@ int sf_schedule_parse(const json_t *item, struct sf_schedule *ret, struct sf_err
 	    (rc = parse_time(item, "due", &ret->due_ns, err)) < 0 ||
 	    (rc = parse_time(item, "last_ok", &ret->last_ok_ns, err)) < 0)
 		return rc;
-	return parse_last(item, &ret->last, err);
+	rc = parse_last(item, &ret->last, err);
+	ret->result = ret->last.state;
+	return rc;
 }

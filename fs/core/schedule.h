@@ -38,6 +38,7 @@ struct sf_schedule {
 	uint64_t ended_ns;          /* 0 while it is under way */
 	uint64_t due_ns;            /* the instant that it is for; 0: none was given */
 	uint64_t last_ok_ns;        /* when a run ended well; 0: none ever did */
+	enum sf_run_state result;   /* of the last run that has ended; SF_RUN_RUNNING: none is known */
 	struct sf_run_result last;  /* SF_RUN_RUNNING, and the rest 0, while it is under way */
 	const void *owner;          /* of the run under way; not kept on disk */
 };

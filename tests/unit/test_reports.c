@@ -47,7 +47,7 @@ static void a_running_job_shows_its_progress(void **state)
 		assert_int_equal(json_integer_value(json_object_get(item, "done_bytes")), 40);
 		assert_int_equal(json_integer_value(json_object_get(item, "total_bytes")), 100);
 	}
-	sf_jobs_end(jobs, number, SF_OP_CREATE, -ENOSPC, "full");
+	sf_jobs_end(jobs, number, SF_OP_CREATE, -ENOSPC, 5, "full");
 	{
 		auto_json json_t *root = parsed(sf_jobs_json(jobs));
 		const json_t *item = json_array_get(json_object_get(root, "jobs"), 0);
@@ -90,7 +90,7 @@ static char *note_of(struct sf_job *job, int rc)
 
 	assert_int_equal(sf_jobs_new(&jobs), 0);
 	number = sf_jobs_begin(jobs, SF_OP_REVERT, "web", "a", job);
-	sf_jobs_end(jobs, number, SF_OP_REVERT, rc, "full");
+	sf_jobs_end(jobs, number, SF_OP_REVERT, rc, 5, "full");
 	root = parsed(sf_jobs_json(jobs));
 	sf_jobs_free(jobs);
 	note = json_string_value(json_object_get(json_array_get(json_object_get(root, "jobs"), 0), "note"));
@@ -124,7 +124,7 @@ static void the_oldest_finished_job_makes_room(void **state)
 		uint64_t number = sf_jobs_begin(jobs, SF_OP_DELETE, "web", "x", NULL);
 
 		assert_int_not_equal(number, 0);
-		sf_jobs_end(jobs, number, SF_OP_DELETE, 0, "");
+		sf_jobs_end(jobs, number, SF_OP_DELETE, 0, 5, "");
 	}
 	{
 		auto_json json_t *root = parsed(sf_jobs_json(jobs));
@@ -137,6 +137,65 @@ static void the_oldest_finished_job_makes_room(void **state)
 	}
 	assert_int_equal(sf_jobs_counts(jobs).ok[SF_OP_DELETE], 1000);
 	assert_int_equal(sf_jobs_counts(jobs).running, 1);
+	sf_jobs_free(jobs);
+}
+
+static void ended(struct sf_jobs *jobs, int rc, uint64_t took_ms)
+{
+	uint64_t number = sf_jobs_begin(jobs, SF_OP_CREATE, "web", "a", NULL);
+
+	sf_jobs_end(jobs, number, SF_OP_CREATE, rc, took_ms, "");
+}
+
+static void durations_are_counted_at_their_bounds(void **state)
+{
+	struct sf_job_counts counts;
+	struct sf_jobs *jobs;
+
+	(void)state;
+	for (size_t i = 1; i < SF_JOB_BOUNDS; i++)
+		assert_true(sf_job_bounds_ms[i - 1] < sf_job_bounds_ms[i]);
+	assert_int_equal(sf_jobs_new(&jobs), 0);
+	ended(jobs, 0, 0);
+	ended(jobs, 0, 10);
+	ended(jobs, 0, 11);
+	ended(jobs, 0, 1800000);
+	ended(jobs, 0, 1800001);
+	ended(jobs, -EIO, 7); /* says nothing of how long things take */
+	counts = sf_jobs_counts(jobs);
+	assert_int_equal(counts.took[SF_OP_CREATE][0], 2);
+	assert_int_equal(counts.took[SF_OP_CREATE][1], 1);
+	assert_int_equal(counts.took[SF_OP_CREATE][SF_JOB_BOUNDS - 1], 1);
+	assert_int_equal(counts.took[SF_OP_CREATE][SF_JOB_BOUNDS], 1);
+	assert_int_equal(counts.took_ms[SF_OP_CREATE], 3600022);
+	assert_int_equal(counts.ok[SF_OP_CREATE], 5);
+	assert_int_equal(counts.took_ms[SF_OP_REVERT], 0);
+	sf_jobs_free(jobs);
+}
+
+static void failures_are_counted_by_errno(void **state)
+{
+	struct sf_job_counts counts;
+	struct sf_jobs *jobs;
+
+	(void)state;
+	assert_int_equal(sf_jobs_new(&jobs), 0);
+	ended(jobs, -ENOSPC, 0);
+	ended(jobs, -ENOSPC, 0);
+	ended(jobs, -EXDEV, 0); /* nobody's label */
+	ended(jobs, 0, 0);
+	counts = sf_jobs_counts(jobs);
+	for (size_t i = 0; i < SF_JOB_ERRORS; i++) {
+		const char *name = sf_job_error_name(i);
+
+		assert_int_equal(counts.errors[i], strcmp(name, "ENOSPC") == 0  ? 2
+						   : strcmp(name, "other") == 0 ? 1
+										: 0);
+		for (size_t j = 0; j < i; j++)
+			assert_string_not_equal(name, sf_job_error_name(j));
+	}
+	assert_string_equal(sf_job_error_name(SF_JOB_ERRORS - 1), "other");
+	assert_int_equal(counts.failed[SF_OP_CREATE], 3);
 	sf_jobs_free(jobs);
 }
 
@@ -223,6 +282,8 @@ int main(void)
 		cmocka_unit_test(notes_come_one_behind_the_other_and_are_cut),
 		cmocka_unit_test(a_note_is_shown_when_the_job_is_done),
 		cmocka_unit_test(the_oldest_finished_job_makes_room),
+		cmocka_unit_test(durations_are_counted_at_their_bounds),
+		cmocka_unit_test(failures_are_counted_by_errno),
 		cmocka_unit_test(a_problem_is_one_for_its_kind_and_subject),
 		cmocka_unit_test(problems_beyond_the_cap_are_counted),
 		cmocka_unit_test(members_of_the_wrong_kind_are_named),

@@ -148,6 +148,36 @@ static void what_is_forgotten_is_gone(void **state)
 	shows(f, "hourly", "state", "ok");
 }
 
+static void add_name(void *arg, const struct sf_schedule *schedule)
+{
+	char *text = arg;
+
+	(void)snprintf(text + strlen(text), 200 - strlen(text), "%s %s %s\n", schedule->name,
+		       sf_run_state_name(schedule->last.state), sf_run_state_name(schedule->result));
+}
+
+/* Each with what it does and what its last run that has ended did; "running" for none. */
+static void the_last_result_stands_while_the_next_run_goes_on(void **state)
+{
+	struct fixture *f = *state;
+	char text[200] = "";
+
+	run(f, "b", SF_RUN_PARTLY, "");
+	assert_int_equal(begin(f, "a", &f->a, NULL), 0);
+	assert_int_equal(begin(f, "b", &f->b, NULL), 0);
+	sf_runs_each(f->runs, add_name, text);
+	assert_string_equal(text, "a running running\nb running partly\n");
+	restart(f);
+	text[0] = '\0';
+	sf_runs_each(f->runs, add_name, text);
+	assert_string_equal(text, "a failed failed\nb failed failed\n");
+	run(f, "a", SF_RUN_OK, "");
+	restart(f);
+	text[0] = '\0';
+	sf_runs_each(f->runs, add_name, text);
+	assert_string_equal(text, "a ok ok\nb failed failed\n");
+}
+
 static void they_are_shown_by_name(void **state)
 {
 	static const char *const sorted[] = {"a", "b", "c", "ö"};
@@ -238,6 +268,7 @@ int main(void)
 		CASE(the_last_success_outlives_failures_and_restarts),
 		CASE(a_daemon_that_dies_fails_the_run),
 		CASE(what_is_forgotten_is_gone),
+		CASE(the_last_result_stands_while_the_next_run_goes_on),
 		CASE(they_are_shown_by_name),
 		CASE(a_text_is_one_line),
 		CASE(of_many_at_once_one_begins),

@@ -216,6 +216,7 @@ static void each_disk_shows_what_concerns_it(void **state)
 
 static void metrics_have_two_gauges_for_each(void **state)
 {
+	static const struct sf_usage odd = {.kind = "COW store", .subject = "a\\b\nc\xff\xc3"};
 	static const struct sf_usage usage = {
 		.kind = "COW store", .subject = "vg/a\"b", .used_bytes = 3, .total_bytes = 1ULL << 40};
 	struct fixture *f = *state;
@@ -226,6 +227,9 @@ static void metrics_have_two_gauges_for_each(void **state)
 	await(f, sf_engine_metrics,
 	      "\nsnapfs_usage_total_bytes{kind=\"COW store\",subject=\"vg/a\\\"b\"} 1099511627776\n", true);
 	await(f, sf_engine_metrics, "# TYPE snapfs_usage_bytes gauge\n", true);
+	say(&odd, 1, 0);
+	await(f, sf_engine_metrics, "\nsnapfs_usage_bytes{kind=\"COW store\",subject=\"a\\\\b\\nc??\"} 0\n",
+	      true);
 	say(&usage, 0, 0);
 	await(f, sf_engine_metrics, "vg/a", false);
 }
