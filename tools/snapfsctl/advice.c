@@ -28,6 +28,7 @@ static const struct advice {
 	{EAGAIN, "", "the guest did not take part; without RAM it is not asked to: --disk-only", false},
 	{EOPNOTSUPP, "RAM", "without RAM: --disk-only", false},
 	{ESTALE, "", "its content is lost; to remove it: snapfsctl delete", true},
+	{EBADMSG, "", "do not rely on it; `snapfsctl doctor` says what else is wrong on this host", false},
 	{ETIMEDOUT, "", "the log says what was waited for; snapfsctl doctor looks for the cause", false},
 	{EIO, "", "snapfsctl doctor says what else is wrong on this host", false},
 	{EACCES, "", "try it as root", false},

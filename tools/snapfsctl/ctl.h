@@ -65,6 +65,7 @@ int sf_cmd_revert(struct sf_ctl *ctl, int argc, char **argv);
 int sf_cmd_run(struct sf_ctl *ctl, int argc, char **argv);
 int sf_cmd_show(struct sf_ctl *ctl, int argc, char **argv);
 int sf_cmd_tree(struct sf_ctl *ctl, int argc, char **argv);
+int sf_cmd_verify(struct sf_ctl *ctl, int argc, char **argv);
 int sf_cmd_watch(struct sf_ctl *ctl, int argc, char **argv);
 
 /*
