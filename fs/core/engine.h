@@ -122,6 +122,8 @@ void sf_engine_note_failure(struct sf_engine *engine, const char *what, const st
 
 /* Documents for the tree, allocated text; NULL when out of memory. */
 char *sf_engine_vm_json(struct sf_engine *engine, uint64_t vm_id);
+/* All of a VM's snapshots at one moment: {"snapshots": [what each meta.json says], "broken": [names]}. */
+char *sf_engine_snapshots_json(struct sf_engine *engine, uint64_t vm_id);
 char *sf_engine_jobs_json(struct sf_engine *engine);
 char *sf_engine_health_json(struct sf_engine *engine);
 char *sf_engine_schedules_json(struct sf_engine *engine);

@@ -174,7 +174,8 @@ static bool format_rest(const struct sf_record *record, json_t *root)
 	       (!record->rebuilt || json_object_set_new(root, "rebuilt", json_true()) == 0);
 }
 
-char *sf_record_format(const struct sf_record *record, size_t *ret_len)
+/* New; NULL when out of memory. */
+static json_t *make_object(const struct sf_record *record)
 {
 	char uuid[SF_ID_TEXT], taken[SF_TIME_TEXT], edited[SF_TIME_TEXT];
 	auto_json json_t *root = NULL;
@@ -189,9 +190,23 @@ char *sf_record_format(const struct sf_record *record, size_t *ret_len)
 			 consistency_names[record->consistency], "power", sf_power_name(record->power),
 			 "held", record->held, "description", record->description ? record->description : "",
 			 "disks", format_disks(record), "memory", format_memory(&record->memory));
-	if (root && !format_rest(record, root))
-		return NULL;
+	return root && format_rest(record, root) ? json_incref(root) : NULL;
+}
+
+char *sf_record_format(const struct sf_record *record, size_t *ret_len)
+{
+	auto_json json_t *root = make_object(record);
+
 	return sf_json_text(root, ret_len);
+}
+
+int sf_record_print(const struct sf_record *record, FILE *out)
+{
+	auto_json json_t *root = make_object(record);
+
+	if (!root)
+		return -ENOMEM;
+	return json_dumpf(root, out, JSON_COMPACT) < 0 ? -EIO : 0;
 }
 
 /* The index of a string member in names; -EINVAL names the member. */

@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 struct sf_err;
 
@@ -88,6 +89,8 @@ void sf_record_label(struct sf_record *record);
 
 /* Pretty JSON with a final newline, allocated; NULL only when out of memory. ret_len may be NULL. */
 char *sf_record_format(const struct sf_record *record, size_t *ret_len);
+/* The same object in one line, without the newline. -ENOMEM, -EIO. */
+int sf_record_print(const struct sf_record *record, FILE *out);
 /* -EINVAL with the member's name, -ENOMEM. On failure *ret is untouched. */
 int sf_record_parse(const char *text, size_t len, struct sf_record *ret, struct sf_err *err);
 

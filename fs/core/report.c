@@ -206,6 +206,55 @@ char *sf_engine_vm_json(struct sf_engine *engine, uint64_t vm_id)
 	return sf_json_text(root, NULL);
 }
 
+/* --- .snapshots.json --- */
+
+/* Thousands of records are many megabytes: printed one by one, not gathered in a tree first. */
+static int print_snapshots(FILE *out, struct sf_snapshot *const *list, size_t n)
+{
+	const char *comma = "";
+	int rc = 0;
+
+	(void)fputs("{\"snapshots\": [", out);
+	for (size_t i = 0; i < n && rc == 0; i++) {
+		(void)fputs(i ? ",\n" : "\n", out);
+		rc = sf_record_print(&list[i]->record, out);
+	}
+	(void)fputs("\n], \"broken\": [", out);
+	for (size_t i = 0; i < n; i++) {
+		auto_json json_t *name = list[i]->broken ? json_string(list[i]->record.name) : NULL;
+
+		if (!name)
+			continue;
+		(void)fputs(comma, out);
+		if (json_dumpf(name, out, JSON_ENCODE_ANY) < 0)
+			rc = -EIO;
+		comma = ", ";
+	}
+	(void)fputs("]}\n", out);
+	return rc;
+}
+
+char *sf_engine_snapshots_json(struct sf_engine *engine, uint64_t vm_id)
+{
+	struct sf_snapshot **list;
+	char *text = NULL;
+	size_t n, len;
+	FILE *out;
+	int rc;
+
+	if (sf_catalog_snapshots(engine->catalog, vm_id, &list, &n) < 0)
+		return NULL;
+	out = open_memstream(&text, &len);
+	rc = out ? print_snapshots(out, list, n) : -ENOMEM;
+	sf_catalog_snapshots_free(list, n);
+	if (out && fclose(out) != 0)
+		rc = -ENOMEM;
+	if (rc == 0)
+		return text;
+	free(text);
+	return NULL;
+}
+
 /* --- .snapfs --- */
 
 char *sf_engine_jobs_json(struct sf_engine *engine)

@@ -94,6 +94,8 @@ static int open_content(const struct sf_fs *fs, const struct sf_node *node, stru
 		return own_text(handle, sf_record_format(&node->snapshot->record, NULL), err);
 	case SF_NODE_MANIFEST:
 		return open_manifest(fs->engine, node->snapshot, handle, err);
+	case SF_NODE_SNAPSHOTS_JSON:
+		return own_text(handle, sf_engine_snapshots_json(fs->engine, node->vm.id), err);
 	case SF_NODE_VM_JSON:
 		sf_engine_refresh(fs->engine);
 		return own_text(handle, sf_engine_vm_json(fs->engine, node->vm.id), err);

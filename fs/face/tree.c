@@ -18,6 +18,7 @@
 /* The low 8 bits of everything else; 0 is the directory itself. */
 #define SLOT_VM_CREATE     1
 #define SLOT_VM_JSON       2
+#define SLOT_VM_SNAPSHOTS  3
 #define SLOT_META          1
 #define SLOT_MEMORY        2
 #define SLOT_REVERT        3
@@ -52,7 +53,8 @@ bool sf_node_is_dir(const struct sf_node *node)
 
 bool sf_node_is_control(const struct sf_node *node)
 {
-	return sf_node_is_writable(node) || node->kind == SF_NODE_REPORT || node->kind == SF_NODE_VM_JSON;
+	return sf_node_is_writable(node) || node->kind == SF_NODE_REPORT || node->kind == SF_NODE_VM_JSON ||
+	       node->kind == SF_NODE_SNAPSHOTS_JSON;
 }
 
 bool sf_node_is_writable(const struct sf_node *node)
@@ -91,6 +93,9 @@ static void node_name(const struct sf_node *node, char name[static SF_NAME_MAX +
 		break;
 	case SF_NODE_CREATE:
 		fixed = ".create";
+		break;
+	case SF_NODE_SNAPSHOTS_JSON:
+		fixed = ".snapshots.json";
 		break;
 	case SF_NODE_VM_JSON:
 		fixed = ".vm.json";
@@ -163,6 +168,8 @@ static int vm_node(unsigned slot, struct sf_node *node)
 		node->kind = SF_NODE_CREATE;
 	else if (slot == SLOT_VM_JSON)
 		node->kind = SF_NODE_VM_JSON;
+	else if (slot == SLOT_VM_SNAPSHOTS)
+		node->kind = SF_NODE_SNAPSHOTS_JSON;
 	else
 		return -ENOENT;
 	return 0;
@@ -274,6 +281,8 @@ static int find_in_vm(const struct sf_tree *tree, uint64_t vm_id, const char *na
 		*ret = vm_id | SLOT_VM_CREATE;
 	} else if (strcmp(name, ".vm.json") == 0) {
 		*ret = vm_id | SLOT_VM_JSON;
+	} else if (strcmp(name, ".snapshots.json") == 0) {
+		*ret = vm_id | SLOT_VM_SNAPSHOTS;
 	} else if ((rc = sf_catalog_snapshot(tree->catalog, vm_id, name, &snapshot)) == 0) {
 		*ret = snapshot->id;
 		sf_snapshot_unref(snapshot);
@@ -410,13 +419,14 @@ static int list_vm(const struct sf_tree *tree, const struct sf_node *dir, struct
 
 	if (rc < 0)
 		return rc;
-	rc = list_begin(list, dir, n + 2);
+	rc = list_begin(list, dir, n + 3);
 	for (size_t i = 0; i < n && rc == 0; i++)
 		list_add(list, snapshots[i]->id, true, snapshots[i]->record.name);
 	sf_catalog_snapshots_free(snapshots, n);
 	if (rc == 0 && tree->show_control) {
 		list_add(list, dir->vm.id | SLOT_VM_CREATE, false, ".create");
 		list_add(list, dir->vm.id | SLOT_VM_JSON, false, ".vm.json");
+		list_add(list, dir->vm.id | SLOT_VM_SNAPSHOTS, false, ".snapshots.json");
 	}
 	return rc;
 }

@@ -5,7 +5,7 @@
  * its own.
  *
  *   1             /              2             .snapfs        3..8, 32     its files
- *   vm id         /VM            vm id | 1     .create        vm id | 2    .vm.json
+ *   vm id         /VM            vm id | 1     .create        vm id | 2, 3 .vm.json, .snapshots.json
  *   snapshot id   /VM/NAME       id | 1, 2, 3  meta.json, memory.sav, revert
  *                                id | 4, 5, 6  manifest.json, .manifest, .forget
  *                                id | 16 + n   disk n
@@ -31,13 +31,14 @@ struct sf_tree {
 
 enum sf_node_kind {
 	SF_NODE_ROOT,
-	SF_NODE_REPORTS,  /* .snapfs */
-	SF_NODE_REPORT,   /* a file in it */
-	SF_NODE_RUN,      /* .snapfs/run */
-	SF_NODE_VM,       /* from here on, vm is filled in */
-	SF_NODE_CREATE,   /* .create */
-	SF_NODE_VM_JSON,  /* .vm.json */
-	SF_NODE_SNAPSHOT, /* from here on, snapshot is filled in as well; vm.name comes from the
+	SF_NODE_REPORTS,        /* .snapfs */
+	SF_NODE_REPORT,         /* a file in it */
+	SF_NODE_RUN,            /* .snapfs/run */
+	SF_NODE_VM,             /* from here on, vm is filled in */
+	SF_NODE_CREATE,         /* .create */
+	SF_NODE_VM_JSON,        /* .vm.json */
+	SF_NODE_SNAPSHOTS_JSON, /* .snapshots.json */
+	SF_NODE_SNAPSHOT,       /* from here on, snapshot is filled in as well; vm.name comes from the
 			     record */
 	SF_NODE_META,
 	SF_NODE_MANIFEST,      /* manifest.json */

@@ -80,16 +80,19 @@ static void stat_size_and_time(const struct sf_tree *tree, const struct sf_node 
 
 static void stat_mode(const struct sf_tree *tree, const struct sf_node *node, struct stat *st)
 {
+	/* It says what every meta.json says, to whom may read those. */
+	bool readable = !sf_node_is_control(node) || node->kind == SF_NODE_SNAPSHOTS_JSON;
+
 	if (sf_node_is_dir(node))
 		st->st_mode = S_IFDIR | (0777 & ~tree->umask);
-	else if (!sf_node_is_control(node))
+	else if (readable)
 		st->st_mode = S_IFREG | (0444 & ~tree->umask);
 	else if (node->kind == SF_NODE_REVERT || node->kind == SF_NODE_SET_MANIFEST ||
 		 node->kind == SF_NODE_SET_FORGOTTEN)
 		st->st_mode = S_IFREG | 0200;
 	else
 		st->st_mode = S_IFREG | (sf_node_is_writable(node) ? 0600 : 0400);
-	if (tree->gid_given && !sf_node_is_control(node))
+	if (tree->gid_given && readable)
 		st->st_gid = tree->gid;
 }
 

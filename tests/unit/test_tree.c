@@ -146,6 +146,7 @@ static const char *const all_paths[] = {
 	"web",
 	"web/.create",
 	"web/.vm.json",
+	"web/.snapshots.json",
 	"web/clean",
 	"web/clean/disk.img",
 	"web/clean/disk-vdb.img",
@@ -200,7 +201,7 @@ static void numbers_that_mean_nothing_are_refused(void **state)
 {
 	const struct fixture *f = *state;
 	uint64_t id = sf_snapshot_id(&f->uuid);
-	const uint64_t inos[] = {0,      9,       31,      33,      255, 256, f->vm_id | 3, f->vm_id | 16,
+	const uint64_t inos[] = {0,      9,       31,      33,      255, 256, f->vm_id | 4, f->vm_id | 16,
 				 id | 7, id | 15, id | 18, id | 255};
 	struct sf_node node;
 
@@ -316,6 +317,8 @@ static void all_is_roots_by_default(void **state)
 	assert_int_equal(stat_of(f, ".snapfs/run").st_mode, S_IFREG | 0600);
 	assert_int_equal(stat_of(f, ".snapfs/schedules.json").st_mode, S_IFREG | 0400);
 	assert_int_equal(stat_of(f, "web/.vm.json").st_mode, S_IFREG | 0400);
+	assert_int_equal(stat_of(f, "web/.snapshots.json").st_mode, stat_of(f, "web/clean/meta.json").st_mode);
+	assert_int_equal(stat_of(f, "web/.snapshots.json").st_gid, stat_of(f, "web/clean/meta.json").st_gid);
 	assert_int_equal(stat_of(f, ".snapfs/metrics").st_mode, S_IFREG | 0400);
 	assert_int_equal(stat_of(f, "web/clean/disk.img").st_gid, 0);
 }
@@ -384,7 +387,7 @@ static void show_control_lists_the_rest(void **state)
 	f->tree.show_control = true;
 	lists(f, "", ". .. db web .snapfs ");
 	lists(f, ".snapfs", ". .. jobs.json health.json last-error metrics version schedules.json run ");
-	lists(f, "web", ". .. clean .create .vm.json ");
+	lists(f, "web", ". .. clean .create .vm.json .snapshots.json ");
 	lists(f, "web/clean",
 	      ". .. disk.img disk-vdb.img memory.sav meta.json manifest.json revert .manifest .forget ");
 }

@@ -33,8 +33,6 @@ static void describe(FILE *out, const struct victim *victim, bool forget)
 
 	sf_snap_path(snap, path);
 	(void)fprintf(out, "\n  %s", path);
-	if (!snap->meta)
-		return;
 	sf_text_bytes(snap->allocated_bytes, bytes);
 	sf_text_time(snap->taken_ns, taken);
 	(void)fprintf(out, ": ");

@@ -77,9 +77,7 @@ static const char *value_of(const struct sf_snap *snap, const char *key, size_t 
 		{"kind", snap->consistency},
 		{"consistency", snap->consistency},
 		{"power", snap->power},
-		{"state", !snap->meta      ? "unreadable"
-			  : *snap->problem ? "broken"
-					   : snap->state},
+		{"state", *snap->problem ? "broken" : snap->state},
 		{"held", truth(snap->held)},
 		{"ram", truth(snap->memory_bytes > 0)},
 		{"memory", truth(snap->memory_bytes > 0)},
@@ -201,10 +199,6 @@ static void fill_row(struct sf_table *table, const struct sf_snap *snap)
 	sf_table_cell(table, row, C_STATE, *snap->problem ? snap->problem : snap->state);
 	if (*snap->problem)
 		sf_table_alert(row);
-	if (!snap->meta) {
-		sf_table_cell(table, row, C_KIND, "unreadable");
-		return;
-	}
 	if (snap->taken_ns)
 		sf_text_time(snap->taken_ns, taken);
 	sf_table_cell(table, row, C_TAKEN, taken);

@@ -80,8 +80,6 @@ static void print_snapshot(const struct sf_ctl *ctl, const struct sf_snap *snap)
 	(void)printf("%s\n", path);
 	line("in", ctl->mount.path);
 	line("problem", snap->problem);
-	if (!snap->meta)
-		return;
 	sf_text_time(snap->taken_ns, when);
 	line("taken", when);
 	line("consistency", snap->consistency);

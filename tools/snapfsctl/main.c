@@ -54,7 +54,8 @@ static const struct sf_ctl_command commands[] = {
 	 "change a snapshot's description; an empty TEXT removes it", ""},
 	{"hold", sf_cmd_hold, "VM/SNAPSHOT...", "protect snapshots from deletion", ""},
 	{"release", sf_cmd_release, "VM/SNAPSHOT...", "end a hold", ""},
-	{"verify", sf_cmd_verify, "VM/SNAPSHOT...|--all [VM...]", "read snapshots and compare them with their manifest",
+	{"verify", sf_cmd_verify, "VM/SNAPSHOT...|--all [VM...]",
+	 "read snapshots and compare them with their manifest",
 	 "      --all               all snapshots, or all of these VMs\n"
 	 "      --make              make the manifest of what has none, of what there is now\n"},
 	{"prune", sf_cmd_prune, "[VM...] --keep-last N ...", "delete the snapshots that no rule keeps",

@@ -25,7 +25,7 @@ void sf_pruned_fini(struct sf_pruned *pruned)
 static const char *exempt(const struct sf_prune *prune, const struct sf_snap *snap)
 {
 	if (*snap->problem)
-		return snap->meta ? "broken" : "unreadable";
+		return "broken";
 	if (strcmp(snap->state, "ready") != 0)
 		return "not ready";
 	if (snap->held)

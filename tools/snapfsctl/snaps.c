@@ -16,9 +16,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* The largest meta.json that is read; the daemon writes none above 1 MiB. */
-#define META_MAX (1024 * 1024)
-
 void sf_snap_fini(struct sf_snap *snap)
 {
 	json_decref(snap->meta);
@@ -235,49 +232,6 @@ static void take_meta(struct sf_snap *snap)
 	}
 }
 
-static int read_meta(int vm_fd, const char *name, char *text, size_t room, size_t *ret_len)
-{
-	char path[SF_NAME_MAX + sizeof("/meta.json")];
-	auto_fd int fd = -1;
-	size_t len = 0;
-	ssize_t got;
-
-	(void)snprintf(path, sizeof(path), "%s/meta.json", name);
-	fd = openat(vm_fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	if (fd < 0)
-		return -errno;
-	do {
-		got = read(fd, text + len, room - len);
-		if (got < 0)
-			return -errno;
-		len += (size_t)got;
-	} while (got > 0 && len < room);
-	*ret_len = len;
-	return len < room ? 0 : -EFBIG;
-}
-
-/* Fills what ret->name of an open VM is; -ENOENT when it has gone, -ENOMEM. Everything else is its problem. text is for META_MAX bytes. */
-static int load_snap(int vm_fd, struct sf_snap *ret, char *text)
-{
-	struct sf_err err = {0};
-	size_t len = 0;
-	int rc = read_meta(vm_fd, ret->name, text, META_MAX, &len);
-
-	ret->state = ret->consistency = ret->power = ret->description = "";
-	if (rc == -ENOENT || rc == -ENOMEM)
-		return rc;
-	if (rc < 0) {
-		(void)snprintf(ret->problem, sizeof(ret->problem), "meta.json: %s", strerror(-rc));
-		return 0;
-	}
-	ret->meta = sf_json_parse_object(text, len, "meta.json", &err);
-	if (ret->meta)
-		take_meta(ret);
-	else
-		sf_text_printable(err.text, ret->problem, sizeof(ret->problem));
-	return 0;
-}
-
 static int compare_time(const void *a, const void *b)
 {
 	const struct sf_snap *x = a, *y = b;
@@ -287,69 +241,74 @@ static int compare_time(const void *a, const void *b)
 	return strcmp(x->name, y->name);
 }
 
+static int load_document(const struct sf_mount *mount, const char *path, json_t **ret, struct sf_err *err)
+{
+	auto_free char *text = NULL;
+	size_t len;
+	int rc = sf_mount_read(mount, path, &text, &len, err);
+
+	if (rc < 0)
+		return rc;
+	*ret = sf_json_parse_object(text, len, path, err);
+	return *ret ? 0 : -EPROTO;
+}
+
+static bool is_broken(const json_t *broken, const char *name)
+{
+	const json_t *item;
+	size_t i;
+
+	json_array_foreach(broken, i, item)
+	{
+		if (json_is_string(item) && strcmp(json_string_value(item), name) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void mark_broken(struct sf_snap *snap)
+{
+	(void)snprintf(snap->problem, sizeof(snap->problem),
+		       "broken: it cannot be read any more; snapfsctl doctor says why");
+}
+
 /* Adds a VM's snapshots to what is there, in the order of their times. */
 static int load_vm(const struct sf_mount *mount, const char *vm, struct sf_snaps *snaps, struct sf_err *err)
 {
-	auto_fd int fd = open_vm(mount, vm, err);
-	auto_free char *text = malloc(META_MAX);
-	size_t n = 0, first = snaps->n;
+	char path[SF_NAME_MAX + sizeof("/.snapshots.json")];
+	auto_json json_t *root = NULL;
 	struct sf_snap *larger;
-	char **names = NULL;
-	int rc;
+	const json_t *list;
+	json_t *meta;
+	size_t i, first = snaps->n;
+	int rc = sf_vm_check(mount, vm, err);
 
-	if (fd < 0)
-		return fd;
-	if ((rc = list_directories(openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), &names, &n, err)) < 0)
-		return sf_wrap(err, rc, "%s/%s", mount->path, vm);
-	larger = realloc(snaps->list, (snaps->n + n + 1) * sizeof(*larger));
-	if (larger)
-		snaps->list = larger;
-	for (size_t i = 0; i < n && text && larger && rc != -ENOMEM; i++) {
-		struct sf_snap *snap = &snaps->list[snaps->n];
-
-		*snap = (struct sf_snap){0};
-		(void)snprintf(snap->vm, sizeof(snap->vm), "%s", vm);
-		(void)snprintf(snap->name, sizeof(snap->name), "%s", names[i]);
-		sf_mount_watchdog(mount, true);
-		rc = load_snap(fd, snap, text);
-		if (rc == 0)
-			snaps->n++;
-	}
-	sf_names_free(names, n);
-	if (!text || !larger || rc == -ENOMEM)
+	(void)snprintf(path, sizeof(path), "%s/.snapshots.json", vm);
+	sf_mount_watchdog(mount, true);
+	if (rc < 0 || (rc = load_document(mount, path, &root, err)) < 0)
+		return rc;
+	list = json_object_get(root, "snapshots");
+	larger = realloc(snaps->list, (snaps->n + json_array_size(list) + 1) * sizeof(*larger));
+	if (!larger)
 		return sf_fail(err, -ENOMEM, "out of memory");
+	snaps->list = larger;
+	json_array_foreach(list, i, meta)
+	{
+		struct sf_snap *snap = &snaps->list[snaps->n];
+		const char *name = string_of(meta, "name");
+
+		if (sf_name_check(name, NULL) < 0)
+			continue; /* the daemon has none such: nothing that could be said of it */
+		*snap = (struct sf_snap){.meta = json_incref(meta)};
+		(void)snprintf(snap->vm, sizeof(snap->vm), "%s", vm);
+		(void)snprintf(snap->name, sizeof(snap->name), "%s", name);
+		take_meta(snap);
+		if (is_broken(json_object_get(root, "broken"), name))
+			mark_broken(snap);
+		snaps->n++;
+	}
 	qsort(snaps->list + first, snaps->n - first, sizeof(*snaps->list), compare_time);
 	return 0;
-}
-
-static bool is_path(const struct sf_snap *snap, const char *path)
-{
-	size_t len = strlen(snap->vm);
-
-	return strncmp(path, snap->vm, len) == 0 && path[len] == '/' &&
-	       strcmp(path + len + 1, snap->name) == 0;
-}
-
-/* What the daemon knows to be broken has that as its problem. Whoever may not read its report sees the records alone. */
-static void mark_broken(const struct sf_mount *mount, struct sf_snap *list, size_t n)
-{
-	auto_json json_t *health = NULL;
-	const json_t *problem;
-	size_t i;
-
-	if (sf_report_load(mount, "health.json", &health, NULL) < 0)
-		return;
-	json_array_foreach(json_object_get(health, "problems"), i, problem)
-	{
-		const char *subject = string_of(problem, "subject");
-
-		if (strcmp(string_of(problem, "kind"), "broken") != 0)
-			continue;
-		for (size_t k = 0; k < n; k++)
-			if (is_path(&list[k], subject))
-				(void)snprintf(list[k].problem, sizeof(list[k].problem), "broken: %s",
-					       string_of(problem, "text"));
-	}
 }
 
 int sf_snaps_load(const struct sf_mount *mount, const char *vm, struct sf_snaps *ret, struct sf_err *err)
@@ -373,57 +332,45 @@ int sf_snaps_load(const struct sf_mount *mount, const char *vm, struct sf_snaps 
 		sf_snaps_fini(&snaps);
 		return rc;
 	}
-	mark_broken(mount, snaps.list, snaps.n);
 	*ret = snaps;
 	return 0;
 }
 
+/* The failure of a snapshot that is not among its VM's. */
+static int fail_snapshot(const struct sf_snaps *snaps, const struct sf_snap *wanted, struct sf_err *err)
+{
+	char prefix[SF_NAME_MAX + 2], **names = calloc(snaps->n + 1, sizeof(*names));
+	size_t n = 0;
+
+	for (size_t i = 0; names && i < snaps->n; i++)
+		if ((names[n] = strdup(snaps->list[i].name)))
+			n++;
+	(void)snprintf(prefix, sizeof(prefix), "%s/", wanted->vm);
+	return fail_missing(names, n, prefix, wanted->name, "snapshot", err);
+}
+
 int sf_snap_load(const struct sf_mount *mount, const char *argument, struct sf_snap *ret, struct sf_err *err)
 {
-	struct sf_snap snap = {0};
-	auto_free char *text = malloc(META_MAX);
-	char prefix[SF_NAME_MAX + 2], **names;
-	auto_fd int fd = -1;
-	size_t n;
-	int rc = sf_snap_split(mount, argument, snap.vm, snap.name, err), dir;
+	struct sf_snaps snaps = {0};
+	struct sf_snap wanted = {0};
+	int rc = sf_snap_split(mount, argument, wanted.vm, wanted.name, err);
 
-	if (rc < 0)
+	if (rc < 0 || (rc = load_vm(mount, wanted.vm, &snaps, err)) < 0)
 		return rc;
-	if (!text)
-		return sf_fail(err, -ENOMEM, "out of memory");
-	if ((fd = open_vm(mount, snap.vm, err)) < 0)
-		return fd;
-	dir = open_directory(fd, snap.name);
-	if (dir >= 0) {
-		(void)close(dir);
-		if ((rc = load_snap(fd, &snap, text)) < 0)
-			return sf_fail(err, rc, "%s/%s: %s", snap.vm, snap.name, strerror(-rc));
-		mark_broken(mount, &snap, 1);
-		*ret = snap;
-		return 0;
+	for (size_t i = 0; i < snaps.n && !wanted.meta; i++) {
+		if (strcmp(snaps.list[i].name, wanted.name) != 0)
+			continue;
+		wanted = snaps.list[i];
+		snaps.list[i].meta = NULL; /* moved */
 	}
-	if (errno != ENOENT && errno != ENOTDIR)
-		return sf_fail(err, -errno, "%s/%s: %s", snap.vm, snap.name, strerror(errno));
-	rc = list_directories(openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), &names, &n, err);
-	if (rc < 0)
-		return rc;
-	(void)snprintf(prefix, sizeof(prefix), "%s/", snap.vm);
-	return fail_missing(names, n, prefix, snap.name, "snapshot", err);
+	rc = wanted.meta ? 0 : fail_snapshot(&snaps, &wanted, err);
+	sf_snaps_fini(&snaps);
+	if (rc == 0)
+		*ret = wanted;
+	return rc;
 }
 
 /* --- documents --- */
-
-static int load_document(const struct sf_mount *mount, const char *path, json_t **ret, struct sf_err *err)
-{
-	auto_free char *text = NULL;
-	size_t len;
-	int rc = sf_mount_read(mount, path, &text, &len, err);
-
-	if (rc < 0)
-		return rc;
-	*ret = sf_json_parse_object(text, len, path, err);
-	return *ret ? 0 : -EPROTO;
-}
 
 int sf_vm_load(const struct sf_mount *mount, const char *vm, json_t **ret, struct sf_err *err)
 {
@@ -453,9 +400,6 @@ json_t *sf_snap_json(const struct sf_snap *snap)
 	json_t *root;
 
 	sf_snap_path(snap, path);
-	if (!snap->meta)
-		return json_pack("{s:s, s:s, s:s, s:s}", "path", path, "vm", snap->vm, "name", snap->name,
-				 "problem", snap->problem);
 	sf_time_format(snap->taken_ns, taken);
 	root = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:s, s:I, s:I, s:I}", "path", path,
 			 "vm", snap->vm, "name", snap->name, "uuid", string_of(snap->meta, "uuid"), "taken",

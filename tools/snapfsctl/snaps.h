@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* VMs and snapshots as the tree shows them: read from directories and meta.json, nothing else. */
+/* VMs and snapshots as the tree shows them: directories, .snapshots.json and .vm.json. */
 #ifndef SF_CTL_SNAPS_H
 #define SF_CTL_SNAPS_H
 
@@ -19,7 +19,7 @@ struct sf_mount;
 struct sf_snap {
 	char vm[SF_NAME_MAX + 1];
 	char name[SF_NAME_MAX + 1];
-	json_t *meta;      /* its meta.json; NULL when that could not be read, and problem says why */
+	json_t *meta;      /* what its meta.json says */
 	char problem[160]; /* empty when all is well; "broken: ..." when its content cannot be read */
 	uint64_t taken_ns, edited_ns;
 	uint64_t size_bytes, allocated_bytes; /* of its disks together */
@@ -39,9 +39,8 @@ void sf_snaps_fini(struct sf_snaps *snaps);
 void sf_snap_fini(struct sf_snap *snap);
 
 /*
- * All snapshots of a VM, or of all VMs (vm NULL), by VM and then by time. One that goes away meanwhile is left out; one
- * whose meta.json cannot be read or understood is there with its problem. -ENOENT for a VM that is not there, with the name
- * that was perhaps meant; -errno of the tree.
+ * All snapshots of a VM, or of all VMs (vm NULL), by VM and then by time. A VM that goes away meanwhile is left out. -ENOENT for one
+ * that is not there, with the name that was perhaps meant; -errno of the tree, -EPROTO.
  */
 int sf_snaps_load(const struct sf_mount *mount, const char *vm, struct sf_snaps *ret, struct sf_err *err);
 
