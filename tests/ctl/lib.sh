@@ -13,12 +13,13 @@ ctl() {
 	"$SNAPFSCTL" --mount "$MNT" "$@"
 }
 
-# exits STATUS COMMAND...: COMMAND ends so; what it printed is in $WORK/out and $WORK/err.
+# exits STATUS COMMAND...: COMMAND ends so; what it printed is in $WORK/out and $WORK/err. What --json prints keeps the schema.
 exits() {
 	local wanted=$1 status=0
 	shift
 	"$@" >"$WORK/out" 2>"$WORK/err" </dev/null || status=$?
 	[ "$status" = "$wanted" ] || die "'$*' ended with $status instead of $wanted: $(cat "$WORK/out" "$WORK/err")"
+	[[ " $* " != *" --json "* ]] || [ "$wanted" = 2 ] || keeps_schema
 }
 
 # told TEXT: the last command said so on standard error; printed TEXT: on standard output.
@@ -30,12 +31,9 @@ printed() {
 	grep -qF -- "$1" "$WORK/out" || die "standard output is '$(cat "$WORK/out")' instead of: $1"
 }
 
-# answers STATUS CONDITION ARGUMENT...: with --json, snapfsctl ends so and prints one document d that keeps the schema and fits.
-answers() {
-	local wanted=$1 condition=$2
-	shift 2
-	exits "$wanted" ctl "$@" --json
-	python3 - "$TOP/tools/snapfsctl/schema.json" "$WORK/out" "$condition" <<'PYTHON' || die "'snapfsctl $*': $(cat "$WORK/out" "$WORK/err")"
+# keeps_schema [CONDITION]: $WORK/out is one document d that keeps the schema, and fits.
+keeps_schema() {
+	python3 - "$TOP/tools/snapfsctl/schema.json" "$WORK/out" "${1:-True}" <<'PYTHON' || die "the answer is: $(cat "$WORK/out" "$WORK/err")"
 import json
 import sys
 
@@ -51,6 +49,14 @@ jsonschema.Draft202012Validator(schema).validate(d)
 if not eval(condition):
     sys.exit(f"{condition} does not hold")
 PYTHON
+}
+
+# answers STATUS CONDITION ARGUMENT...: with --json, snapfsctl ends so and its answer fits.
+answers() {
+	local wanted=$1 condition=$2
+	shift 2
+	exits "$wanted" ctl "$@" --json
+	keeps_schema "$condition"
 }
 
 # history VM MODEL NAME=TIME...: while no daemon runs: snapshots of image files like MODEL, taken at other times (UTC, without the Z).

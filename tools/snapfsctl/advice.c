@@ -23,7 +23,9 @@ static const struct advice {
 	{EBUSY, "in use", "shut the guest down first, or whoever else uses the disk", false},
 	{ENOSPC, "max-snapshots",
 	 "make room (snapfsctl prune, delete) or raise max-snapshots in snapfs.conf(5)", false},
+	{ENOSPC, "no room in", "make room there; the same command then goes on where it stopped", false},
 	{ENOSPC, "", "snapfsctl df shows what is full; snapfsctl prune and delete make room", false},
+	{EEXIST, "export ", "choose another directory", false},
 	{EEXIST, "", "choose another name, or rename the one that is there: snapfsctl rename", true},
 	{EAGAIN, "", "the guest did not take part; without RAM it is not asked to: --disk-only", false},
 	{EOPNOTSUPP, "RAM", "without RAM: --disk-only", false},
@@ -34,6 +36,7 @@ static const struct advice {
 	{EACCES, "", "try it as root", false},
 	{EPERM, "", "try it as root", false},
 	{ENOTCONN, "", "the daemon has gone; its log says why", false},
+	{ECONNABORTED, "", "the daemon has gone; its log says why", false},
 };
 
 /* A path as one word of a shell. */

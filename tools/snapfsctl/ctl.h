@@ -56,6 +56,7 @@ int sf_cmd_delete(struct sf_ctl *ctl, int argc, char **argv);
 int sf_cmd_describe(struct sf_ctl *ctl, int argc, char **argv);
 int sf_cmd_doctor(struct sf_ctl *ctl, int argc, char **argv);
 int sf_cmd_df(struct sf_ctl *ctl, int argc, char **argv);
+int sf_cmd_export(struct sf_ctl *ctl, int argc, char **argv);
 int sf_cmd_hold(struct sf_ctl *ctl, int argc, char **argv);
 int sf_cmd_list(struct sf_ctl *ctl, int argc, char **argv);
 int sf_cmd_prune(struct sf_ctl *ctl, int argc, char **argv);

@@ -58,6 +58,8 @@ static const struct sf_ctl_command commands[] = {
 	 "read snapshots and compare them with their manifest",
 	 "      --all               all snapshots, or all of these VMs\n"
 	 "      --make              make the manifest of what has none, of what there is now\n"},
+	{"export", sf_cmd_export, "VM/SNAPSHOT DIR|-", "copy a snapshot's files, or write them as a tar archive",
+	 "      --zstd              compress the archive\n"},
 	{"prune", sf_cmd_prune, "[VM...] --keep-last N ...", "delete the snapshots that no rule keeps",
 	 "      --keep-last N       keep the last N\n"
 	 "      --keep-hourly N     keep the newest of each of the last N hours that have any;\n"
