@@ -175,10 +175,15 @@ static int prune(struct sf_ctl *ctl, const struct request *request, const struct
 {
 	struct sf_results results;
 	struct sf_err err = {0};
-	size_t nremoved = 0;
+	size_t nremoved = 0, nall = 0;
 
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		nremoved += sf_pruned_nremoved(&list[i]);
+		nall += list[i].snaps.n;
+	}
+	if (!request->dry_run && !ctl->json && nremoved == 0)
+		(void)printf("nothing to remove: a rule keeps each of %zu snapshots (--dry-run says which)\n",
+			     nall);
 	if (request->dry_run && !ctl->json && show(ctl, request, list, n, &err) < 0)
 		return sf_ctl_fail(ctl, &err);
 	if (!request->dry_run && nremoved > 0) {

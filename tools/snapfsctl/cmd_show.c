@@ -64,7 +64,7 @@ static void print_memory(const json_t *memory)
 {
 	char size[SF_TEXT_BYTES];
 
-	if (!memory)
+	if (!json_is_object(memory))
 		return;
 	sf_text_bytes(number_of(memory, "size_bytes"), size);
 	(void)printf("  %-13s %s\n", "memory.sav", size);

@@ -58,7 +58,8 @@ static const struct sf_ctl_command commands[] = {
 	 "read snapshots and compare them with their manifest",
 	 "      --all               all snapshots, or all of these VMs\n"
 	 "      --make              make the manifest of what has none, of what there is now\n"},
-	{"export", sf_cmd_export, "VM/SNAPSHOT DIR|-", "copy a snapshot's files, or write them as a tar archive",
+	{"export", sf_cmd_export, "VM/SNAPSHOT DIR|-",
+	 "copy a snapshot's files, or write them as a tar archive",
 	 "      --zstd              compress the archive\n"},
 	{"prune", sf_cmd_prune, "[VM...] --keep-last N ...", "delete the snapshots that no rule keeps",
 	 "      --keep-last N       keep the last N\n"
@@ -299,6 +300,15 @@ static int finish(struct sf_ctl *ctl, int status)
 	return SF_EXIT_FAILED;
 }
 
+/* "snapfsctl: create". */
+static char *complaint_name(const struct sf_ctl *ctl)
+{
+	static char name[32];
+
+	(void)snprintf(name, sizeof(name), "snapfsctl: %s", ctl->command->name);
+	return name;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {{"mount", required_argument, NULL, 'm'},
@@ -337,7 +347,8 @@ int main(int argc, char **argv)
 	ctl.answer = json_pack("{s:i, s:s}", "schema", SF_CTL_SCHEMA, "command", ctl.command->name);
 	argc -= optind;
 	argv += optind;
-	optind = 0; /* begin anew: the source is getopt(3) */
+	argv[0] = complaint_name(&ctl); /* what getopt(3) puts in front of its complaints */
+	optind = 0;                     /* begin anew: the source is getopt(3) */
 	status = ctl.command->run(&ctl, argc, argv);
 	status = finish(&ctl, status);
 	json_decref(ctl.answer);
