@@ -87,6 +87,7 @@ static void look_at_pool(const struct round *round, const struct sf_lvm_report *
 	usage.kind = "pool metadata";
 	usage.used_bytes = st.metadata_used_bytes;
 	usage.total_bytes = st.metadata_bytes;
+	usage.stop_percent = percent(sf_lvm_metadata_limit(&st, round->config->pool_stop), st.metadata_bytes);
 	*usage.problem = '\0';
 	if (st.mode == SF_DM_POOL_RW &&
 	    (percent(usage.used_bytes, usage.total_bytes) >= round->config->pool_warn ||

@@ -143,14 +143,17 @@ static int forget_snapshot(struct sf_vm_op *op, const struct sf_snapshot *snapsh
 	return rc;
 }
 
-static int delete_named(struct sf_vm_op *op, const char *name, bool forget, struct sf_err *err)
+/* id 0: whichever has the name. */
+static int delete_named(struct sf_vm_op *op, const char *name, uint64_t id, bool forget, struct sf_err *err)
 {
 	struct sf_snapshot *snapshot;
 	int rc;
 
 	if (sf_catalog_snapshot(op->engine->catalog, op->vm->id, name, &snapshot) < 0)
 		return sf_fail(err, -ENOENT, "VM '%s' has no snapshot '%s'", op->name, name);
-	if (snapshot->record.held)
+	if (id && id != snapshot->id)
+		rc = sf_fail(err, -ENOENT, "the snapshot is gone, and another one has its name");
+	else if (snapshot->record.held)
 		rc = sf_fail(err, -EBUSY, "the snapshot is held (setfattr -x user.snapfs.hold releases it)");
 	else
 		rc = check_plan(op, snapshot, err);
@@ -160,8 +163,8 @@ static int delete_named(struct sf_vm_op *op, const char *name, bool forget, stru
 	return rc;
 }
 
-static int delete (struct sf_engine *engine, uint64_t vm_id, const char *name, bool forget,
-		   struct sf_job *job, struct sf_err *err)
+int sf_engine_delete(struct sf_engine *engine, uint64_t vm_id, const char *name, struct sf_job *job,
+		     struct sf_err *err)
 {
 	struct sf_err own = {0};
 	struct sf_vm_op op;
@@ -169,18 +172,27 @@ static int delete (struct sf_engine *engine, uint64_t vm_id, const char *name, b
 
 	if (rc < 0)
 		return rc;
-	rc = sf_op_end(&op, delete_named(&op, name, forget, &own), &own);
+	rc = sf_op_end(&op, delete_named(&op, name, 0, false, &own), &own);
 	return rc < 0 ? sf_fail(err, rc, "%s", own.text) : 0;
 }
 
-int sf_engine_delete(struct sf_engine *engine, uint64_t vm_id, const char *name, struct sf_job *job,
-		     struct sf_err *err)
+int sf_engine_forget(struct sf_engine *engine, uint64_t snapshot_id, struct sf_job *job, struct sf_err *err)
 {
-	return delete (engine, vm_id, name, false, job, err);
-}
+	struct sf_snapshot *snapshot;
+	char name[SF_NAME_MAX + 1];
+	struct sf_err own = {0};
+	struct sf_vm_op op;
+	uint64_t vm_id;
+	int rc = sf_catalog_snapshot_by_id(engine->catalog, snapshot_id, &snapshot);
 
-int sf_engine_forget(struct sf_engine *engine, uint64_t vm_id, const char *name, struct sf_job *job,
-		     struct sf_err *err)
-{
-	return delete (engine, vm_id, name, true, job, err);
+	if (rc < 0)
+		return sf_fail(err, -ENOENT, "the snapshot is gone");
+	vm_id = snapshot->vm_id;
+	memcpy(name, snapshot->record.name, sizeof(name));
+	sf_snapshot_unref(snapshot);
+	rc = sf_op_begin(engine, SF_OP_DELETE, vm_id, name, job, &op, err);
+	if (rc < 0)
+		return rc;
+	rc = sf_op_end(&op, delete_named(&op, name, snapshot_id, true, &own), &own);
+	return rc < 0 ? sf_fail(err, rc, "%s", own.text) : 0;
 }

@@ -73,8 +73,7 @@ int sf_engine_delete(struct sf_engine *engine, uint64_t vm_id, const char *name,
  * The same without the volumes: they stay as they are, with our marks, and are orphans from the next start on. For
  * storage that cannot be reached any more.
  */
-int sf_engine_forget(struct sf_engine *engine, uint64_t vm_id, const char *name, struct sf_job *job,
-		     struct sf_err *err);
+int sf_engine_forget(struct sf_engine *engine, uint64_t snapshot_id, struct sf_job *job, struct sf_err *err);
 
 int sf_engine_rename(struct sf_engine *engine, uint64_t vm_id, const char *from, const char *to,
 		     struct sf_err *err);
@@ -83,6 +82,7 @@ struct sf_revert_request {
 	bool power_given; /* false: the power state recorded in the snapshot */
 	enum sf_power power;
 	bool discard; /* do not keep the state being left */
+	uint64_t snapshot; /* the id of the one that is meant; 0: whichever has the name */
 };
 
 int sf_engine_revert(struct sf_engine *engine, uint64_t vm_id, const char *name,

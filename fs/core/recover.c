@@ -214,20 +214,48 @@ static int recover_ready(struct sf_vm_op *op, const char *name, struct sf_record
 	return sf_lead(op, record, name, SF_LIFE_READY, SF_EVENT_FOUND, err);
 }
 
+/*
+ * A deletion that stopped before its directory had the deleting name: what the tree knows becomes what the record on
+ * disk says (its volumes may be forgotten), and the directory gets the name under which the last reader's close, or
+ * the next start, looks for it.
+ */
+static int catch_up(struct sf_vm_op *op, const char *name, const char *deleting,
+		    const struct sf_record *record, bool broken, struct sf_err *err)
+{
+	char subject[2 * SF_NAME_MAX + 2];
+	struct sf_record copy;
+	int rc;
+
+	if (sf_record_copy(record, &copy) < 0)
+		return sf_fail(err, -ENOMEM, "out of memory");
+	rc = sf_publish_record(op, &copy, broken, err);
+	if (rc == 0)
+		rc = sf_durable_rename(op->dir, name, op->dir, deleting, err);
+	(void)snprintf(subject, sizeof(subject), "%s/%s", op->name, record->name);
+	if (rc == 0)
+		sf_health_clear(op->engine->health, "broken", subject);
+	return rc;
+}
+
 static int recover_deleting(struct sf_vm_op *op, const char *name, const struct sf_record *record,
 			    struct sf_err *err)
 {
 	uint64_t id = sf_snapshot_id(&record->uuid);
+	char deleting[SF_ID_TEXT + 1];
 	struct sf_snapshot *known;
-	int rc;
+	int rc = 0;
 
 	if (sf_catalog_snapshot_by_id(op->engine->catalog, id, &known) < 0)
 		return sf_lead(op, record, name, SF_LIFE_DELETING, SF_EVENT_FOUND, err);
+	sf_state_deleting_name(&record->uuid, deleting);
+	if (strcmp(name, deleting) != 0)
+		rc = catch_up(op, name, deleting, record, known->broken, err);
 	sf_snapshot_unref(known);
+	if (rc < 0)
+		return rc;
 	if (!sf_catalog_hide(op->engine->catalog, id))
 		return 0; /* somebody reads it: the last close goes on from here */
-	rc = sf_lead(op, record, name, SF_LIFE_DELETING, SF_EVENT_UNUSED, err);
-	return rc;
+	return sf_lead(op, record, deleting, SF_LIFE_DELETING, SF_EVENT_UNUSED, err);
 }
 
 static int recover_creating(struct sf_vm_op *op, const char *name, const struct sf_record *record,

@@ -329,6 +329,8 @@ static int revert_named(struct sf_vm_op *op, const char *name, const struct sf_r
 	r->job = op->job;
 	if (sf_catalog_snapshot(op->engine->catalog, op->vm->id, name, &r->target) < 0)
 		rc = sf_fail(err, -ENOENT, "VM '%s' has no snapshot '%s'", op->name, name);
+	else if (request->snapshot && request->snapshot != r->target->id)
+		rc = sf_fail(err, -ENOENT, "the snapshot is gone, and another one has its name");
 	else
 		rc = revert(r, request, err);
 	sf_volumes_close(&r->volumes);

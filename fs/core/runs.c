@@ -32,7 +32,8 @@ struct sf_runs {
 	int dir;
 	struct sf_health *health;
 	pthread_mutex_t changes; /* held over a change with its write; taken before lock. Guards: */
-	struct sf_err unread;    /* the file is there and could not be read: it must not be replaced */
+	struct sf_err
+		unread; /* the file is there and could not be read: it is not replaced, nothing is kept */
 
 	pthread_mutex_t lock;     /* guards the table */
 	struct sf_schedule *list; /* by name */
@@ -176,9 +177,14 @@ static int save(struct sf_runs *runs, struct sf_err *err)
 {
 	struct sf_err why = {0};
 	size_t len;
-	auto_free char *text = format_file(runs, &len);
-	int rc = text ? sf_durable_write(runs->dir, SF_RUNS_FILE, text, len, &why)
-		      : sf_fail(&why, -ENOMEM, "out of memory");
+	auto_free char *text = NULL;
+	int rc;
+
+	if (runs->unread.code < 0)
+		return 0; /* health.json says so as long as it is */
+	text = format_file(runs, &len);
+	rc = text ? sf_durable_write(runs->dir, SF_RUNS_FILE, text, len, &why)
+		  : sf_fail(&why, -ENOMEM, "out of memory");
 
 	if (rc < 0) {
 		sf_health_set(runs->health, "state", SF_RUNS_FILE, "cannot be written: %s", why.text);
@@ -253,24 +259,22 @@ static int set_aside(const struct sf_runs *runs, const char *why, struct sf_err 
 	return rc;
 }
 
-/* Its owner went with the daemon before. */
+/*
+ * Their owners went with the daemon before. It is not written: guests that were left at rest wait for this start,
+ * and until the next change writes it every start finds the same.
+ */
 static void end_found(struct sf_runs *runs)
 {
 	const struct sf_run_result died = {.state = SF_RUN_FAILED,
 					   .text = "snapfs ended in the middle of the run"};
-	bool any = false;
 
 	for (size_t i = 0; i < runs->n; i++) {
 		struct sf_schedule *schedule = &runs->list[i];
 
-		if (schedule->last.state == SF_RUN_RUNNING) {
+		if (schedule->last.state == SF_RUN_RUNNING)
 			conclude(schedule, &died);
-			any = true;
-		}
 		tell(runs, schedule->name, &schedule->last);
 	}
-	if (any)
-		(void)save(runs, NULL); /* reported by then; the next start would find the same */
 }
 
 static void load(struct sf_runs *runs)
@@ -371,11 +375,8 @@ int sf_runs_begin(struct sf_runs *runs, const struct sf_run_request *request, co
 {
 	auto_unlock pthread_mutex_t *changing = sf_lock(&runs->changes);
 	struct sf_schedule before;
-	int rc = runs->unread.code;
+	int rc = note_begin(runs, request, owner, &before, err);
 
-	if (rc < 0)
-		return sf_fail(err, rc, "%s", runs->unread.text);
-	rc = note_begin(runs, request, owner, &before, err);
 	if (rc < 0)
 		return rc;
 	rc = save(runs, err);
@@ -414,11 +415,11 @@ int sf_runs_end(struct sf_runs *runs, const struct sf_run_result *result, const 
 	return save(runs, err);
 }
 
-void sf_runs_abandon(struct sf_runs *runs, const void *owner)
+void sf_runs_abandon(struct sf_runs *runs, const void *owner, const char *why)
 {
-	const struct sf_run_result gone = {.state = SF_RUN_FAILED,
-					   .text = "the run's client ended without a result"};
+	struct sf_run_result gone = {.state = SF_RUN_FAILED};
 
+	(void)snprintf(gone.text, sizeof(gone.text), "%s", why);
 	(void)sf_runs_end(runs, &gone, owner, NULL); /* nothing to end, or reported */
 }
 
@@ -440,11 +441,8 @@ int sf_runs_forget(struct sf_runs *runs, const char *name, struct sf_err *err)
 {
 	auto_unlock pthread_mutex_t *changing = sf_lock(&runs->changes);
 	struct sf_schedule known;
-	int rc = runs->unread.code;
+	int rc = take_out(runs, name, &known, err);
 
-	if (rc < 0)
-		return sf_fail(err, rc, "%s", runs->unread.text);
-	rc = take_out(runs, name, &known, err);
 	if (rc < 0)
 		return rc;
 	rc = save(runs, err);

@@ -33,7 +33,8 @@ struct sf_run_request {
 /*
  * Reads what is kept in dir, the state directory, which outlives it as health does. Runs that are found under
  * way have failed. A file that does not make sense is set aside as ".aside-schedules.json"; one that cannot be
- * read for other reasons is left alone, and nothing new is begun. Both are told in health.json. -ENOMEM.
+ * read for other reasons is left alone, and what comes is kept in memory only: no snapshot fails for want of its
+ * history. Both are told in health.json. -ENOMEM.
  */
 int sf_runs_new(int dir, struct sf_health *health, struct sf_runs **ret, struct sf_err *err);
 /* Accepts NULL. */
@@ -52,8 +53,8 @@ int sf_runs_begin(struct sf_runs *runs, const struct sf_run_request *request, co
  */
 int sf_runs_end(struct sf_runs *runs, const struct sf_run_result *result, const void *owner,
 		struct sf_err *err);
-/* The owner is gone; a run of its that has no result has failed. */
-void sf_runs_abandon(struct sf_runs *runs, const void *owner);
+/* The owner is gone; a run of its that has no result has failed, and why says how that came. */
+void sf_runs_abandon(struct sf_runs *runs, const void *owner, const char *why);
 /* Removes what is known of a schedule. -ENOENT, -EBUSY while it runs; what durable writes fail with. */
 int sf_runs_forget(struct sf_runs *runs, const char *schedule, struct sf_err *err);
 

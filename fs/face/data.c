@@ -35,7 +35,7 @@ struct sf_handle {
 	atomic_bool failed; /* a failure has been reported: one line for each open file, not for
 			       each read */
 
-	bool runs;            /* of .snapfs/run: a run may be its own */
+	bool runs;            /* of .snapfs/run: a run has begun through it */
 	pthread_mutex_t lock; /* guards what follows, which only a control file changes */
 	char *text;
 	size_t len;
@@ -102,8 +102,6 @@ static int open_content(const struct sf_fs *fs, const struct sf_node *node, stru
 	case SF_NODE_REPORT:
 		return own_text(handle, make_report(fs->engine, node->report), err);
 	case SF_NODE_RUN:
-		handle->runs = true;
-		return 0;
 	case SF_NODE_CREATE:
 	case SF_NODE_REVERT:
 	case SF_NODE_SET_MANIFEST:
@@ -142,17 +140,28 @@ static void unlist(struct sf_fs *fs, struct sf_handle *handle)
 		handle->next->prev = handle->prev;
 }
 
-void sf_data_close(struct sf_fs *fs, struct sf_handle *handle)
+/* why: what becomes of a run that has no result. */
+static void close_handle(struct sf_fs *fs, struct sf_handle *handle, const char *why)
 {
 	unlist(fs, handle);
 	if (handle->runs)
-		sf_runs_abandon(sf_engine_runs(fs->engine), handle);
+		sf_runs_abandon(sf_engine_runs(fs->engine), handle, why);
 	if (handle->image)
 		sf_engine_image_close(fs->engine, handle->snapshot_id, handle->image);
 	pthread_mutex_destroy(&handle->lock);
 	free(handle->text);
 	free(handle->entries);
 	free(handle);
+}
+
+void sf_data_close(struct sf_fs *fs, struct sf_handle *handle)
+{
+	close_handle(fs, handle, "the run's client ended without a result");
+}
+
+void sf_data_runs(struct sf_handle *handle)
+{
+	handle->runs = true;
 }
 
 int sf_data_open(struct sf_fs *fs, const struct sf_node *node, struct sf_handle **ret, struct sf_err *err)
@@ -207,7 +216,7 @@ const struct sf_image *sf_data_image(const struct sf_handle *handle)
 void sf_data_fini(struct sf_fs *fs)
 {
 	while (fs->open)
-		sf_data_close(fs, fs->open);
+		close_handle(fs, fs->open, "snapfs ended in the middle of the run");
 	pthread_mutex_destroy(&fs->lock);
 	sf_passthrough_fini(&fs->passthrough);
 	sf_buffers_fini(&fs->buffers);

@@ -92,6 +92,8 @@ const struct sf_image *sf_data_image(const struct sf_handle *handle);
 
 void sf_data_read(struct fuse_req *req, struct sf_fs *fs, struct sf_handle *handle, size_t size, off_t off);
 void sf_data_lseek(struct fuse_req *req, struct sf_handle *handle, off_t off, int whence);
+/* A run of a schedule has begun through this open file: its close ends the run. */
+void sf_data_runs(struct sf_handle *handle);
 /*
  * What the handle reads from now on, taken over (NULL: nothing). position: the writer's after the write that
  * it answers, which is where a read without a seek goes on.

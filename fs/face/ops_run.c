@@ -41,6 +41,8 @@ void sf_ops_write_run(fuse_req_t req, const struct sf_node *node, const char *bu
 
 	if (rc == 0 && given)
 		rc = obey(sf_engine_runs(fs->engine), &run, handle, &err);
+	if (rc == 0 && given && run.command == SF_RUN_BEGIN)
+		sf_data_runs(handle);
 	if (rc < 0 || given)
 		sf_data_answer(handle, sf_control_run_outcome(rc, &err), (uint64_t)off + (rc < 0 ? 0 : size));
 	if (rc < 0)

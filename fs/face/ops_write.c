@@ -35,7 +35,7 @@ struct change {
 	struct sf_handle *handle; /* .create: who reads the outcome; open until the write is answered */
 	struct sf_control_create create;
 	struct sf_revert_request revert;
-	uint64_t snapshot; /* .manifest: its id */
+	uint64_t snapshot; /* the id of the one that was opened */
 	struct sf_manifest manifest;
 };
 
@@ -67,8 +67,10 @@ static struct change *new_change(fuse_req_t req, const struct sf_node *node)
 	change->fs = fs_of(req);
 	change->vm_ino = node->vm.id;
 	memcpy(change->vm, node->vm.name, sizeof(change->vm));
-	if (node->snapshot)
+	if (node->snapshot) {
 		memcpy(change->name, node->snapshot->record.name, sizeof(change->name));
+		change->snapshot = node->snapshot->id;
+	}
 	return change;
 }
 
@@ -217,14 +219,16 @@ static void run_manifest(struct sf_task *task)
 static void run_forget(struct sf_task *task)
 {
 	struct change *change = (struct change *)task;
-	int rc;
+	const struct sf_fs *fs = change->fs;
 	struct sf_err err = {0};
+	int rc;
 
-	rc = sf_engine_forget(change->fs->engine, change->vm_ino, change->name, &task->job, &err);
-	if (rc == 0)
-		(void)fuse_lowlevel_notify_inval_entry(change->fs->se, change->vm_ino, change->name,
-						       strlen(change->name)); /* if it knows it */
+	rc = sf_engine_forget(fs->engine, change->snapshot, &task->job, &err);
 	reply_written(change, rc);
+	/* Not before the reply: a mkdir there may hold the directory's lock for as long as it takes. */
+	if (rc == 0)
+		(void)fuse_lowlevel_notify_inval_entry(fs->se, change->vm_ino, change->name,
+						       strlen(change->name)); /* if it knows it */
 }
 
 /* --- mkdir, rmdir, rename --- */
@@ -364,6 +368,7 @@ static void write_revert(fuse_req_t req, const struct sf_node *node, const char 
 	} else if ((change = new_change(req, node))) {
 		change->written = size;
 		change->revert = request;
+		change->revert.snapshot = change->snapshot;
 		start(change, run_revert);
 	}
 }
@@ -399,7 +404,6 @@ static void write_manifest(fuse_req_t req, const struct sf_node *node, const cha
 	if (!change)
 		return;
 	change->written = size;
-	change->snapshot = node->snapshot->id;
 	rc = sf_control_parse_manifest(buf, size, &change->manifest, &given, &err);
 	if (rc == 0 && given)
 		rc = check_place(off, fi, &err);

@@ -212,6 +212,7 @@ static void before_forget(struct house *house)
 	give_manifest(house, 0x11);
 	if (find(house, "a", &snapshot) < 0)
 		return; /* the oracle will complain */
+	facts(house)->snapshots[0].id = snapshot->id;
 	for (size_t i = 0; i < snapshot->record.ndisks; i++)
 		facts(house)->snapshots[0].tokens[i] = snapshot->record.disks[i].object.token;
 	sf_snapshot_unref(snapshot);
@@ -219,7 +220,7 @@ static void before_forget(struct house *house)
 
 static int forget_a(struct house *house, struct sf_err *err)
 {
-	return sf_engine_forget(house->engine, house_vm_id(house), "a", NULL, err);
+	return sf_engine_forget(house->engine, facts(house)->snapshots[0].id, NULL, err);
 }
 
 static int read_deleted(struct house *house, struct sf_image *image, struct sf_err *err)

@@ -44,6 +44,7 @@ struct stage_snapshot {
 	enum stage_fate fate;
 	uint64_t tick;
 	bool memory;
+	uint64_t id;                               /* as is this */
 	struct sf_id tokens[STAGE_DISKS_MAX];     /* of one that is to be forgotten */
 	unsigned char old_manifest, new_manifest; /* what its hashes are made of; 0: there is none */
 };

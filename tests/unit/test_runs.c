@@ -5,6 +5,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#define GONE "the run's client ended without a result"
+
 static void a_run_begins_and_ends(void **state)
 {
 	struct fixture *f = *state;
@@ -64,12 +66,12 @@ static void a_run_without_a_result_has_failed(void **state)
 {
 	struct fixture *f = *state;
 
-	sf_runs_abandon(f->runs, &f->a); /* has none */
+	sf_runs_abandon(f->runs, &f->a, GONE); /* has none */
 	troubled(f, NULL, NULL, NULL);
 	assert_int_equal(begin(f, "nightly", &f->a, NULL), 0);
-	sf_runs_abandon(f->runs, &f->b);
+	sf_runs_abandon(f->runs, &f->b, GONE);
 	shows(f, "nightly", "state", "running");
-	sf_runs_abandon(f->runs, &f->a);
+	sf_runs_abandon(f->runs, &f->a, GONE);
 	shows(f, "nightly", "state", "failed");
 	shows(f, "nightly", "text", "the run's client ended without a result");
 	troubled(f, "schedule", "nightly", "its last run failed: the run's client ended without a result");
