@@ -176,7 +176,8 @@ int sf_engine_delete(struct sf_engine *engine, uint64_t vm_id, const char *name,
 	return rc < 0 ? sf_fail(err, rc, "%s", own.text) : 0;
 }
 
-int sf_engine_forget(struct sf_engine *engine, uint64_t snapshot_id, struct sf_job *job, struct sf_err *err)
+int sf_engine_delete_one(struct sf_engine *engine, uint64_t snapshot_id, bool forget, struct sf_job *job,
+			 struct sf_err *err)
 {
 	struct sf_snapshot *snapshot;
 	char name[SF_NAME_MAX + 1];
@@ -193,6 +194,6 @@ int sf_engine_forget(struct sf_engine *engine, uint64_t snapshot_id, struct sf_j
 	rc = sf_op_begin(engine, SF_OP_DELETE, vm_id, name, job, &op, err);
 	if (rc < 0)
 		return rc;
-	rc = sf_op_end(&op, delete_named(&op, name, snapshot_id, true, &own), &own);
+	rc = sf_op_end(&op, delete_named(&op, name, snapshot_id, forget, &own), &own);
 	return rc < 0 ? sf_fail(err, rc, "%s", own.text) : 0;
 }

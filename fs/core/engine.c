@@ -59,6 +59,7 @@ int sf_engine_open(struct sf_engine **ret, struct sf_state *state, const struct 
 	engine->starting = true;
 	sf_engine_list(engine);
 	sf_recover_all(engine);
+	sf_runs_settle(engine->runs);
 	engine->starting = false;
 	sf_keeper_wake(engine);
 	start_watching(engine);

@@ -70,10 +70,11 @@ int sf_engine_delete(struct sf_engine *engine, uint64_t vm_id, const char *name,
 		     struct sf_err *err);
 
 /*
- * The same without the volumes: they stay as they are, with our marks, and are orphans from the next start on. For
- * storage that cannot be reached any more.
+ * The same of one snapshot, whatever it is called by now. forget: without the volumes, which stay as they are, with our
+ * marks, and are orphans from the next start on: for storage that cannot be reached any more.
  */
-int sf_engine_forget(struct sf_engine *engine, uint64_t snapshot_id, struct sf_job *job, struct sf_err *err);
+int sf_engine_delete_one(struct sf_engine *engine, uint64_t snapshot_id, bool forget, struct sf_job *job,
+			 struct sf_err *err);
 
 int sf_engine_rename(struct sf_engine *engine, uint64_t vm_id, const char *from, const char *to,
 		     struct sf_err *err);
@@ -81,7 +82,7 @@ int sf_engine_rename(struct sf_engine *engine, uint64_t vm_id, const char *from,
 struct sf_revert_request {
 	bool power_given; /* false: the power state recorded in the snapshot */
 	enum sf_power power;
-	bool discard; /* do not keep the state being left */
+	bool discard;      /* do not keep the state being left */
 	uint64_t snapshot; /* the id of the one that is meant; 0: whichever has the name */
 };
 

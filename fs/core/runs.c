@@ -32,6 +32,7 @@ struct sf_runs {
 	int dir;
 	struct sf_health *health;
 	pthread_mutex_t changes; /* held over a change with its write; taken before lock. Guards: */
+	bool found;              /* runs that a daemon before left, which is not written yet */
 	struct sf_err
 		unread; /* the file is there and could not be read: it is not replaced, nothing is kept */
 
@@ -259,10 +260,7 @@ static int set_aside(const struct sf_runs *runs, const char *why, struct sf_err 
 	return rc;
 }
 
-/*
- * Their owners went with the daemon before. It is not written: guests that were left at rest wait for this start,
- * and until the next change writes it every start finds the same.
- */
+/* Their owners went with the daemon before. It is not written yet: guests that were left at rest wait for this start. */
 static void end_found(struct sf_runs *runs)
 {
 	const struct sf_run_result died = {.state = SF_RUN_FAILED,
@@ -271,8 +269,10 @@ static void end_found(struct sf_runs *runs)
 	for (size_t i = 0; i < runs->n; i++) {
 		struct sf_schedule *schedule = &runs->list[i];
 
-		if (schedule->last.state == SF_RUN_RUNNING)
+		if (schedule->last.state == SF_RUN_RUNNING) {
 			conclude(schedule, &died);
+			runs->found = true;
+		}
 		tell(runs, schedule->name, &schedule->last);
 	}
 }
@@ -315,6 +315,14 @@ int sf_runs_new(int dir, struct sf_health *health, struct sf_runs **ret, struct 
 	return 0;
 }
 
+void sf_runs_settle(struct sf_runs *runs)
+{
+	auto_unlock pthread_mutex_t *changing = sf_lock(&runs->changes);
+
+	if (runs->found)
+		runs->found = save(runs, NULL) < 0; /* reported by then; the next change writes it */
+}
+
 void sf_runs_free(struct sf_runs *runs)
 {
 	if (!runs)
@@ -345,6 +353,8 @@ static int note_begin(struct sf_runs *runs, const struct sf_run_request *request
 
 	if (known && known->last.state == SF_RUN_RUNNING && known != other)
 		return refuse_running(known, err);
+	if (request->due_ns && known && known->due_ns >= request->due_ns && known->began_ns <= next.began_ns)
+		return sf_fail(err, -EALREADY, "schedule '%s' has run for that time already", known->name);
 	if (other)
 		return sf_fail(err, -EINVAL, "a run of schedule '%s' has no result yet", other->name);
 	if (!known && runs->n == SF_RUNS_MAX)

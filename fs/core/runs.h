@@ -37,13 +37,16 @@ struct sf_run_request {
  * history. Both are told in health.json. -ENOMEM.
  */
 int sf_runs_new(int dir, struct sf_health *health, struct sf_runs **ret, struct sf_err *err);
+/* Writes what was found at start; to be called once no guest waits to be resumed. */
+void sf_runs_settle(struct sf_runs *runs);
 /* Accepts NULL. */
 void sf_runs_free(struct sf_runs *runs);
 
 /*
  * A run begins; durable when it returns 0. owner: whose it is, any address that is its own for as long as it
  * runs. -EBUSY while the schedule runs, -EINVAL when the owner has a run already, -ENOSPC for one schedule more
- * than SF_RUNS_MAX; what durable writes fail with.
+ * than SF_RUNS_MAX, -EALREADY for a due instant that a run was for already (begun by now: a run of the future, made by
+ * a clock that was wrong, does not count); what durable writes fail with.
  */
 int sf_runs_begin(struct sf_runs *runs, const struct sf_run_request *request, const void *owner,
 		  struct sf_err *err);

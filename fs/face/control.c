@@ -219,15 +219,18 @@ int sf_control_parse_manifest(const char *text, size_t len, struct sf_manifest *
 	return rc;
 }
 
-int sf_control_parse_forget(const char *text, size_t len, bool *ret_given, struct sf_err *err)
+int sf_control_parse_delete(const char *text, size_t len, bool *ret_forget, bool *ret_given,
+			    struct sf_err *err)
 {
 	auto_free char *command = NULL;
 	int rc = take_command(text, len, &command, err);
 
-	if (rc == 0 && *command && strcmp(command, "yes") != 0)
-		rc = refuse_word(command, "is not yes", err);
-	if (rc == 0)
-		*ret_given = *command != '\0';
+	if (rc == 0 && *command && strcmp(command, "yes") != 0 && strcmp(command, "forget") != 0)
+		rc = refuse_word(command, "is neither yes nor forget", err);
+	if (rc < 0)
+		return rc;
+	*ret_given = *command != '\0';
+	*ret_forget = strcmp(command, "forget") == 0;
 	return rc;
 }
 

@@ -43,8 +43,12 @@ int sf_control_parse_create(const char *text, size_t len, struct sf_control_crea
 int sf_control_parse_manifest(const char *text, size_t len, struct sf_manifest *ret, bool *ret_given,
 			      struct sf_err *err);
 
-/* The word written into .forget: "yes", and nothing but blanks means nothing. *ret_given as above. */
-int sf_control_parse_forget(const char *text, size_t len, bool *ret_given, struct sf_err *err);
+/*
+ * The word written into .delete: "yes", or "forget" to leave the volumes. Nothing but blanks means nothing:
+ * *ret_given as above.
+ */
+int sf_control_parse_delete(const char *text, size_t len, bool *ret_forget, bool *ret_given,
+			    struct sf_err *err);
 
 enum sf_run_command { SF_RUN_BEGIN, SF_RUN_END, SF_RUN_FORGET };
 

@@ -105,7 +105,7 @@ static int open_content(const struct sf_fs *fs, const struct sf_node *node, stru
 	case SF_NODE_CREATE:
 	case SF_NODE_REVERT:
 	case SF_NODE_SET_MANIFEST:
-	case SF_NODE_SET_FORGOTTEN:
+	case SF_NODE_SET_DELETED:
 		return 0;
 	default:
 		return sf_fail(err, -EISDIR, "%s is a directory", handle->path);

@@ -36,6 +36,7 @@ struct change {
 	struct sf_control_create create;
 	struct sf_revert_request revert;
 	uint64_t snapshot; /* the id of the one that was opened */
+	bool forget;       /* .delete: leaves the volumes */
 	struct sf_manifest manifest;
 };
 
@@ -216,14 +217,14 @@ static void run_manifest(struct sf_task *task)
 }
 
 /* The kernel has not seen an rmdir: it is told that the name has gone. */
-static void run_forget(struct sf_task *task)
+static void run_delete(struct sf_task *task)
 {
 	struct change *change = (struct change *)task;
 	const struct sf_fs *fs = change->fs;
 	struct sf_err err = {0};
 	int rc;
 
-	rc = sf_engine_forget(fs->engine, change->snapshot, &task->job, &err);
+	rc = sf_engine_delete_one(fs->engine, change->snapshot, change->forget, &task->job, &err);
 	reply_written(change, rc);
 	/* Not before the reply: a mkdir there may hold the directory's lock for as long as it takes. */
 	if (rc == 0)
@@ -373,13 +374,13 @@ static void write_revert(fuse_req_t req, const struct sf_node *node, const char 
 	}
 }
 
-static void write_forget(fuse_req_t req, const struct sf_node *node, const char *buf, size_t size, off_t off,
+static void write_delete(fuse_req_t req, const struct sf_node *node, const char *buf, size_t size, off_t off,
 			 const struct fuse_file_info *fi)
 {
 	struct change *change;
 	struct sf_err err = {0};
-	bool given = false;
-	int rc = sf_control_parse_forget(buf, size, &given, &err);
+	bool given = false, forget = false;
+	int rc = sf_control_parse_delete(buf, size, &forget, &given, &err);
 
 	if (rc == 0 && given)
 		rc = check_place(off, fi, &err);
@@ -389,7 +390,8 @@ static void write_forget(fuse_req_t req, const struct sf_node *node, const char 
 		fuse_reply_write(req, size);
 	} else if ((change = new_change(req, node))) {
 		change->written = size;
-		start(change, run_forget);
+		change->forget = forget;
+		start(change, run_delete);
 	}
 }
 
@@ -463,8 +465,8 @@ static void op_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t siz
 		write_create(req, &node, buf, size, off, fi);
 	else if (node.kind == SF_NODE_SET_MANIFEST)
 		write_manifest(req, &node, buf, size, off, fi);
-	else if (node.kind == SF_NODE_SET_FORGOTTEN)
-		write_forget(req, &node, buf, size, off, fi);
+	else if (node.kind == SF_NODE_SET_DELETED)
+		write_delete(req, &node, buf, size, off, fi);
 	else if (node.kind == SF_NODE_RUN)
 		sf_ops_write_run(req, &node, buf, size, off, fi);
 	else

@@ -16,16 +16,16 @@
 #define INO_RUN     32
 
 /* The low 8 bits of everything else; 0 is the directory itself. */
-#define SLOT_VM_CREATE     1
-#define SLOT_VM_JSON       2
-#define SLOT_VM_SNAPSHOTS  3
-#define SLOT_META          1
-#define SLOT_MEMORY        2
-#define SLOT_REVERT        3
-#define SLOT_MANIFEST      4
-#define SLOT_SET_MANIFEST  5
-#define SLOT_SET_FORGOTTEN 6
-#define SLOT_DISK          16
+#define SLOT_VM_CREATE    1
+#define SLOT_VM_JSON      2
+#define SLOT_VM_SNAPSHOTS 3
+#define SLOT_META         1
+#define SLOT_MEMORY       2
+#define SLOT_REVERT       3
+#define SLOT_MANIFEST     4
+#define SLOT_SET_MANIFEST 5
+#define SLOT_SET_DELETED  6
+#define SLOT_DISK         16
 
 _Static_assert(SLOT_DISK + SF_VM_DISKS_MAX <= SF_ID_SLOTS, "every disk has an inode number");
 
@@ -60,7 +60,7 @@ bool sf_node_is_control(const struct sf_node *node)
 bool sf_node_is_writable(const struct sf_node *node)
 {
 	return node->kind == SF_NODE_RUN || node->kind == SF_NODE_CREATE || node->kind == SF_NODE_REVERT ||
-	       node->kind == SF_NODE_SET_MANIFEST || node->kind == SF_NODE_SET_FORGOTTEN;
+	       node->kind == SF_NODE_SET_MANIFEST || node->kind == SF_NODE_SET_DELETED;
 }
 
 static void image_name(const struct sf_snapshot *snapshot, size_t file, char name[static SF_DISK_FILE])
@@ -112,8 +112,8 @@ static void node_name(const struct sf_node *node, char name[static SF_NAME_MAX +
 	case SF_NODE_SET_MANIFEST:
 		fixed = ".manifest";
 		break;
-	case SF_NODE_SET_FORGOTTEN:
-		fixed = ".forget";
+	case SF_NODE_SET_DELETED:
+		fixed = ".delete";
 		break;
 	case SF_NODE_REVERT:
 		fixed = "revert";
@@ -198,8 +198,8 @@ static int snapshot_node(unsigned slot, const struct sf_snapshot *snapshot, stru
 		node->kind = SF_NODE_MANIFEST;
 	else if (slot == SLOT_SET_MANIFEST)
 		node->kind = SF_NODE_SET_MANIFEST;
-	else if (slot == SLOT_SET_FORGOTTEN)
-		node->kind = SF_NODE_SET_FORGOTTEN;
+	else if (slot == SLOT_SET_DELETED)
+		node->kind = SF_NODE_SET_DELETED;
 	else if (slot == SLOT_MEMORY)
 		return image_node(SF_FILE_MEMORY, record, node);
 	else if (slot >= SLOT_DISK)
@@ -304,8 +304,8 @@ static int find_in_snapshot(const struct sf_snapshot *snapshot, const char *name
 		*ret = snapshot->id | SLOT_MANIFEST;
 	else if (strcmp(name, ".manifest") == 0)
 		*ret = snapshot->id | SLOT_SET_MANIFEST;
-	else if (strcmp(name, ".forget") == 0)
-		*ret = snapshot->id | SLOT_SET_FORGOTTEN;
+	else if (strcmp(name, ".delete") == 0)
+		*ret = snapshot->id | SLOT_SET_DELETED;
 	else
 		*ret = 0;
 	for (size_t i = 0; i < snapshot->record.ndisks && *ret == 0; i++) {
@@ -451,7 +451,7 @@ static int list_snapshot(const struct sf_tree *tree, const struct sf_node *dir, 
 	if (tree->show_control) {
 		list_add(list, snapshot->id | SLOT_REVERT, false, "revert");
 		list_add(list, snapshot->id | SLOT_SET_MANIFEST, false, ".manifest");
-		list_add(list, snapshot->id | SLOT_SET_FORGOTTEN, false, ".forget");
+		list_add(list, snapshot->id | SLOT_SET_DELETED, false, ".delete");
 	}
 	return 0;
 }

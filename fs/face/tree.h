@@ -7,7 +7,7 @@
  *   1             /              2             .snapfs        3..8, 32     its files
  *   vm id         /VM            vm id | 1     .create        vm id | 2, 3 .vm.json, .snapshots.json
  *   snapshot id   /VM/NAME       id | 1, 2, 3  meta.json, memory.sav, revert
- *                                id | 4, 5, 6  manifest.json, .manifest, .forget
+ *                                id | 4, 5, 6  manifest.json, .manifest, .delete
  *                                id | 16 + n   disk n
  */
 #ifndef SF_FACE_TREE_H
@@ -41,9 +41,9 @@ enum sf_node_kind {
 	SF_NODE_SNAPSHOT,       /* from here on, snapshot is filled in as well; vm.name comes from the
 			     record */
 	SF_NODE_META,
-	SF_NODE_MANIFEST,      /* manifest.json */
-	SF_NODE_SET_MANIFEST,  /* .manifest */
-	SF_NODE_SET_FORGOTTEN, /* .forget */
+	SF_NODE_MANIFEST,     /* manifest.json */
+	SF_NODE_SET_MANIFEST, /* .manifest */
+	SF_NODE_SET_DELETED,  /* .delete */
 	SF_NODE_REVERT,
 	SF_NODE_IMAGE, /* a disk or the RAM */
 };

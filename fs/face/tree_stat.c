@@ -88,7 +88,7 @@ static void stat_mode(const struct sf_tree *tree, const struct sf_node *node, st
 	else if (readable)
 		st->st_mode = S_IFREG | (0444 & ~tree->umask);
 	else if (node->kind == SF_NODE_REVERT || node->kind == SF_NODE_SET_MANIFEST ||
-		 node->kind == SF_NODE_SET_FORGOTTEN)
+		 node->kind == SF_NODE_SET_DELETED)
 		st->st_mode = S_IFREG | 0200;
 	else
 		st->st_mode = S_IFREG | (sf_node_is_writable(node) ? 0600 : 0400);

@@ -220,7 +220,7 @@ static void before_forget(struct house *house)
 
 static int forget_a(struct house *house, struct sf_err *err)
 {
-	return sf_engine_forget(house->engine, facts(house)->snapshots[0].id, NULL, err);
+	return sf_engine_delete_one(house->engine, facts(house)->snapshots[0].id, true, NULL, err);
 }
 
 static int read_deleted(struct house *house, struct sf_image *image, struct sf_err *err)

@@ -34,6 +34,7 @@ static inline void open_runs(struct fixture *f)
 {
 	assert_int_equal(sf_health_new(&f->health), 0);
 	assert_int_equal(sf_runs_new(f->fd, f->health, &f->runs, NULL), 0);
+	sf_runs_settle(f->runs);
 }
 
 static inline void close_runs(struct fixture *f)

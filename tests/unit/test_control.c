@@ -411,18 +411,21 @@ static void an_outcome_is_one_line_of_json(void **state)
 	free(undone);
 }
 
-static void yes_forgets(void **state)
+static void yes_deletes_and_forget_forgets(void **state)
 {
 	struct sf_err err = {0};
-	bool given = false;
+	bool given = false, forget = true;
 
 	(void)state;
-	assert_int_equal(sf_control_parse_forget("yes\n", 4, &given, &err), 0);
+	assert_int_equal(sf_control_parse_delete("yes\n", 4, &forget, &given, &err), 0);
 	assert_true(given);
-	assert_int_equal(sf_control_parse_forget(" \n", 2, &given, &err), 0);
+	assert_false(forget);
+	assert_int_equal(sf_control_parse_delete(" forget ", 8, &forget, &given, &err), 0);
+	assert_true(given && forget);
+	assert_int_equal(sf_control_parse_delete(" \n", 2, &forget, &given, &err), 0);
 	assert_false(given);
-	assert_int_equal(sf_control_parse_forget("no", 2, &given, &err), -EINVAL);
-	assert_non_null(strstr(err.text, "'no' is not yes"));
+	assert_int_equal(sf_control_parse_delete("no", 2, &forget, &given, &err), -EINVAL);
+	assert_non_null(strstr(err.text, "'no' is neither yes nor forget"));
 }
 
 int main(void)
@@ -449,7 +452,7 @@ int main(void)
 		cmocka_unit_test(hold_takes_yes_and_no),
 		cmocka_unit_test(hold_refuses_the_rest),
 		cmocka_unit_test(an_outcome_is_one_line_of_json),
-		cmocka_unit_test(yes_forgets),
+		cmocka_unit_test(yes_deletes_and_forget_forgets),
 	};
 
 	return cmocka_run_group_tests_name("control", tests, NULL, NULL);

@@ -62,6 +62,23 @@ static void an_owner_has_one_run(void **state)
 	shows(f, "nightly", "state", "ok");
 }
 
+static void a_due_instant_has_one_run(void **state)
+{
+	const uint64_t due = 1700000000ULL * 1000000000;
+	struct fixture *f = *state;
+	struct sf_err err = {0};
+
+	assert_int_equal(begin_due(f, "nightly", due, &f->a, NULL), 0);
+	assert_int_equal(end(f, SF_RUN_FAILED, "no room", &f->a, NULL), 0);
+	assert_int_equal(begin_due(f, "nightly", due, &f->b, &err), -EALREADY);
+	says(&err, "has run for that time already");
+	assert_int_equal(begin_due(f, "nightly", due - 1, &f->b, NULL), -EALREADY);
+	shows(f, "nightly", "text", "no room");
+	assert_int_equal(begin_due(f, "nightly", due + 1, &f->b, NULL), 0);
+	assert_int_equal(end(f, SF_RUN_OK, "", &f->b, NULL), 0);
+	assert_int_equal(begin(f, "nightly", &f->b, NULL), 0); /* by hand, it may run whenever one likes */
+}
+
 static void a_run_without_a_result_has_failed(void **state)
 {
 	struct fixture *f = *state;
@@ -265,6 +282,7 @@ int main(void)
 		CASE(a_run_begins_and_ends),
 		CASE(a_schedule_runs_once_at_a_time),
 		CASE(an_owner_has_one_run),
+		CASE(a_due_instant_has_one_run),
 		CASE(a_run_without_a_result_has_failed),
 		CASE(a_problem_lasts_until_a_later_run_is_ok),
 		CASE(the_last_success_outlives_failures_and_restarts),

@@ -194,7 +194,7 @@ static void numbers_come_from_durable_ids(void **state)
 	assert_true(stat_of(f, "web/clean/disk-vdb.img").st_ino == (id | 17));
 	assert_true(stat_of(f, "web/clean/manifest.json").st_ino == (id | 4));
 	assert_true(stat_of(f, "web/clean/.manifest").st_ino == (id | 5));
-	assert_true(stat_of(f, "web/clean/.forget").st_ino == (id | 6));
+	assert_true(stat_of(f, "web/clean/.delete").st_ino == (id | 6));
 }
 
 static void numbers_that_mean_nothing_are_refused(void **state)
@@ -389,7 +389,7 @@ static void show_control_lists_the_rest(void **state)
 	lists(f, ".snapfs", ". .. jobs.json health.json last-error metrics version schedules.json run ");
 	lists(f, "web", ". .. clean .create .vm.json .snapshots.json ");
 	lists(f, "web/clean",
-	      ". .. disk.img disk-vdb.img memory.sav meta.json manifest.json revert .manifest .forget ");
+	      ". .. disk.img disk-vdb.img memory.sav meta.json manifest.json revert .manifest .delete ");
 }
 
 static void a_file_has_no_listing(void **state)
