@@ -30,10 +30,17 @@ bool sf_act_interrupted(void)
 	return interrupted;
 }
 
-void sf_mount_watchdog(const struct sf_mount *mount, bool on)
+bool sf_mount_watch(const struct sf_mount *mount)
 {
 	(void)mount;
-	watched = on;
+	watched = true;
+	return true;
+}
+
+void sf_mount_unwatch(const bool *watching)
+{
+	(void)watching;
+	watched = false;
 }
 
 static struct sf_id hash_of(const void *data, size_t len)

@@ -44,8 +44,13 @@ void sf_act_catch_interrupts(void)
 	static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
 	struct sigaction interrupt = {.sa_handler = on_interrupt}, wake = {.sa_handler = on_wake};
 
-	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
-		(void)sigaction(signals[i], &interrupt, NULL); /* these exist */
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
+		struct sigaction before;
+
+		(void)sigaction(signals[i], NULL, &before); /* these exist */
+		if (before.sa_handler != SIG_IGN)
+			(void)sigaction(signals[i], &interrupt, NULL);
+	}
 	(void)sigaction(SIGUSR1, &wake, NULL);
 }
 
@@ -54,12 +59,18 @@ bool sf_act_interrupted(void)
 	return interrupts > 0;
 }
 
+void sf_act_forget_interrupt(void)
+{
+	interrupts = 0;
+}
+
 /* --- a call in its thread --- */
 
 struct act {
 	const struct sf_mount *mount;
 	const char *operation; /* as jobs.json calls it */
 	char vm[SF_NAME_MAX + 1], path[SF_SNAP_PATH], file[SF_SNAP_PATH + 32], to[SF_SNAP_PATH];
+	const struct sf_snap *snap; /* the one that is meant */
 	const char *attribute, *text;
 	int (*call)(struct act *act); /* 0 or -errno; may fill err */
 	struct sf_err err;            /* its text is empty unless the call knows more than an errno */
@@ -130,7 +141,10 @@ static void wait_for(struct act *act, pthread_t worker, struct sf_progress *prog
 		}
 		if (!told) {
 			sf_progress_end(progress);
-			sf_ctl_say("cancelling; what was begun is undone (once more to leave at once)");
+			sf_ctl_say(strcmp(act->operation, "create") == 0 ||
+						   strcmp(act->operation, "revert") == 0
+					   ? "cancelling; what was begun is undone"
+					   : "interrupted; what was begun comes to its end first");
 			told = true;
 		}
 		(void)pthread_kill(worker, SIGUSR1); /* again and again: the first may have come too early */
@@ -139,32 +153,40 @@ static void wait_for(struct act *act, pthread_t worker, struct sf_progress *prog
 	sf_progress_end(progress);
 }
 
+/* "TIME ERRNO text" of last-error, cut into its parts in place. */
+static bool split_last_error(char *line, uint64_t *ret_when, char **ret_code, char **ret_text)
+{
+	char *space = strchr(line, ' ');
+
+	if (!space)
+		return false;
+	*space = '\0';
+	*ret_code = space + 1;
+	space = strchr(*ret_code, ' ');
+	if (!space || sf_time_parse(line, ret_when) < 0)
+		return false;
+	*space = '\0';
+	*ret_text = space + 1;
+	(*ret_text)[strcspn(*ret_text, "\n")] = '\0';
+	return true;
+}
+
 /*
- * The daemon's own text about the failure that has just been: "TIME ERRNO text" in last-error, if it is younger than the call
- * and of the same errno.
+ * The daemon's own text about the failure that has just been: what last-error says, if it is younger than the call, of the same errno,
+ * and names what the call was about. Somebody else's may have come after it.
  */
 static void explain(const struct act *act, uint64_t began_ns, int rc, struct sf_err *err)
 {
-	auto_free char *text = NULL;
+	auto_free char *line = NULL;
+	char *code, *text;
 	uint64_t when;
-	char *space, *code;
 
-	if (sf_mount_read(act->mount, ".snapfs/last-error", &text, NULL, NULL) == 0 &&
-	    (space = strchr(text, ' '))) {
-		*space = '\0';
-		code = space + 1;
-		space = strchr(code, ' ');
-		if (space) {
-			*space = '\0';
-			space[1 + strcspn(space + 1, "\n")] = '\0';
-			if (sf_time_parse(text, &when) == 0 && when >= began_ns &&
-			    strcmp(code, sf_errno_name(rc)) == 0) {
-				(void)sf_fail(err, rc, "%s", space + 1);
-				return;
-			}
-		}
-	}
-	(void)sf_fail(err, rc, "%s %s: %s", act->operation, act->path, strerror(-rc));
+	if (sf_mount_read(act->mount, ".snapfs/last-error", &line, NULL, NULL) == 0 &&
+	    split_last_error(line, &when, &code, &text) && when >= began_ns &&
+	    strcmp(code, sf_errno_name(rc)) == 0 && strstr(text, act->path))
+		(void)sf_fail(err, rc, "%s", text);
+	else
+		(void)sf_fail(err, rc, "%s %s: %s", act->operation, act->path, strerror(-rc));
 }
 
 /* Runs a call that was filled in; its errors are complete. */
@@ -180,7 +202,6 @@ static int run(struct sf_ctl *ctl, struct act *act, struct sf_err *err)
 	act->mount = &ctl->mount;
 	act->done = done;
 	(void)snprintf(what, sizeof(what), "%s %s", act->operation, act->path);
-	sf_mount_watchdog(&ctl->mount, false);
 	sf_act_catch_interrupts();
 	if (done < 0 || (rc = start(act, &worker)) < 0)
 		return sf_fail(err, -ENOMEM, "%s: no thread for it", what);
@@ -214,20 +235,52 @@ static int call_write(struct act *act)
 	return act->rc;
 }
 
-static int call_word(struct act *act)
+/* The snapshot's directory, which stays the same one whatever is renamed meanwhile; -ESTALE when it is not the one that is meant. */
+static int open_snapshot(struct act *act)
 {
-	auto_fd int fd = openat(act->mount->fd, act->file, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
-	size_t len = strlen(act->text);
-	ssize_t n;
+	auto_fd int dir = openat(act->mount->fd, act->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	struct sf_mount below = {.fd = dir};
+	auto_free char *text = NULL;
+	auto_json json_t *meta = NULL;
+	const char *uuid, *wanted = json_string_value(json_object_get(act->snap->meta, "uuid"));
+	size_t len;
+	int rc;
 
-	if (fd < 0)
+	if (dir < 0)
 		return -errno;
-	n = write(fd, act->text, len);
-	return n == (ssize_t)len ? 0 : n < 0 ? -errno : -EIO;
+	if ((rc = sf_mount_read(&below, "meta.json", &text, &len, NULL)) < 0)
+		return rc;
+	meta = sf_json_parse_object(text, len, "meta.json", NULL);
+	uuid = json_string_value(json_object_get(meta, "uuid"));
+	if (!uuid || !wanted || strcmp(uuid, wanted) != 0)
+		return sf_fail(&act->err, -ESTALE, "%s %s: another snapshot has this name by now",
+			       act->operation, act->path);
+	return sf_take_fd(&dir);
 }
 
+/* One write of act->text into a control file of the snapshot. */
+static int call_word(struct act *act)
+{
+	auto_fd int dir = open_snapshot(act);
+	auto_fd int fd = -1;
+	ssize_t n;
+
+	if (dir < 0)
+		return dir;
+	fd = openat(dir, act->file, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return -errno;
+	n = write(fd, act->text, strlen(act->text));
+	return n == (ssize_t)strlen(act->text) ? 0 : n < 0 ? -errno : -EIO;
+}
+
+/* Control files are root's; a group that may delete has rmdir. */
 static int call_delete(struct act *act)
 {
+	int rc = call_word(act);
+
+	if (rc != -EACCES || strcmp(act->text, "yes") != 0)
+		return rc;
 	return unlinkat(act->mount->fd, act->path, AT_REMOVEDIR) < 0 ? -errno : 0;
 }
 
@@ -289,11 +342,30 @@ int sf_act_create(struct sf_ctl *ctl, const char *vm, const json_t *request,
 	return take_outcome(&act, run(ctl, &act, err), ret_name, ret_note, note_size, err);
 }
 
-int sf_act_delete(struct sf_ctl *ctl, const char *vm, const char *name, struct sf_err *err)
+int sf_act_delete(struct sf_ctl *ctl, const struct sf_snap *snap, const char *words, struct sf_err *err)
 {
-	struct act act = {.operation = "delete", .call = call_delete};
+	struct act act = {
+		.operation = "delete", .snap = snap, .file = ".delete", .text = words, .call = call_delete};
 
-	name_act(&act, vm, name);
+	name_act(&act, snap->vm, snap->name);
+	return run(ctl, &act, err);
+}
+
+int sf_act_revert(struct sf_ctl *ctl, const struct sf_snap *snap, const char *words, struct sf_err *err)
+{
+	struct act act = {
+		.operation = "revert", .snap = snap, .file = "revert", .text = words, .call = call_word};
+
+	name_act(&act, snap->vm, snap->name);
+	return run(ctl, &act, err);
+}
+
+int sf_act_manifest(struct sf_ctl *ctl, const struct sf_snap *snap, const char *text, struct sf_err *err)
+{
+	struct act act = {
+		.operation = "edit", .snap = snap, .file = ".manifest", .text = text, .call = call_word};
+
+	name_act(&act, snap->vm, snap->name);
 	return run(ctl, &act, err);
 }
 
@@ -304,25 +376,6 @@ int sf_act_rename(struct sf_ctl *ctl, const char *vm, const char *name, const ch
 
 	name_act(&act, vm, name);
 	(void)snprintf(act.to, sizeof(act.to), "%s/%s", vm, new_name);
-	return run(ctl, &act, err);
-}
-
-int sf_act_revert(struct sf_ctl *ctl, const char *vm, const char *name, const char *words, struct sf_err *err)
-{
-	struct act act = {.operation = "revert", .text = words, .call = call_word};
-
-	name_act(&act, vm, name);
-	(void)snprintf(act.file, sizeof(act.file), "%s/revert", act.path);
-	return run(ctl, &act, err);
-}
-
-int sf_act_write(struct sf_ctl *ctl, const char *vm, const char *name, const char *file, const char *text,
-		 struct sf_err *err)
-{
-	struct act act = {.operation = "edit", .text = text, .call = call_word};
-
-	name_act(&act, vm, name);
-	(void)snprintf(act.file, sizeof(act.file), "%s/%s", act.path, file);
 	return run(ctl, &act, err);
 }
 

@@ -14,7 +14,7 @@
 
 enum { OPT_DISK_ONLY = 256, OPT_MEMORY, OPT_QUIESCE, OPT_DISKS };
 
-/* "xvda,xvdb" as a list; the daemon checks the names. */
+/* "xvda,xvdb" as a list; the daemon checks the names. NULL when it is not UTF-8. */
 static json_t *split_disks(const char *text)
 {
 	json_t *list = json_array();
@@ -22,7 +22,10 @@ static json_t *split_disks(const char *text)
 	for (;; text++) {
 		size_t len = strcspn(text, ",");
 
-		json_array_append_new(list, json_stringn(text, len));
+		if (json_array_append_new(list, json_stringn(text, len)) < 0) {
+			json_decref(list);
+			return NULL; /* not UTF-8 */
+		}
 		text += len;
 		if (!*text)
 			return list;
@@ -58,8 +61,9 @@ static int take_options(struct sf_ctl *ctl, int argc, char **argv, json_t *reque
 		else
 			return sf_ctl_stop(opt);
 		if ((opt == 'n' && !json_object_get(request, "name")) ||
-		    (opt == 'd' && !json_object_get(request, "description")))
-			return sf_ctl_usage(ctl, "the %s is not UTF-8", opt == 'n' ? "name" : "description");
+		    (opt == 'd' && !json_object_get(request, "description")) ||
+		    (opt == OPT_DISKS && !json_object_get(request, "disks")))
+			return sf_ctl_usage(ctl, "what is given is not UTF-8");
 	}
 	if (memory && (without || json_object_get(request, "disks")))
 		return sf_ctl_usage(ctl, "--memory goes neither with --disk-only nor with --disks");
@@ -96,12 +100,14 @@ int sf_cmd_create(struct sf_ctl *ctl, int argc, char **argv)
 {
 	auto_json json_t *request = json_object();
 	struct sf_results results;
-	int status = take_options(ctl, argc, argv, request);
+	int status = take_options(ctl, argc, argv, request), i;
 
 	if (status >= 0 || (status = sf_ctl_open(ctl)) >= 0)
 		return status;
 	sf_results_init(&results, ctl);
-	for (int i = optind; i < argc && !sf_act_interrupted(); i++)
+	for (i = optind; i < argc && !sf_act_interrupted(); i++)
 		(void)create(ctl, argv[i], request, &results); /* results knows */
+	if (i < argc)
+		sf_results_interrupted(&results);
 	return sf_results_end(&results);
 }

@@ -75,10 +75,7 @@ static void delete_one(struct sf_ctl *ctl, const struct victim *victim, bool for
 		return;
 	}
 	sf_snap_path(&victim->snap, path);
-	if (forget)
-		rc = sf_act_write(ctl, victim->snap.vm, victim->snap.name, ".forget", "yes", &err);
-	else
-		rc = sf_act_delete(ctl, victim->snap.vm, victim->snap.name, &err);
+	rc = sf_act_delete(ctl, &victim->snap, forget ? "forget" : "yes", &err);
 	sf_results_add(results, path, rc, &err, NULL, NULL);
 }
 
@@ -101,35 +98,45 @@ static int take_options(struct sf_ctl *ctl, int argc, char **argv, bool *forget,
 	return optind < argc ? -1 : sf_ctl_usage(ctl, "which snapshot?");
 }
 
+/* After the question. */
+static int delete_all(struct sf_ctl *ctl, const struct victim *victims, size_t n, bool forget)
+{
+	struct sf_results results;
+	size_t i;
+
+	sf_results_init(&results, ctl);
+	for (i = 0; i < n && !sf_act_interrupted(); i++)
+		delete_one(ctl, &victims[i], forget, &results);
+	if (i < n)
+		sf_results_interrupted(&results);
+	return sf_results_end(&results);
+}
+
 int sf_cmd_delete(struct sf_ctl *ctl, int argc, char **argv)
 {
 	bool forget = false, yes = false, any = false;
 	int status = take_options(ctl, argc, argv, &forget, &yes);
 	size_t n = (size_t)(argc - optind);
-	auto_free struct victim *victims = calloc(n + 1, sizeof(*victims));
+	auto_free struct victim *victims = NULL;
 	auto_free char *asked = NULL;
-	struct sf_results results;
 
 	if (status >= 0 || (status = sf_ctl_open(ctl)) >= 0)
 		return status;
+	victims = calloc(n + 1, sizeof(*victims));
 	if (!victims) {
 		sf_ctl_say("out of memory");
 		return SF_EXIT_FAILED;
 	}
-	sf_results_init(&results, ctl);
 	for (size_t i = 0; i < n; i++) {
 		victims[i].argument = argv[(size_t)optind + i];
 		any |= sf_snap_load(&ctl->mount, victims[i].argument, &victims[i].snap, &victims[i].err) == 0;
 	}
 	asked = question(victims, n, forget);
-	if (any && !sf_ctl_confirm(ctl, yes, asked ? asked : "")) {
+	if (!any || (asked && sf_ctl_confirm(ctl, yes, asked)))
+		status = delete_all(ctl, victims, n, forget);
+	else
 		status = SF_EXIT_FAILED;
-	} else {
-		for (size_t i = 0; i < n && !sf_act_interrupted(); i++)
-			delete_one(ctl, &victims[i], forget, &results);
-		status = SF_EXIT_OK;
-	}
 	for (size_t i = 0; i < n; i++)
 		sf_snap_fini(&victims[i].snap);
-	return status == SF_EXIT_OK ? sf_results_end(&results) : status;
+	return status;
 }

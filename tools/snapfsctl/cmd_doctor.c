@@ -59,6 +59,7 @@ found(struct doctor *doctor, enum finding finding, const char *name, const char 
 	(void)printf("%-8s %-10s %s\n", words[finding], name, text);
 	if (*fix)
 		(void)printf("%-19s -> %s\n", "", fix);
+	(void)fflush(stdout); /* the next check may be the last */
 }
 
 /* --- the host --- */
@@ -264,7 +265,6 @@ static void check_vms(struct doctor *doctor)
 		      "on a host without a hypervisor: snapfs --vm NAME=DISK, or [vm NAME] in snapfs.conf(5)",
 		      "there are no VMs");
 	for (size_t i = 0; i < n; i++) {
-		sf_mount_watchdog(&doctor->ctl->mount, true);
 		check_vm(doctor, vms[i]);
 	}
 	sf_names_free(vms, n);
@@ -336,7 +336,7 @@ int sf_cmd_doctor(struct sf_ctl *ctl, int argc, char **argv)
 {
 	static const struct option options[] = {{"config", required_argument, NULL, OPT_CONFIG},
 						{NULL, 0, NULL, 0}};
-	struct doctor doctor = {.ctl = ctl, .checks = json_array()};
+	struct doctor doctor = {.ctl = ctl};
 	const char *path = SF_CONFIG_DEFAULT_FILE;
 	int opt;
 
@@ -347,6 +347,7 @@ int sf_cmd_doctor(struct sf_ctl *ctl, int argc, char **argv)
 	}
 	if (optind < argc)
 		return sf_ctl_usage(ctl, "it takes no argument");
+	doctor.checks = json_array();
 	sf_config_init(&doctor.config);
 	check_fuse(&doctor);
 	check_config(&doctor, path);

@@ -83,9 +83,10 @@ int sf_cmd_rename(struct sf_ctl *ctl, int argc, char **argv)
 static int set(struct sf_ctl *ctl, char **arguments, int n, const char *attribute, const char *value)
 {
 	struct sf_results results;
+	int i;
 
 	sf_results_init(&results, ctl);
-	for (int i = 0; i < n && !sf_act_interrupted(); i++) {
+	for (i = 0; i < n && !sf_act_interrupted(); i++) {
 		struct sf_snap snap = {0};
 		struct sf_err err = {0};
 		int rc = find(ctl, arguments[i], &snap, &err);
@@ -94,6 +95,8 @@ static int set(struct sf_ctl *ctl, char **arguments, int n, const char *attribut
 			rc = sf_act_attribute(ctl, snap.vm, snap.name, attribute, value, &err);
 		sf_results_add(&results, arguments[i], rc, &err, NULL, NULL);
 	}
+	if (i < n)
+		sf_results_interrupted(&results);
 	return sf_results_end(&results);
 }
 

@@ -173,35 +173,42 @@ static char *question(const struct sf_pruned *list, size_t n)
 /* Carries out, or shows, the plans of n VMs. */
 static int prune(struct sf_ctl *ctl, const struct request *request, const struct sf_pruned *list, size_t n)
 {
+	size_t nremoved = 0, nall = 0, ndone = 0;
 	struct sf_results results;
 	struct sf_err err = {0};
-	size_t nremoved = 0, nall = 0;
 
 	for (size_t i = 0; i < n; i++) {
 		nremoved += sf_pruned_nremoved(&list[i]);
 		nall += list[i].snaps.n;
 	}
 	if (!request->dry_run && !ctl->json && nremoved == 0)
-		(void)printf("nothing to remove: a rule keeps each of %zu snapshots (--dry-run says which)\n",
-			     nall);
+		(void)printf("nothing to remove of %zu snapshots (--dry-run says why)\n", nall);
 	if (request->dry_run && !ctl->json && show(ctl, request, list, n, &err) < 0)
 		return sf_ctl_fail(ctl, &err);
 	if (!request->dry_run && nremoved > 0) {
 		auto_free char *asked = question(list, n);
 
-		if (!sf_ctl_confirm(ctl, request->yes, asked ? asked : ""))
+		if (!asked || !sf_ctl_confirm(ctl, request->yes, asked))
 			return SF_EXIT_FAILED;
 	}
 	sf_results_init(&results, ctl);
 	for (size_t i = 0; i < n; i++) {
 		tell(&results, request, &list[i]);
 		if (!request->dry_run)
-			sf_prune_delete(ctl, &list[i], &results);
+			ndone += sf_prune_delete(ctl, &list[i], &results);
 	}
-	/* What was kept is no success of the removal. */
-	if (results.nfailed > 0 && results.nfailed == nremoved)
-		results.ndone = 0;
+	if (results.nfailed > 0 && ndone == 0)
+		results.ndone = 0; /* what was kept is no success of the removal */
 	return sf_results_end(&results);
+}
+
+/* A VM that is named twice is pruned once. */
+static bool is_planned(const struct sf_pruned *list, size_t n, const char *vm)
+{
+	for (size_t i = 0; i < n; i++)
+		if (list[i].snaps.n > 0 && strcmp(list[i].snaps.list[0].vm, vm) == 0)
+			return true;
+	return false;
 }
 
 int sf_cmd_prune(struct sf_ctl *ctl, int argc, char **argv)
@@ -226,7 +233,8 @@ int sf_cmd_prune(struct sf_ctl *ctl, int argc, char **argv)
 	if (rc == 0 && !list)
 		rc = sf_fail(&err, -ENOMEM, "out of memory");
 	for (size_t i = 0; i < n && rc == 0; i++)
-		if ((rc = sf_mount_path(&ctl->mount, vms[i], vm, sizeof(vm), &err)) == 0)
+		if ((rc = sf_mount_path(&ctl->mount, vms[i], vm, sizeof(vm), &err)) == 0 &&
+		    !is_planned(list, i, vm))
 			rc = sf_prune_plan(&ctl->mount, vm, &request.prune, &list[i], &err);
 	status = rc < 0 ? sf_ctl_fail(ctl, &err) : prune(ctl, &request, list, n);
 	for (size_t i = 0; list && i < n; i++)

@@ -49,7 +49,7 @@ static int take_options(struct sf_ctl *ctl, int argc, char **argv, struct reques
 	return argc - optind == 1 ? -1 : sf_ctl_usage(ctl, "one snapshot is wanted");
 }
 
-static bool confirm(const struct sf_ctl *ctl, const struct sf_snap *snap, const struct request *request)
+static bool confirm(struct sf_ctl *ctl, const struct sf_snap *snap, const struct request *request)
 {
 	char question[1024], taken[SF_TEXT_TIME];
 
@@ -84,7 +84,7 @@ static void revert(struct sf_ctl *ctl, const struct sf_snap *snap, const struct 
 	int rc;
 
 	(void)snprintf(words, sizeof(words), "%s%s", request->power, request->discard ? " discard" : "");
-	rc = sf_act_revert(ctl, snap->vm, snap->name, words, &err);
+	rc = sf_act_revert(ctl, snap, words, &err);
 	if (rc == 0 && !request->discard)
 		find_kept(ctl, snap->vm, began_ns, kept);
 	sf_snap_path(snap, path);

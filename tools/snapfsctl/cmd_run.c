@@ -35,7 +35,7 @@ struct run {
 	const struct sf_schedule_config *schedule;
 	struct sf_results results;
 	char name[SF_NAME_MAX + 1];                  /* of its snapshots */
-	char pattern[2 * SF_SCHEDULE_NAME_MAX + 64]; /* of the names of its snapshots, old and new */
+	char pattern[2 * SF_SCHEDULE_NAME_MAX + 96]; /* of the names of its snapshots, old and new */
 	size_t ncreated, ndeleted;
 };
 
@@ -88,10 +88,12 @@ static int write_run(int fd, json_t *object, struct sf_err *err)
 
 	if (!text)
 		return sf_fail(err, -ENOMEM, "out of memory");
-	if (write(fd, text, strlen(text)) < 0)
-		rc = -errno;
-	if (rc == 0)
+	do
+		n = write(fd, text, strlen(text));
+	while (n < 0 && errno == EINTR); /* what came of a run is told, whoever interrupts */
+	if (n >= 0)
 		return 0;
+	rc = -errno;
 	n = read(fd, outcome, sizeof(outcome));
 	answer = n > 0 ? sf_json_parse_object(outcome, (size_t)n, ".snapfs/run", NULL) : NULL;
 	why = json_string_value(json_object_get(answer, "error"));
@@ -101,6 +103,7 @@ static int write_run(int fd, json_t *object, struct sf_err *err)
 /* The open run, or -errno; -EBUSY while another one goes on. due_ns 0: it is for no due instant. */
 static int begin(struct run *run, uint64_t due_ns, struct sf_err *err)
 {
+	auto_watch bool watching = sf_mount_watch(&run->ctl->mount);
 	auto_fd int fd = openat(run->ctl->mount.fd, ".snapfs/run", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 	json_t *object = json_pack("{s:s}", "schedule", run->schedule->name);
 	int rc;
@@ -116,13 +119,30 @@ static int begin(struct run *run, uint64_t due_ns, struct sf_err *err)
 	return rc < 0 ? rc : sf_take_fd(&fd);
 }
 
+/* The longest text that .snapfs/run takes. */
+#define TEXT_MAX 1000
+
+/* One line that fits, cut where a character ends. */
+static void cut_text(const char *text, char buf[static TEXT_MAX + 1])
+{
+	size_t len;
+
+	sf_text_printable(text, buf, TEXT_MAX + 1);
+	for (len = strlen(buf);
+	     len > 0 && ((unsigned char)buf[len - 1] & 0x80) && sf_description_check(buf, NULL) < 0; len--)
+		buf[len - 1] = '\0';
+}
+
 static int end(const struct run *run, int fd, int status, struct sf_err *err)
 {
+	auto_watch bool watching = sf_mount_watch(&run->ctl->mount);
+	char text[TEXT_MAX + 1];
+
+	cut_text(run->results.first.text, text);
 	return write_run(fd,
 			 json_pack("{s:s, s:o, s:I, s:I, s:I}", "result", result_word(status), "text",
-				   sf_json_lossy(run->results.first.text), "created",
-				   (json_int_t)run->ncreated, "deleted", (json_int_t)run->ndeleted, "failed",
-				   (json_int_t)run->results.nfailed),
+				   sf_json_lossy(text), "created", (json_int_t)run->ncreated, "deleted",
+				   (json_int_t)run->ndeleted, "failed", (json_int_t)run->results.nfailed),
 			 err);
 }
 
@@ -222,7 +242,6 @@ static void prune(struct run *run, const char *vm)
 				       .timezone = sf_config_timezone(run->config, run->schedule, vm),
 				       .pattern = run->pattern,
 				       .now_ns = sf_clock_real_ns()};
-	size_t before = run->results.ndone;
 	struct sf_pruned pruned = {0};
 	struct sf_err err = {0};
 	int rc;
@@ -233,8 +252,7 @@ static void prune(struct run *run, const char *vm)
 	if (rc < 0)
 		sf_results_add(&run->results, vm, rc, &err, NULL, NULL);
 	else
-		sf_prune_delete(run->ctl, &pruned, &run->results);
-	run->ndeleted += run->results.ndone - before;
+		run->ndeleted += sf_prune_delete(run->ctl, &pruned, &run->results);
 	sf_pruned_fini(&pruned);
 }
 
@@ -285,6 +303,11 @@ static int run_schedule(struct run *run, bool due_only)
 	if (due_only && !due)
 		return SF_EXIT_OK;
 	fd = begin(run, due, &err);
+	if (due_only && (fd == -EBUSY || fd == -EALREADY)) {
+		/* Somebody else was faster. */
+		json_object_set_new(run->ctl->answer, "due", json_false());
+		return SF_EXIT_OK;
+	}
 	if (fd < 0)
 		return sf_ctl_fail(run->ctl, &err);
 	sf_act_catch_interrupts();
@@ -292,6 +315,8 @@ static int run_schedule(struct run *run, bool due_only)
 	sf_results_init(&run->results, run->ctl);
 	if (run_hook(run, run->schedule->pre, "") == 0)
 		work(run);
+	/* What the first hook froze or locked, this one lets go, whoever interrupted what was between them. */
+	sf_act_forget_interrupt();
 	(void)run_hook(run, run->schedule->post,
 		       result_word(status_of(run))); /* its failure is among the results */
 	status = status_of(run);

@@ -156,7 +156,7 @@ static int show(struct sf_ctl *ctl, const char *argument, json_t *snapshots, jso
 
 int sf_cmd_show(struct sf_ctl *ctl, int argc, char **argv)
 {
-	json_t *snapshots = json_array(), *vms = json_array();
+	json_t *snapshots, *vms;
 	struct sf_results results;
 	int opt, status;
 
@@ -166,6 +166,8 @@ int sf_cmd_show(struct sf_ctl *ctl, int argc, char **argv)
 		return sf_ctl_usage(ctl, "which snapshot, or which VM?");
 	if ((status = sf_ctl_open(ctl)) >= 0)
 		return status;
+	snapshots = json_array();
+	vms = json_array();
 	sf_results_init(&results, ctl);
 	for (int i = optind; i < argc; i++) {
 		struct sf_err err = {0};

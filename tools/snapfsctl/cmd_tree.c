@@ -81,13 +81,13 @@ static void add_vm(struct sf_table *table, const struct sf_snap *list, size_t n,
 	sf_table_cell(table, sf_table_row(table, branch), C_SNAPSHOT, "(now)");
 }
 
-static int show(struct sf_ctl *ctl, const struct sf_snaps *snaps, struct sf_err *err)
+static int show(struct sf_ctl *ctl, const struct sf_snaps *snaps, json_t *answer, struct sf_err *err)
 {
 	static const struct sf_table_style style = {0};
 	struct sf_row **rows = calloc(snaps->n + 1, sizeof(struct sf_row *));
-	json_t *answer = json_array();
 	struct sf_table *table = NULL;
-	int rc = rows ? sf_table_new(&table, ctl, columns, NCOLUMNS, &style, err) : -ENOMEM;
+	int rc = rows ? sf_table_new(&table, ctl, columns, NCOLUMNS, &style, err)
+		      : sf_fail(err, -ENOMEM, "out of memory");
 
 	for (size_t first = 0, n; rc == 0 && first < snaps->n; first += n) {
 		const struct sf_snap *list = &snaps->list[first];
@@ -98,7 +98,6 @@ static int show(struct sf_ctl *ctl, const struct sf_snaps *snaps, struct sf_err 
 	}
 	if (rc == 0 && !ctl->json)
 		rc = sf_table_print(table, err);
-	json_object_set_new(ctl->answer, "snapshots", answer);
 	sf_table_free(table);
 	free(rows);
 	return rc;
@@ -108,11 +107,14 @@ int sf_cmd_tree(struct sf_ctl *ctl, int argc, char **argv)
 {
 	struct sf_err err = {0};
 	int opt, status, rc = 0;
+	json_t *answer;
 
 	while ((opt = sf_ctl_option(ctl, argc, argv, "", NULL)) != -1)
 		return sf_ctl_stop(opt);
 	if ((status = sf_ctl_open(ctl)) >= 0)
 		return status;
+	answer = json_array();
+	json_object_set_new(ctl->answer, "snapshots", answer);
 	for (int i = optind; (i < argc || i == optind) && rc == 0; i++) {
 		struct sf_snaps snaps = {0};
 		char vm[SF_SNAP_PATH];
@@ -122,7 +124,7 @@ int sf_cmd_tree(struct sf_ctl *ctl, int argc, char **argv)
 		if (rc == 0)
 			rc = sf_snaps_load(&ctl->mount, i < argc ? vm : NULL, &snaps, &err);
 		if (rc == 0)
-			rc = show(ctl, &snaps, &err);
+			rc = show(ctl, &snaps, answer, &err);
 		sf_snaps_fini(&snaps);
 	}
 	return rc < 0 ? sf_ctl_fail(ctl, &err) : SF_EXIT_OK;

@@ -80,7 +80,8 @@ static void add_problem(struct verification *v, int rc, const char *text)
 		return;
 	}
 	(void)snprintf(all, sizeof(all), "%s; %s", v->err.text, text);
-	(void)sf_fail(&v->err, v->err.code, "%s", all);
+	/* That something differs counts more than what could not be read. */
+	(void)sf_fail(&v->err, rc == -EBADMSG ? rc : v->err.code, "%s", all);
 }
 
 static enum status judge(struct verification *v, const struct sf_content_file *file, const struct sf_id *hash)
@@ -180,11 +181,12 @@ static int store_patiently(struct verification *v, const char *text)
 	for (int i = 0; i < STORE_TRIES && rc == -EBUSY && !sf_act_interrupted(); i++) {
 		if (i > 0)
 			(void)nanosleep(&second, NULL); /* an interrupt ends it early, and is looked for */
-		rc = sf_act_write(v->ctl, v->content.snap.vm, v->content.snap.name, ".manifest", text,
-				  &v->err);
+		rc = sf_act_manifest(v->ctl, &v->content.snap, text, &v->err);
 	}
 	if (rc == 0)
 		v->err = (struct sf_err){0};
+	else if (v->err.code == 0)
+		(void)sf_fail(&v->err, -EINTR, "%s: interrupted; its manifest is not kept", v->content.path);
 	return rc;
 }
 

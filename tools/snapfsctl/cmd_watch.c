@@ -43,13 +43,11 @@ static int load(struct sf_ctl *ctl, struct view *ret, struct sf_err *err)
 	struct view view = {0};
 	int rc;
 
-	sf_mount_watchdog(&ctl->mount, true);
 	rc = sf_report_load(&ctl->mount, "jobs.json", &view.jobs, err);
 	if (rc == 0)
 		rc = sf_report_load(&ctl->mount, "health.json", &view.health, err);
 	if (rc == 0)
 		rc = sf_usages_load(&ctl->mount, NULL, 0, &view.usages, err);
-	sf_mount_watchdog(&ctl->mount, false);
 	if (rc < 0)
 		fini_view(&view);
 	else

@@ -29,19 +29,19 @@ void sf_content_close(struct sf_content *content)
 
 /* --- documents --- */
 
-static int read_document(const struct sf_mount *mount, const struct sf_content *content, const char *name,
-			 char **ret, size_t *ret_len, struct sf_err *err)
+static int read_document(const struct sf_content *content, const char *name, char **ret, size_t *ret_len,
+			 struct sf_err *err)
 {
 	struct sf_mount below = {.fd = content->dir};
 
 	(void)snprintf(below.path, sizeof(below.path), "%s", content->path);
-	sf_mount_watchdog(mount, true);
 	return sf_mount_read(&below, name, ret, ret_len, err);
 }
 
 /* Opens the directory of the snapshot that was loaded, and makes sure that it is the one. */
 static int open_directory(struct sf_content *content, const struct sf_mount *mount, struct sf_err *err)
 {
+	auto_watch bool watching = sf_mount_watch(mount);
 	auto_json json_t *meta = NULL;
 	char uuid[SF_ID_TEXT];
 	int rc;
@@ -52,7 +52,7 @@ static int open_directory(struct sf_content *content, const struct sf_mount *mou
 	content->dir = openat(mount->fd, content->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (content->dir < 0)
 		return sf_fail(err, -errno, "%s: %s", content->path, strerror(errno));
-	rc = read_document(mount, content, "meta.json", &content->meta, &content->meta_len, err);
+	rc = read_document(content, "meta.json", &content->meta, &content->meta_len, err);
 	if (rc < 0)
 		return rc;
 	meta = sf_json_parse_object(content->meta, content->meta_len, "meta.json", err);
@@ -153,15 +153,14 @@ static int take_manifest_entry(struct sf_content *content, const json_t *entry, 
 	return 0;
 }
 
-static int take_manifest(struct sf_content *content, const struct sf_mount *mount, struct sf_err *err)
+static int take_manifest(struct sf_content *content, struct sf_err *err)
 {
 	auto_json json_t *manifest = NULL;
 	const json_t *entry;
 	char uuid[SF_ID_TEXT];
 	struct sf_err why = {0};
 	size_t i;
-	int rc = read_document(mount, content, "manifest.json", &content->manifest, &content->manifest_len,
-			       &why);
+	int rc = read_document(content, "manifest.json", &content->manifest, &content->manifest_len, &why);
 
 	if (rc == -ENOENT)
 		return 0;
@@ -198,8 +197,7 @@ int sf_content_open(struct sf_content *content, const struct sf_mount *mount, co
 	if (rc == 0)
 		rc = take_memory_hash(&loaded, err);
 	if (rc == 0)
-		rc = take_manifest(&loaded, mount, err);
-	sf_mount_watchdog(mount, false);
+		rc = take_manifest(&loaded, err);
 	if (rc < 0)
 		sf_content_close(&loaded);
 	else

@@ -92,8 +92,8 @@ void sf_ctl_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /*
  * Whether the user agrees to question, which names what is destroyed: assumed says so already; otherwise it is asked on
- * the terminal, and without one explained that -y is needed. False: leave with SF_EXIT_FAILED.
+ * the terminal, and without one explained that -y is needed. False: leave with SF_EXIT_FAILED, as the answer says.
  */
-bool sf_ctl_confirm(const struct sf_ctl *ctl, bool assumed, const char *question);
+bool sf_ctl_confirm(struct sf_ctl *ctl, bool assumed, const char *question);
 
 #endif

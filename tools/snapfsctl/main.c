@@ -9,6 +9,7 @@
 #include "base/err.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <langinfo.h>
 #include <locale.h>
@@ -134,6 +135,10 @@ void sf_ctl_say(const char *fmt, ...)
 	va_start(ap, fmt);
 	(void)vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
+	/* Whatever a name, a guest or a peer put into it: lines stay, nothing else is obeyed. */
+	for (char *at = line; *at; at++)
+		if (*at != '\n' && sf_text_is_control(at))
+			*at = '?';
 	(void)fprintf(stderr, "snapfsctl: %s\n", line);
 }
 
@@ -167,21 +172,23 @@ int sf_ctl_fail(struct sf_ctl *ctl, const struct sf_err *err)
 	return SF_EXIT_FAILED;
 }
 
-bool sf_ctl_confirm(const struct sf_ctl *ctl, bool assumed, const char *question)
+bool sf_ctl_confirm(struct sf_ctl *ctl, bool assumed, const char *question)
 {
 	char answer[16] = "";
 
 	if (assumed)
 		return true;
+	sf_ctl_say("%s", question);
 	if (!ctl->ask) {
-		sf_ctl_say("%s", question);
 		(void)fputs("  there is no terminal to ask at; -y says yes\n", stderr);
-		return false;
+	} else {
+		(void)fputs("Go on? [y/N] ", stderr);
+		if (fgets(answer, sizeof(answer), stdin) && (*answer == 'y' || *answer == 'Y'))
+			return true;
 	}
-	(void)fprintf(stderr, "%s\nGo on? [y/N] ", question);
-	if (!fgets(answer, sizeof(answer), stdin))
-		return false;
-	return answer[0] == 'y' || answer[0] == 'Y';
+	json_object_set_new(ctl->answer, "errno", json_string("ECANCELED"));
+	json_object_set_new(ctl->answer, "error", json_string("nobody agreed to it"));
+	return false;
 }
 
 static void help_command(const struct sf_ctl_command *command)
@@ -201,6 +208,7 @@ int sf_ctl_option(struct sf_ctl *ctl, int argc, char **argv, const char *letters
 		  const struct option *options)
 {
 	static const struct option common[] = {{"json", no_argument, NULL, OPT_JSON},
+					       {"mount", required_argument, NULL, 'm'},
 					       {"help", no_argument, NULL, 'h'}};
 	struct option all[32] = {0};
 	char all_letters[64];
@@ -210,9 +218,13 @@ int sf_ctl_option(struct sf_ctl *ctl, int argc, char **argv, const char *letters
 	for (; options && options[n].name; n++)
 		all[n] = options[n];
 	memcpy(&all[n], common, sizeof(common));
-	(void)snprintf(all_letters, sizeof(all_letters), "%sh", letters);
-	while ((opt = getopt_long(argc, argv, all_letters, all, NULL)) == OPT_JSON)
-		ctl->json = true;
+	(void)snprintf(all_letters, sizeof(all_letters), "%shm:", letters);
+	while ((opt = getopt_long(argc, argv, all_letters, all, NULL)) == OPT_JSON || opt == 'm') {
+		if (opt == OPT_JSON)
+			ctl->json = true;
+		else
+			ctl->mount_given = optarg;
+	}
 	if (opt == 'h') {
 		help_command(ctl->command);
 		ctl->json = false; /* this is the answer */
@@ -256,6 +268,8 @@ static void set_locale(void)
 
 static int unknown_command(const char *name)
 {
+	size_t best = strlen(name) / 3 + 1;
+	const char *near = NULL;
 	char shown[40];
 
 	sf_text_printable(name, shown, sizeof(shown));
@@ -266,12 +280,17 @@ static int unknown_command(const char *name)
 		}
 	}
 	for (size_t i = 0; i < NCOMMANDS; i++) {
-		if (sf_text_distance(commands[i].name, name) <= 2) {
-			sf_ctl_say("there is no command '%s'; did you mean '%s'?", shown, commands[i].name);
-			return SF_EXIT_USAGE;
+		size_t distance = sf_text_distance(commands[i].name, name);
+
+		if (distance < best) {
+			best = distance;
+			near = commands[i].name;
 		}
 	}
-	sf_ctl_say("there is no command '%s'; `snapfsctl --help` lists them", shown);
+	if (near)
+		sf_ctl_say("there is no command '%s'; did you mean '%s'?", shown, near);
+	else
+		sf_ctl_say("there is no command '%s'; `snapfsctl --help` lists them", shown);
 	return SF_EXIT_USAGE;
 }
 
@@ -291,13 +310,43 @@ static int finish(struct sf_ctl *ctl, int status)
 	if (ctl->json && status != SF_EXIT_USAGE) {
 		json_object_set_new(ctl->answer, "ok", json_boolean(status == SF_EXIT_OK));
 		text = sf_json_text(ctl->answer, NULL);
-		(void)fputs(text ? text : "", stdout);
+		if (!text) {
+			sf_ctl_say("the answer cannot be put into JSON");
+			return SF_EXIT_FAILED;
+		}
+		(void)fputs(text, stdout);
 	}
 	if ((fflush(stdout) == 0 && !ferror(stdout)) || abandoned())
 		return status;
 	sf_ctl_say("standard output could not be written to: %s",
 		   errno ? strerror(errno) : "it is incomplete");
 	return SF_EXIT_FAILED;
+}
+
+/* `snapfsctl help [COMMAND]`. */
+static int help_asked(struct sf_ctl *ctl, const char *name)
+{
+	const struct sf_ctl_command *command = name ? find(name) : NULL;
+
+	if (name && !command)
+		return unknown_command(name);
+	if (command)
+		help_command(command);
+	else
+		help();
+	return finish(ctl, SF_EXIT_OK);
+}
+
+/* Whoever was started without one of the first three descriptors must not get the mount there. */
+static void fill_descriptors(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	while (fd >= 0 && fd < 3);
+	if (fd >= 3)
+		(void)close(fd);
 }
 
 /* "snapfsctl: create". */
@@ -319,6 +368,7 @@ int main(int argc, char **argv)
 	static struct sf_ctl ctl = {.mount = {.fd = -1}}; /* the watchdog's thread may outlive this frame */
 	int opt, status;
 
+	fill_descriptors();
 	set_locale();
 	(void)signal(SIGPIPE, SIG_IGN); /* a closed pipe must not stop work half-way */
 	ctl.terminal = isatty(STDOUT_FILENO);
@@ -341,6 +391,8 @@ int main(int argc, char **argv)
 		help();
 		return SF_EXIT_USAGE;
 	}
+	if (strcmp(argv[optind], "help") == 0)
+		return help_asked(&ctl, argc - optind > 1 ? argv[optind + 1] : NULL);
 	ctl.command = find(argv[optind]);
 	if (!ctl.command)
 		return unknown_command(argv[optind]);

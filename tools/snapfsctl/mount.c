@@ -2,6 +2,7 @@
 #include "mount.h"
 
 #include "ctl.h"
+#include "text.h"
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -20,8 +21,8 @@
 
 /* --- the watchdog --- */
 
-/* CLOCK_MONOTONIC in ms after which nobody waits any longer; 0: not watching. The only state beside the context. */
-static atomic_uint_fast64_t watchdog_until_ms;
+/* CLOCK_MONOTONIC in ms after which nobody waits any longer; 0: not watching. And how long that is. */
+static atomic_uint_fast64_t watchdog_until_ms, watchdog_timeout_ms;
 
 static uint64_t timeout_ms(void)
 {
@@ -49,7 +50,8 @@ static void *watch(void *arg)
 		if (until && now >= until) {
 			sf_ctl_say("%s: no answer for %llu s; does the daemon hang? (`snapfsctl doctor` says "
 				   "more)",
-				   mount->path, (unsigned long long)(timeout_ms() / 1000));
+				   mount->path,
+				   (unsigned long long)(atomic_load(&watchdog_timeout_ms) / 1000));
 			_exit(SF_EXIT_FAILED);
 		}
 		(void)nanosleep(&step, NULL);
@@ -57,16 +59,28 @@ static void *watch(void *arg)
 	return NULL;
 }
 
-void sf_mount_watchdog(const struct sf_mount *mount, bool on)
+/* The environment is read once, here: the thread does not, as time zones change it. */
+static void start_watchdog(const struct sf_mount *mount)
 {
-	static bool watched;
 	pthread_t thread;
 
-	atomic_store(&watchdog_until_ms, on ? sf_clock_mono_ms() + timeout_ms() : 0);
-	if (!on || watched)
-		return;
+	atomic_store(&watchdog_timeout_ms, timeout_ms());
 	/* Without the thread there is no deadline, which is no reason to fail. */
-	watched = pthread_create(&thread, NULL, watch, (void *)mount) == 0 && pthread_detach(thread) == 0;
+	if (pthread_create(&thread, NULL, watch, (void *)mount) == 0)
+		(void)pthread_detach(thread);
+}
+
+bool sf_mount_watch(const struct sf_mount *mount)
+{
+	if (*mount->path)
+		atomic_store(&watchdog_until_ms, sf_clock_mono_ms() + atomic_load(&watchdog_timeout_ms));
+	return true;
+}
+
+void sf_mount_unwatch(const bool *watching)
+{
+	(void)watching;
+	atomic_store(&watchdog_until_ms, 0);
 }
 
 /* --- finding --- */
@@ -100,6 +114,7 @@ static int find(char *path, size_t size, struct sf_err *err)
 
 static int open_mount(struct sf_mount *mount, struct sf_err *err)
 {
+	auto_watch bool watching = sf_mount_watch(mount);
 	struct stat st;
 
 	mount->fd = open(mount->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -130,35 +145,54 @@ int sf_mount_open(struct sf_mount *mount, const char *given, struct sf_err *err)
 		return rc;
 	for (size_t len = strlen(mount->path); len > 1 && mount->path[len - 1] == '/'; len--)
 		mount->path[len - 1] = '\0';
-	sf_mount_watchdog(mount, true);
+	start_watchdog(mount);
 	return open_mount(mount, err);
+}
+
+/* Takes out empty and "." components. */
+static size_t tidy(const char *path, char *buf, size_t size)
+{
+	size_t len = 0;
+
+	while (*path) {
+		size_t n = strcspn(path, "/");
+
+		if (n > 0 && !(n == 1 && *path == '.')) {
+			if (len + n + 2 > size)
+				return size;
+			if (len > 0)
+				buf[len++] = '/';
+			memcpy(buf + len, path, n);
+			len += n;
+		}
+		path += n + (path[n] == '/');
+	}
+	buf[len] = '\0';
+	return len;
 }
 
 int sf_mount_path(const struct sf_mount *mount, const char *argument, char *ret, size_t size,
 		  struct sf_err *err)
 {
 	const char *path = argument;
+	char shown[64];
 	size_t len = strlen(mount->path);
 
-	if (strncmp(path, mount->path, len) == 0 && (path[len] == '/' || !path[len]))
+	sf_text_printable(argument, shown, sizeof(shown));
+	if (*mount->path == '/' && strncmp(path, mount->path, len) == 0 && (path[len] == '/' || !path[len]))
 		path += len;
-	path += strspn(path, "/");
-	len = strlen(path);
-	while (len > 0 && path[len - 1] == '/')
-		len--;
+	len = tidy(path, ret, size);
 	if (len == 0)
-		return sf_fail(err, -EINVAL, "'%s' names nothing below %s", argument, mount->path);
+		return sf_fail(err, -EINVAL, "'%s' names nothing below %s", shown, mount->path);
 	if (len >= size)
-		return sf_fail(err, -ENAMETOOLONG, "'%.40s...' is too long for a VM and a snapshot",
-			       argument);
-	memcpy(ret, path, len);
-	ret[len] = '\0';
+		return sf_fail(err, -ENAMETOOLONG, "'%s' is too long for a VM and a snapshot", shown);
 	return 0;
 }
 
 int sf_mount_read(const struct sf_mount *mount, const char *path, char **ret, size_t *ret_len,
 		  struct sf_err *err)
 {
+	auto_watch bool watching = sf_mount_watch(mount);
 	auto_fd int fd = openat(mount->fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	size_t len = 0, room = 4096;
 	auto_free char *text = malloc(room);

@@ -31,11 +31,14 @@ struct sf_mount {
 int sf_mount_open(struct sf_mount *mount, const char *given, struct sf_err *err);
 
 /*
- * From now on (on), or not: ends the process with a clear line and SF_EXIT_FAILED unless it is called again
- * within the deadline. A daemon that hangs cannot be got out of otherwise, as its files wait uninterruptibly. mount stays
- * where it is for the life of the process.
+ * For the rest of the scope the daemon has to answer within the deadline; otherwise the process ends with a clear line and
+ * SF_EXIT_FAILED: `auto_watch bool watching = sf_mount_watch(mount);`. For single accesses to the tree: an inner scope ends the watch of
+ * an outer one. What the daemon has taken and does not answer cannot be got out of: such a process is gone from the terminal, and from the
+ * table of processes when the daemon ends. mount stays where it is for the life of the process.
  */
-void sf_mount_watchdog(const struct sf_mount *mount, bool on);
+#define auto_watch __attribute__((cleanup(sf_mount_unwatch), unused))
+bool sf_mount_watch(const struct sf_mount *mount);
+void sf_mount_unwatch(const bool *watching);
 
 /* What an argument means below the mount: "web/x" as it is, "/snaps/web/x" and trailing slashes cut. -EINVAL, -ENAMETOOLONG. */
 int sf_mount_path(const struct sf_mount *mount, const char *argument, char *ret, size_t size,

@@ -49,14 +49,22 @@ static void select_names(struct sf_snaps *snaps, const char *pattern)
 	snaps->n = n;
 }
 
-/* The zone that the daemon's configuration has for a VM; false: the host's, or whoever asks may not know. */
-static bool own_zone(const struct sf_mount *mount, const char *vm, char zone[static SF_ZONE_MAX])
+/*
+ * The zone that the daemon's configuration has for a VM; empty for the host's. Whoever may not read that prunes by the host's days;
+ * any other failure is one, as other days would remove other snapshots.
+ */
+static int own_zone(const struct sf_mount *mount, const char *vm, char zone[static SF_ZONE_MAX],
+		    struct sf_err *err)
 {
 	auto_json json_t *root = NULL;
+	int rc = sf_vm_load(mount, vm, &root, err);
 
-	return sf_vm_load(mount, vm, &root, NULL) == 0 &&
-	       sf_json_string(json_object_get(root, "policy"), "timezone", zone, SF_ZONE_MAX, NULL) == 0 &&
-	       *zone;
+	*zone = '\0';
+	if (rc < 0)
+		return rc == -EACCES ? 0 : rc;
+	if (json_is_string(json_object_get(json_object_get(root, "policy"), "timezone")))
+		return sf_json_string(json_object_get(root, "policy"), "timezone", zone, SF_ZONE_MAX, err);
+	return 0;
 }
 
 int sf_prune_plan(const struct sf_mount *mount, const char *vm, const struct sf_prune *prune,
@@ -67,10 +75,12 @@ int sf_prune_plan(const struct sf_mount *mount, const char *vm, const struct sf_
 	const char *timezone = prune->timezone;
 	int rc = sf_snaps_load(mount, vm, &pruned.snaps, err);
 
-	if (rc < 0)
-		return rc;
-	if (!timezone && own_zone(mount, vm, zone))
+	if (rc == 0 && !timezone && (rc = own_zone(mount, vm, zone, err)) == 0 && *zone)
 		timezone = zone;
+	if (rc < 0) {
+		sf_pruned_fini(&pruned);
+		return rc;
+	}
 	select_names(&pruned.snaps, prune->pattern);
 	pruned.kept = calloc(pruned.snaps.n + 1, sizeof(*pruned.kept));
 	for (size_t i = 0; i < pruned.snaps.n && pruned.kept; i++) {
@@ -98,20 +108,42 @@ size_t sf_pruned_nremoved(const struct sf_pruned *pruned)
 	return n;
 }
 
-void sf_prune_delete(struct sf_ctl *ctl, const struct sf_pruned *pruned, struct sf_results *results)
+/* One that goes. Somebody may have held, deleted or renamed it since it was looked at: then it stays, or is gone, as they wished. */
+static size_t delete_one(struct sf_ctl *ctl, const struct sf_snap *snap, struct sf_results *results)
 {
-	for (size_t i = 0; i < pruned->snaps.n && !sf_act_interrupted(); i++) {
-		const struct sf_snap *snap = &pruned->snaps.list[i];
-		char path[SF_SNAP_PATH], done[SF_SNAP_PATH + 16];
-		struct sf_err err = {0};
-		int rc;
+	char path[SF_SNAP_PATH], done[SF_SNAP_PATH + 32];
+	const char *action = "remove", *why = "removed";
+	struct sf_err err = {0};
+	int rc = sf_act_delete(ctl, snap, "yes", &err);
+	bool removed = rc == 0;
 
+	sf_snap_path(snap, path);
+	if (rc == -ENOENT || rc == -ESTALE) {
+		action = "gone";
+		why = "gone meanwhile:";
+		rc = 0;
+	} else if (rc == -EBUSY && strstr(err.text, "is held")) {
+		action = "keep";
+		why = "kept, as it is held now:";
+		rc = 0;
+	}
+	(void)snprintf(done, sizeof(done), "%s %s", why, path);
+	sf_results_add(results, path, rc, &err, done, json_pack("{s:s}", "action", action));
+	return removed;
+}
+
+size_t sf_prune_delete(struct sf_ctl *ctl, const struct sf_pruned *pruned, struct sf_results *results)
+{
+	size_t nremoved = 0;
+
+	for (size_t i = 0; i < pruned->snaps.n; i++) {
 		if (pruned->kept[i].keep)
 			continue;
-		sf_snap_path(snap, path);
-		rc = sf_act_delete(ctl, snap->vm, snap->name, &err);
-		(void)snprintf(done, sizeof(done), "removed %s", path);
-		sf_results_add(results, path, rc == -ENOENT ? 0 : rc, &err, done,
-			       json_pack("{s:s}", "action", "remove"));
+		if (sf_act_interrupted()) {
+			sf_results_interrupted(results);
+			break;
+		}
+		nremoved += delete_one(ctl, &pruned->snaps.list[i], results);
 	}
+	return nremoved;
 }

@@ -33,7 +33,7 @@ void sf_pruned_fini(struct sf_pruned *pruned);
 
 size_t sf_pruned_nremoved(const struct sf_pruned *pruned);
 
-/* Deletes what does not stay, the oldest first, until an interrupt. A snapshot that has gone meanwhile is no failure. */
-void sf_prune_delete(struct sf_ctl *ctl, const struct sf_pruned *pruned, struct sf_results *results);
+/* Deletes what does not stay, the oldest first, until an interrupt. Returns how many that were. What has gone or is held by now is no failure. */
+size_t sf_prune_delete(struct sf_ctl *ctl, const struct sf_pruned *pruned, struct sf_results *results);
 
 #endif

@@ -19,8 +19,10 @@
 /* The daemon is asked: it has its deadline, or it has answered. */
 static void watch(const struct sf_reader *reader, bool on)
 {
-	if (reader->mount)
-		sf_mount_watchdog(reader->mount, on);
+	if (reader->mount && on)
+		(void)sf_mount_watch(reader->mount);
+	else if (reader->mount)
+		sf_mount_unwatch(NULL);
 }
 
 static int prepare(struct sf_reader *reader, struct sf_err *err)

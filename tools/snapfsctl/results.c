@@ -3,6 +3,7 @@
 
 #include "advice.h"
 
+#include <errno.h>
 #include <stdio.h>
 
 void sf_results_init(struct sf_results *results, struct sf_ctl *ctl)
@@ -24,12 +25,22 @@ void sf_results_add(struct sf_results *results, const char *path, int rc, const 
 		sf_advice_say(rc, err->text, path);
 	} else {
 		results->ndone++;
-		if (done && !results->ctl->json)
+		if (done && !results->ctl->json) {
 			(void)puts(done);
+			(void)fflush(stdout); /* finish() looks whether it could be written */
+		}
 	}
 	if (extra)
 		json_object_update_new(entry, extra);
 	json_array_append_new(results->list, entry);
+}
+
+void sf_results_interrupted(struct sf_results *results)
+{
+	struct sf_err err = {0};
+	int rc = sf_fail(&err, -EINTR, "interrupted; the rest was not begun");
+
+	sf_results_add(results, "", rc, &err, NULL, NULL);
 }
 
 int sf_results_end(struct sf_results *results)

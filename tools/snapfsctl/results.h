@@ -24,6 +24,9 @@ void sf_results_init(struct sf_results *results, struct sf_ctl *ctl);
 void sf_results_add(struct sf_results *results, const char *path, int rc, const struct sf_err *err,
 		    const char *done, json_t *extra);
 
+/* An interrupt came before the rest of a list was begun: a failure of its own. */
+void sf_results_interrupted(struct sf_results *results);
+
 /* Hands the entries over to the answer. Returns the exit status: SF_EXIT_PARTLY when some failed and some did not. */
 int sf_results_end(struct sf_results *results);
 

@@ -96,6 +96,7 @@ static int list_directories(int fd, char ***ret, size_t *ret_n, struct sf_err *e
 
 int sf_vms_load(const struct sf_mount *mount, char ***ret, size_t *ret_n, struct sf_err *err)
 {
+	auto_watch bool watching = sf_mount_watch(mount);
 	int fd = openat(mount->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (fd < 0)
@@ -150,6 +151,7 @@ static int open_directory(int at, const char *name)
 
 static int open_vm(const struct sf_mount *mount, const char *vm, struct sf_err *err)
 {
+	auto_watch bool watching = sf_mount_watch(mount);
 	int fd = open_directory(mount->fd, vm), rc;
 	char **names;
 	size_t n;
@@ -223,8 +225,6 @@ static void take_meta(struct sf_snap *snap)
 	if (sf_json_time(snap->meta, "taken", &snap->taken_ns, NULL) < 0)
 		(void)snprintf(snap->problem, sizeof(snap->problem),
 			       "meta.json does not say when it was taken");
-	if (sf_json_time(snap->meta, "edited", &snap->edited_ns, NULL) < 0)
-		snap->edited_ns = snap->taken_ns;
 	json_array_foreach(json_object_get(snap->meta, "disks"), i, disk)
 	{
 		snap->size_bytes += number_of(disk, "size_bytes");
@@ -284,7 +284,6 @@ static int load_vm(const struct sf_mount *mount, const char *vm, struct sf_snaps
 	int rc = sf_vm_check(mount, vm, err);
 
 	(void)snprintf(path, sizeof(path), "%s/.snapshots.json", vm);
-	sf_mount_watchdog(mount, true);
 	if (rc < 0 || (rc = load_document(mount, path, &root, err)) < 0)
 		return rc;
 	list = json_object_get(root, "snapshots");
@@ -336,38 +335,41 @@ int sf_snaps_load(const struct sf_mount *mount, const char *vm, struct sf_snaps 
 	return 0;
 }
 
-/* The failure of a snapshot that is not among its VM's. */
-static int fail_snapshot(const struct sf_snaps *snaps, const struct sf_snap *wanted, struct sf_err *err)
+/* The failure of a snapshot that is not in the directory of its VM. */
+static int fail_snapshot(const struct sf_mount *mount, const struct sf_snap *wanted, struct sf_err *err)
 {
-	char prefix[SF_NAME_MAX + 2], **names = calloc(snaps->n + 1, sizeof(*names));
-	size_t n = 0;
+	auto_watch bool watching = sf_mount_watch(mount);
+	char prefix[SF_NAME_MAX + 2], **names;
+	int fd = openat(mount->fd, wanted->vm, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	size_t n;
+	int rc;
 
-	for (size_t i = 0; names && i < snaps->n; i++)
-		if ((names[n] = strdup(snaps->list[i].name)))
-			n++;
+	if (fd < 0)
+		return sf_fail(err, -errno, "%s: %s", wanted->vm, strerror(errno));
+	if ((rc = list_directories(fd, &names, &n, err)) < 0)
+		return rc;
 	(void)snprintf(prefix, sizeof(prefix), "%s/", wanted->vm);
 	return fail_missing(names, n, prefix, wanted->name, "snapshot", err);
 }
 
 int sf_snap_load(const struct sf_mount *mount, const char *argument, struct sf_snap *ret, struct sf_err *err)
 {
-	struct sf_snaps snaps = {0};
-	struct sf_snap wanted = {0};
-	int rc = sf_snap_split(mount, argument, wanted.vm, wanted.name, err);
+	char path[SF_SNAP_PATH + sizeof("/meta.json")];
+	struct sf_snap snap = {0};
+	struct sf_err why = {0};
+	int rc = sf_snap_split(mount, argument, snap.vm, snap.name, err);
 
-	if (rc < 0 || (rc = load_vm(mount, wanted.vm, &snaps, err)) < 0)
+	if (rc < 0 || (rc = sf_vm_check(mount, snap.vm, err)) < 0)
 		return rc;
-	for (size_t i = 0; i < snaps.n && !wanted.meta; i++) {
-		if (strcmp(snaps.list[i].name, wanted.name) != 0)
-			continue;
-		wanted = snaps.list[i];
-		snaps.list[i].meta = NULL; /* moved */
-	}
-	rc = wanted.meta ? 0 : fail_snapshot(&snaps, &wanted, err);
-	sf_snaps_fini(&snaps);
-	if (rc == 0)
-		*ret = wanted;
-	return rc;
+	(void)snprintf(path, sizeof(path), "%s/%s/meta.json", snap.vm, snap.name);
+	rc = sf_name_check(snap.name, NULL) < 0 ? -ENOENT : load_document(mount, path, &snap.meta, &why);
+	if (rc == -ENOENT || rc == -ENOTDIR)
+		return fail_snapshot(mount, &snap, err);
+	if (rc < 0)
+		return sf_fail(err, rc, "%s", why.text);
+	take_meta(&snap);
+	*ret = snap;
+	return 0;
 }
 
 /* --- documents --- */

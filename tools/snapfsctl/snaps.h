@@ -21,7 +21,7 @@ struct sf_snap {
 	char name[SF_NAME_MAX + 1];
 	json_t *meta;      /* what its meta.json says */
 	char problem[160]; /* empty when all is well; "broken: ..." when its content cannot be read */
-	uint64_t taken_ns, edited_ns;
+	uint64_t taken_ns;
 	uint64_t size_bytes, allocated_bytes; /* of its disks together */
 	uint64_t memory_bytes;                /* 0: no RAM was saved */
 	bool held;
@@ -44,7 +44,10 @@ void sf_snap_fini(struct sf_snap *snap);
  */
 int sf_snaps_load(const struct sf_mount *mount, const char *vm, struct sf_snaps *ret, struct sf_err *err);
 
-/* "VM/NAME" alone. -ENOENT with the name that was perhaps meant, -EINVAL for an argument of another form. */
+/*
+ * "VM/NAME" alone, by its meta.json, which does not say whether it is broken. -ENOENT with the name that was perhaps meant, -EINVAL for an
+ * argument of another form.
+ */
 int sf_snap_load(const struct sf_mount *mount, const char *argument, struct sf_snap *ret, struct sf_err *err);
 
 /* Splits "VM/NAME" (as sf_mount_path() takes it) without looking whether it is there. -EINVAL, -ENAMETOOLONG. */

@@ -2,6 +2,7 @@
 #include "table.h"
 
 #include "ctl.h"
+#include "text.h"
 
 #include "base/err.h"
 
@@ -149,8 +150,12 @@ void sf_table_cell(struct sf_table *table, struct sf_row *row, size_t column, co
 	char plain[CELL_MAX];
 	size_t len = 0;
 
-	for (; text[len] && len + 1 < sizeof(plain); len++)
-		plain[len] = (unsigned char)text[len] < 0x20 || text[len] == 0x7f ? ' ' : text[len];
+	for (; *text && len + 1 < sizeof(plain); text++) {
+		bool control = sf_text_is_control(text);
+
+		plain[len++] = control ? ' ' : *text;
+		text += control && (unsigned char)*text == 0xc2;
+	}
 	plain[len] = '\0';
 	for (size_t i = 0; row && i < table->nshown; i++)
 		if (table->order[i] == column)

@@ -68,8 +68,9 @@ static uint64_t parse_span(const char *text)
 	if (*text < '0' || *text > '9')
 		return 0;
 	n = strtoul(text, &end, 10);
+	/* Some thousands of years; more would not fit into nanoseconds. */
 	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
-		if (*end == units[i].unit && !end[1] && n <= 1000000)
+		if (*end == units[i].unit && !end[1] && n <= 5000000000ULL / units[i].seconds)
 			return n * units[i].seconds;
 	return 0;
 }
@@ -88,7 +89,7 @@ static int parse_date(const char *text, uint64_t *ret)
 			continue;
 		tm.tm_isdst = -1;
 		seconds = mktime(&tm);
-		if (seconds < 0)
+		if (seconds < 0 || (uint64_t)seconds > UINT64_MAX / NS_PER_S)
 			return -EINVAL;
 		*ret = (uint64_t)seconds * NS_PER_S;
 		return 0;
@@ -114,14 +115,26 @@ int sf_text_since(const char *text, uint64_t now_ns, uint64_t *ret_real_ns, stru
 		shown);
 }
 
+bool sf_text_is_control(const char *at)
+{
+	const unsigned char c = (unsigned char)*at;
+
+	/* C0, DEL, and C1 in UTF-8: C2 80 to C2 9F. */
+	return c < 0x20 || c == 0x7f || (c == 0xc2 && ((unsigned char)at[1] & 0xe0) == 0x80);
+}
+
 void sf_text_printable(const char *text, char *buf, size_t size)
 {
 	size_t len = 0;
 
-	for (; text[len] && len + 1 < size; len++)
-		buf[len] = (unsigned char)text[len] < 0x20 || text[len] == 0x7f ? '?' : text[len];
+	for (; *text && len + 1 < size; text++) {
+		bool control = sf_text_is_control(text);
+
+		buf[len++] = control ? '?' : *text;
+		text += control && (unsigned char)*text == 0xc2; /* both of its bytes */
+	}
 	buf[len] = '\0';
-	if (text[len] && size > 4)
+	if (*text && size > 4)
 		memcpy(buf + size - 4, "...", 4);
 }
 

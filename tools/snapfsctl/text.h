@@ -3,6 +3,7 @@
 #ifndef SF_CTL_TEXT_H
 #define SF_CTL_TEXT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,7 +28,10 @@ void sf_text_span(uint64_t seconds, char text[static SF_TEXT_SPAN]);
 /* A span back from now, "30m", "12h", "2d", "3w", or a local "YYYY-MM-DD[ HH:MM[:SS]]", as an instant. -EINVAL. */
 int sf_text_since(const char *text, uint64_t now_ns, uint64_t *ret_real_ns, struct sf_err *err);
 
-/* text with '?' for every control byte and cut with "..." when it does not fit: for terminals and error lines. */
+/* Whether what begins at, in UTF-8, is a control character, which a terminal might obey. */
+bool sf_text_is_control(const char *at);
+
+/* text with '?' for every control character and cut with "..." when it does not fit: for terminals and error lines. */
 void sf_text_printable(const char *text, char *buf, size_t size);
 
 /* How many characters were left out, put in, changed or swapped between a and b (Levenshtein with transpositions of neighbours). */

@@ -106,7 +106,6 @@ static int load_vm(const struct sf_mount *mount, const char *vm, struct sf_usage
 	size_t i;
 	int rc;
 
-	sf_mount_watchdog(mount, true);
 	if ((rc = sf_vm_load(mount, vm, &root, err)) < 0)
 		return rc;
 	json_array_foreach(json_object_get(root, "disks"), i, disk)
