@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MEMORY_FILE "memory.sav"
 /* More disks than any VM has. */
 #define FILES_MAX 1024
 
@@ -105,7 +104,7 @@ static int find_files(struct sf_content *content, struct sf_err *err)
 	}
 	if (!json_is_object(memory))
 		return 0;
-	if ((rc = add_file(content, MEMORY_FILE, err)) < 0)
+	if ((rc = add_file(content, SF_CONTENT_MEMORY, err)) < 0)
 		return rc;
 	return 0;
 }

@@ -13,6 +13,8 @@
 
 #include <sys/stat.h>
 
+/* What saved RAM is called. */
+#define SF_CONTENT_MEMORY "memory.sav"
 /* "web/x/disk.img" and its NUL. */
 #define SF_CONTENT_PATH (SF_SNAP_PATH + SF_DISK_FILE)
 

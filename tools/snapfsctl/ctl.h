@@ -59,6 +59,7 @@ int sf_cmd_df(struct sf_ctl *ctl, int argc, char **argv);
 int sf_cmd_export(struct sf_ctl *ctl, int argc, char **argv);
 int sf_cmd_hold(struct sf_ctl *ctl, int argc, char **argv);
 int sf_cmd_list(struct sf_ctl *ctl, int argc, char **argv);
+int sf_cmd_map(struct sf_ctl *ctl, int argc, char **argv);
 int sf_cmd_prune(struct sf_ctl *ctl, int argc, char **argv);
 int sf_cmd_release(struct sf_ctl *ctl, int argc, char **argv);
 int sf_cmd_rename(struct sf_ctl *ctl, int argc, char **argv);

@@ -80,6 +80,12 @@ static const struct sf_ctl_command commands[] = {
 	 "  -1, --once              once, and end\n"},
 	{"doctor", sf_cmd_doctor, "", "look for what is wrong on this host, and say what mends it",
 	 "      --config FILE       configuration (default /etc/snapfs.conf)\n"},
+	{"map", sf_cmd_map, "VM/SNAPSHOT [VM/OTHER]",
+	 "draw where a disk holds data, or what differs between two snapshots",
+	 "      --disk FILE         this disk only (default: all; \"memory.sav\" is for saved RAM)\n"
+	 "      --svg FILE          make a picture as well; - writes it to standard output, without the "
+	 "text\n"
+	 "      --columns N         the width of the text (default: the terminal's)\n"},
 };
 #define NCOMMANDS (sizeof(commands) / sizeof(commands[0]))
 
@@ -103,6 +109,7 @@ static const struct {
 	{"forget", "prune"},
 	{"scrub", "verify"},
 	{"check", "verify"},
+	{"diff", "map"},
 };
 
 /* Words that mean different things elsewhere. */
