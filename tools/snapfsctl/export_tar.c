@@ -201,8 +201,8 @@ static uint64_t uniform(struct tar_export *tar, uint64_t off)
 }
 
 /*
- * libarchive leaves out the holes of the map, but wants to be given their zeros; and not in one call with data, which versions up to 3.6 count
- * wrongly.
+ * libarchive leaves out the holes of the map, but wants to be given their zeros; and not in one call with data, which some older
+ * versions count wrongly.
  */
 static int put_piece(struct tar_export *tar, const struct sf_piece *piece, struct sf_err *err)
 {
