@@ -344,13 +344,13 @@ static int help_asked(struct sf_ctl *ctl, const char *name)
 	return finish(ctl, SF_EXIT_OK);
 }
 
-/* Whoever was started without one of the first three descriptors must not get the mount there. */
+/* Whoever was started without one of the first three descriptors must not get the mount there; writing to them still fails. */
 static void fill_descriptors(void)
 {
 	int fd;
 
 	do
-		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+		fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	while (fd >= 0 && fd < 3);
 	if (fd >= 3)
 		(void)close(fd);
