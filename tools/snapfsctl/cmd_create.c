@@ -96,6 +96,24 @@ static int create(struct sf_ctl *ctl, const char *argument, const json_t *reques
 	return rc;
 }
 
+/* None is taken when one of the VMs is mistyped: a snapshot that nobody wanted may hold RAM. -1, or an exit status. */
+static int check_vms(struct sf_ctl *ctl, char **arguments, int n)
+{
+	for (int i = 0; i < n; i++) {
+		char vm[SF_SNAP_PATH];
+		struct sf_err err = {0};
+
+		if (sf_mount_path(&ctl->mount, arguments[i], vm, sizeof(vm), &err) == 0 &&
+		    sf_vm_check(&ctl->mount, vm, &err) == 0)
+			continue;
+		(void)sf_ctl_fail(ctl, &err);
+		if (err.code == -ENOENT)
+			(void)fputs("  a snapshot's name goes to -n: snapfsctl create VM -n NAME\n", stderr);
+		return SF_EXIT_FAILED;
+	}
+	return -1;
+}
+
 int sf_cmd_create(struct sf_ctl *ctl, int argc, char **argv)
 {
 	auto_json json_t *request = json_object();
@@ -103,6 +121,8 @@ int sf_cmd_create(struct sf_ctl *ctl, int argc, char **argv)
 	int status = take_options(ctl, argc, argv, request), i;
 
 	if (status >= 0 || (status = sf_ctl_open(ctl)) >= 0)
+		return status;
+	if ((status = check_vms(ctl, argv + optind, argc - optind)) >= 0)
 		return status;
 	sf_results_init(&results, ctl);
 	for (i = optind; i < argc && !sf_act_interrupted(); i++)

@@ -149,6 +149,17 @@ static int open_directory(int at, const char *name)
 	return openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 }
 
+/* What was given for a VM and cannot be one: a snapshot, or how others write one. */
+static int fail_not_vm(const char *vm, struct sf_err *err)
+{
+	char shown[SF_SNAP_PATH];
+
+	sf_text_printable(vm, shown, sizeof(shown));
+	return sf_fail(err, -ENOENT,
+		       "'%s' is not a VM's name; a snapshot is written VM/NAME, and has commands of its own",
+		       shown);
+}
+
 static int open_vm(const struct sf_mount *mount, const char *vm, struct sf_err *err)
 {
 	auto_watch bool watching = sf_mount_watch(mount);
@@ -160,6 +171,8 @@ static int open_vm(const struct sf_mount *mount, const char *vm, struct sf_err *
 		return fd;
 	if (errno != ENOENT && errno != ENOTDIR)
 		return sf_fail(err, -errno, "%s/%s: %s", mount->path, vm, strerror(errno));
+	if (strchr(vm, '/') || strchr(vm, '@'))
+		return fail_not_vm(vm, err);
 	rc = sf_vms_load(mount, &names, &n, err);
 	return rc < 0 ? rc : fail_missing(names, n, "", vm, "VM", err);
 }
@@ -185,7 +198,9 @@ int sf_snap_split(const struct sf_mount *mount, const char *argument, char vm[st
 		return rc;
 	slash = strchr(path, '/');
 	sf_text_printable(argument, shown, sizeof(shown));
-	if (!slash || strchr(slash + 1, '/'))
+	if (!slash)
+		return sf_fail(err, -EINVAL, "'%s' is not of the form VM/SNAPSHOT; is it a VM?", shown);
+	if (strchr(slash + 1, '/'))
 		return sf_fail(err, -EINVAL, "'%s' is not of the form VM/SNAPSHOT", shown);
 	*slash = '\0';
 	if (slash - path > SF_NAME_MAX || strlen(slash + 1) > SF_NAME_MAX)
