@@ -36,11 +36,18 @@ struct sf_handle {
 			       each read */
 
 	bool runs;            /* of .snapfs/run: a run has begun through it */
+	uint64_t counted;     /* bytes of the document that was opened */
 	pthread_mutex_t lock; /* guards what follows, which only a control file changes */
 	char *text;
 	size_t len;
 	uint64_t base; /* the offset at which the text starts */
 };
+
+/*
+ * Documents are kept whole while they are open, and a VM's .snapshots.json may have tens of megabytes: what all of them
+ * together may take. One is always opened.
+ */
+#define DOCUMENTS_MAX (256ULL * 1024 * 1024)
 
 /* --- opening --- */
 
@@ -132,6 +139,7 @@ static void unlist(struct sf_fs *fs, struct sf_handle *handle)
 {
 	auto_unlock pthread_mutex_t *held = sf_lock(&fs->lock);
 
+	fs->document_bytes -= handle->counted;
 	if (handle->prev)
 		handle->prev->next = handle->next;
 	else
@@ -164,6 +172,18 @@ void sf_data_runs(struct sf_handle *handle)
 	handle->runs = true;
 }
 
+static int count_document(struct sf_fs *fs, struct sf_handle *handle, struct sf_err *err)
+{
+	auto_unlock pthread_mutex_t *held = sf_lock(&fs->lock);
+
+	if (fs->document_bytes > 0 && fs->document_bytes + handle->len > DOCUMENTS_MAX)
+		return sf_fail(err, -ENOMEM, "%s: documents of more than %llu MiB would be open",
+			       handle->path, DOCUMENTS_MAX >> 20);
+	handle->counted = handle->len;
+	fs->document_bytes += handle->counted;
+	return 0;
+}
+
 int sf_data_open(struct sf_fs *fs, const struct sf_node *node, struct sf_handle **ret, struct sf_err *err)
 {
 	struct sf_handle *handle = new_handle(fs, node);
@@ -172,6 +192,8 @@ int sf_data_open(struct sf_fs *fs, const struct sf_node *node, struct sf_handle 
 	if (!handle)
 		return sf_fail(err, -ENOMEM, "out of memory");
 	rc = open_content(fs, node, handle, err);
+	if (rc == 0)
+		rc = count_document(fs, handle, err);
 	if (rc < 0)
 		sf_data_close(fs, handle);
 	else

@@ -47,8 +47,9 @@ struct sf_fs {
 	struct sf_tasks tasks;
 	struct sf_buffers buffers; /* of max_read bytes, for reads of images */
 	struct sf_passthrough passthrough;
-	pthread_mutex_t lock;   /* guards open */
-	struct sf_handle *open; /* all open files and directories: a list */
+	pthread_mutex_t lock;    /* guards what follows, up to max_read */
+	struct sf_handle *open;  /* all open files and directories: a list */
+	uint64_t document_bytes; /* of the documents that they keep */
 	unsigned max_read;
 };
 
