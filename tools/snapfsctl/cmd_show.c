@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* snapfsctl show: all that is known of snapshots, or of VMs. */
 #include "ctl.h"
+#include "members.h"
 #include "results.h"
 #include "snaps.h"
 #include "text.h"
@@ -15,20 +16,8 @@
 
 static void line(const char *key, const char *value)
 {
-	if (value && *value)
+	if (*value)
 		(void)printf("  %-13s %s\n", key, value);
-}
-
-static const char *string_of(const json_t *object, const char *key)
-{
-	return json_string_value(json_object_get(object, key));
-}
-
-static uint64_t number_of(const json_t *object, const char *key)
-{
-	uint64_t value;
-
-	return sf_json_u64(object, key, &value, NULL) == 0 ? value : 0;
 }
 
 /* A description, its lines below each other. */
@@ -51,13 +40,13 @@ static void print_description(const char *text)
 static void print_disk(const json_t *disk)
 {
 	char size[SF_TEXT_BYTES], used[SF_TEXT_BYTES];
-	const char *file = string_of(disk, "file"), *origin = string_of(disk, "origin"),
-		   *method = string_of(disk, "method");
+	const char *file = sf_member_string(disk, "file"), *origin = sf_member_string(disk, "origin"),
+		   *method = sf_member_string(disk, "method");
 
-	sf_text_bytes(number_of(disk, "size_bytes"), size);
-	sf_text_bytes(number_of(disk, "allocated_bytes"), used);
-	(void)printf("  %-13s %s, %s allocated, of %s (%s)\n", file ? file : "?", size, used,
-		     origin ? origin : "?", method ? method : "?");
+	sf_text_bytes(sf_member_number(disk, "size_bytes"), size);
+	sf_text_bytes(sf_member_number(disk, "allocated_bytes"), used);
+	(void)printf("  %-13s %s, %s allocated, of %s (%s)\n", *file ? file : "?", size, used,
+		     *origin ? origin : "?", *method ? method : "?");
 }
 
 static void print_memory(const json_t *memory)
@@ -66,7 +55,7 @@ static void print_memory(const json_t *memory)
 
 	if (!json_is_object(memory))
 		return;
-	sf_text_bytes(number_of(memory, "size_bytes"), size);
+	sf_text_bytes(sf_member_number(memory, "size_bytes"), size);
 	(void)printf("  %-13s %s\n", "memory.sav", size);
 }
 
@@ -90,7 +79,7 @@ static void print_snapshot(const struct sf_ctl *ctl, const struct sf_snap *snap)
 		(void)snprintf(text, sizeof(text), "%" JSON_INTEGER_FORMAT " ms", json_integer_value(pause));
 		line("at rest for", text);
 	}
-	line("uuid", string_of(snap->meta, "uuid"));
+	line("uuid", sf_member_string(snap->meta, "uuid"));
 	print_description(snap->description);
 	json_array_foreach(json_object_get(snap->meta, "disks"), i, disk) print_disk(disk);
 	print_memory(json_object_get(snap->meta, "memory"));
@@ -102,26 +91,24 @@ static void print_vm(const json_t *vm)
 	char text[128], size[SF_TEXT_BYTES];
 	size_t i;
 
-	(void)printf("%s\n", string_of(vm, "name") ? string_of(vm, "name") : "?");
-	line("power", string_of(vm, "power"));
-	line("hypervisor", string_of(vm, "hypervisor"));
-	line("uuid", string_of(vm, "uuid"));
-	line("error", string_of(vm, "error"));
+	(void)printf("%s\n", sf_member_string(vm, "name"));
+	line("power", sf_member_string(vm, "power"));
+	line("hypervisor", sf_member_string(vm, "hypervisor"));
+	line("uuid", sf_member_string(vm, "uuid"));
+	line("error", sf_member_string(vm, "error"));
 	if (!json_is_true(json_object_get(vm, "present")))
 		line("gone", "the hypervisor knows it no more");
 	line("busy", json_is_true(json_object_get(vm, "busy")) ? "an operation runs" : "");
-	(void)snprintf(text, sizeof(text), "%llu", (unsigned long long)number_of(vm, "snapshots"));
+	(void)snprintf(text, sizeof(text), "%llu", (unsigned long long)sf_member_number(vm, "snapshots"));
 	line("snapshots", text);
 	json_array_foreach(json_object_get(vm, "disks"), i, disk)
 	{
-		const char *vdev = string_of(disk, "vdev"), *spec = string_of(disk, "spec"),
-			   *storage = string_of(disk, "storage");
+		const char *vdev = sf_member_string(disk, "vdev"), *spec = sf_member_string(disk, "spec"),
+			   *storage = sf_member_string(disk, "storage");
 
-		sf_text_bytes(number_of(disk, "size_bytes"), size);
-		(void)printf("  %-13s %s, %s (%s)\n", vdev ? vdev : "?", spec ? spec : "?", size,
-			     storage                    ? storage
-			     : string_of(disk, "error") ? string_of(disk, "error")
-							: "?");
+		sf_text_bytes(sf_member_number(disk, "size_bytes"), size);
+		(void)printf("  %-13s %s, %s (%s)\n", vdev, spec, size,
+			     *storage ? storage : sf_member_string(disk, "error"));
 	}
 }
 

@@ -5,6 +5,7 @@
  */
 #include "act.h"
 #include "ctl.h"
+#include "members.h"
 #include "progress.h"
 #include "snaps.h"
 #include "text.h"
@@ -55,42 +56,29 @@ static int load(struct sf_ctl *ctl, struct view *ret, struct sf_err *err)
 	return rc;
 }
 
-static const char *string_of(const json_t *object, const char *key)
-{
-	const char *text = json_string_value(json_object_get(object, key));
-
-	return text ? text : "";
-}
-
-static uint64_t number_of(const json_t *object, const char *key)
-{
-	uint64_t value;
-
-	return sf_json_u64(object, key, &value, NULL) == 0 ? value : 0;
-}
-
 /* --- the screen --- */
 
 static void draw_job(FILE *out, const json_t *job)
 {
-	struct sf_usage_entry share = {.used_bytes = number_of(job, "done_bytes"),
-				       .total_bytes = number_of(job, "total_bytes")};
+	struct sf_usage_entry share = {.used_bytes = sf_member_number(job, "done_bytes"),
+				       .total_bytes = sf_member_number(job, "total_bytes")};
 	char bar[SF_USAGE_BAR], done[SF_TEXT_BYTES], span[SF_TEXT_SPAN];
 	uint64_t begun = 0, ended = 0;
-	bool running = strcmp(string_of(job, "state"), "running") == 0;
+	bool running = strcmp(sf_member_string(job, "state"), "running") == 0;
 
 	(void)sf_json_time(job, "begun", &begun, NULL);
 	if (running || sf_json_time(job, "ended", &ended, NULL) < 0)
 		ended = sf_clock_real_ns();
 	sf_text_span(ended > begun ? (ended - begun) / 1000000000 : 0, span);
-	(void)fprintf(out, "  %-8s %-8s %s/%s  %s", string_of(job, "state"), string_of(job, "operation"),
-		      string_of(job, "vm"), string_of(job, "snapshot"), span);
+	(void)fprintf(out, "  %-8s %-8s %s/%s  %s", sf_member_string(job, "state"),
+		      sf_member_string(job, "operation"), sf_member_string(job, "vm"),
+		      sf_member_string(job, "snapshot"), span);
 	if (running && share.total_bytes) {
 		sf_usage_bar(&share, BAR_WIDTH, bar);
 		sf_text_bytes(share.used_bytes, done);
 		(void)fprintf(out, "  %s %u%% %s", bar, sf_usage_percent(&share), done);
 	}
-	(void)fprintf(out, "  %s%s\n", string_of(job, "error"), string_of(job, "note"));
+	(void)fprintf(out, "  %s%s\n", sf_member_string(job, "error"), sf_member_string(job, "note"));
 }
 
 static void draw_jobs(FILE *out, const struct view *view)
@@ -101,7 +89,7 @@ static void draw_jobs(FILE *out, const struct view *view)
 	(void)fputs("\nJobs\n", out);
 	json_array_foreach(json_object_get(view->jobs, "jobs"), i, job)
 	{
-		if (strcmp(string_of(job, "state"), "running") == 0 || finished++ < FINISHED_SHOWN)
+		if (strcmp(sf_member_string(job, "state"), "running") == 0 || finished++ < FINISHED_SHOWN)
 			draw_job(out, job);
 	}
 	if (i == 0)
@@ -133,8 +121,8 @@ static void draw_problems(FILE *out, const struct view *view)
 	{
 		if (i == 0)
 			(void)fputs("\nProblems (snapfsctl doctor says what to do)\n", out);
-		(void)fprintf(out, "  %s %s: %s\n", string_of(problem, "kind"), string_of(problem, "subject"),
-			      string_of(problem, "text"));
+		(void)fprintf(out, "  %s %s: %s\n", sf_member_string(problem, "kind"),
+			      sf_member_string(problem, "subject"), sf_member_string(problem, "text"));
 	}
 }
 
@@ -181,8 +169,8 @@ static bool was_told(const json_t *list, const json_t *job)
 
 	json_array_foreach(list, i, known)
 	{
-		if (number_of(known, "number") == number_of(job, "number"))
-			return strcmp(string_of(known, "state"), string_of(job, "state")) == 0;
+		if (sf_member_number(known, "number") == sf_member_number(job, "number"))
+			return strcmp(sf_member_string(known, "state"), sf_member_string(job, "state")) == 0;
 	}
 	return false;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "snaps.h"
 
+#include "members.h"
 #include "mount.h"
 #include "text.h"
 
@@ -212,38 +213,24 @@ int sf_snap_split(const struct sf_mount *mount, const char *argument, char vm[st
 
 /* --- meta.json --- */
 
-static uint64_t number_of(const json_t *object, const char *key)
-{
-	uint64_t value;
-
-	return sf_json_u64(object, key, &value, NULL) == 0 ? value : 0;
-}
-
-static const char *string_of(const json_t *object, const char *key)
-{
-	const char *text = json_string_value(json_object_get(object, key));
-
-	return text ? text : "";
-}
-
 static void take_meta(struct sf_snap *snap)
 {
 	const json_t *disk;
 	size_t i;
 
-	snap->state = string_of(snap->meta, "state");
-	snap->consistency = string_of(snap->meta, "consistency");
-	snap->power = string_of(snap->meta, "power");
-	snap->description = string_of(snap->meta, "description");
+	snap->state = sf_member_string(snap->meta, "state");
+	snap->consistency = sf_member_string(snap->meta, "consistency");
+	snap->power = sf_member_string(snap->meta, "power");
+	snap->description = sf_member_string(snap->meta, "description");
 	snap->held = json_is_true(json_object_get(snap->meta, "held"));
-	snap->memory_bytes = number_of(json_object_get(snap->meta, "memory"), "size_bytes");
+	snap->memory_bytes = sf_member_number(json_object_get(snap->meta, "memory"), "size_bytes");
 	if (sf_json_time(snap->meta, "taken", &snap->taken_ns, NULL) < 0)
 		(void)snprintf(snap->problem, sizeof(snap->problem),
 			       "meta.json does not say when it was taken");
 	json_array_foreach(json_object_get(snap->meta, "disks"), i, disk)
 	{
-		snap->size_bytes += number_of(disk, "size_bytes");
-		snap->allocated_bytes += number_of(disk, "allocated_bytes");
+		snap->size_bytes += sf_member_number(disk, "size_bytes");
+		snap->allocated_bytes += sf_member_number(disk, "allocated_bytes");
 	}
 }
 
@@ -309,7 +296,7 @@ static int load_vm(const struct sf_mount *mount, const char *vm, struct sf_snaps
 	json_array_foreach(list, i, meta)
 	{
 		struct sf_snap *snap = &snaps->list[snaps->n];
-		const char *name = string_of(meta, "name");
+		const char *name = sf_member_string(meta, "name");
 
 		if (sf_name_check(name, NULL) < 0)
 			continue; /* the daemon has none such: nothing that could be said of it */
@@ -419,9 +406,9 @@ json_t *sf_snap_json(const struct sf_snap *snap)
 	sf_snap_path(snap, path);
 	sf_time_format(snap->taken_ns, taken);
 	root = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:s, s:I, s:I, s:I}", "path", path,
-			 "vm", snap->vm, "name", snap->name, "uuid", string_of(snap->meta, "uuid"), "taken",
-			 taken, "state", snap->state, "consistency", snap->consistency, "power", snap->power,
-			 "held", snap->held, "description", snap->description, "size_bytes",
+			 "vm", snap->vm, "name", snap->name, "uuid", sf_member_string(snap->meta, "uuid"),
+			 "taken", taken, "state", snap->state, "consistency", snap->consistency, "power",
+			 snap->power, "held", snap->held, "description", snap->description, "size_bytes",
 			 (json_int_t)snap->size_bytes, "allocated_bytes", (json_int_t)snap->allocated_bytes,
 			 "memory_bytes", (json_int_t)snap->memory_bytes);
 	if (!root)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "usages.h"
 
+#include "members.h"
 #include "mount.h"
 #include "snaps.h"
 
@@ -21,20 +22,6 @@ void sf_usages_fini(struct sf_usages *usages)
 	}
 	free(usages->list);
 	*usages = (struct sf_usages){0};
-}
-
-static const char *string_of(const json_t *object, const char *key)
-{
-	const char *text = json_string_value(json_object_get(object, key));
-
-	return text ? text : "";
-}
-
-static uint64_t number_of(const json_t *object, const char *key)
-{
-	uint64_t value;
-
-	return sf_json_u64(object, key, &value, NULL) == 0 ? value : 0;
 }
 
 static struct sf_usage_entry *find(struct sf_usages *usages, const char *kind, const char *subject)
@@ -79,23 +66,24 @@ static int add_disk(struct sf_usages *usages, const char *vm, const json_t *disk
 
 	json_array_foreach(list, i, item)
 	{
-		entry = (struct sf_usage_entry){.kind = (char *)string_of(item, "kind"),
-						.subject = (char *)string_of(item, "subject"),
-						.problem = (char *)string_of(item, "problem"),
-						.used_bytes = number_of(item, "used_bytes"),
-						.total_bytes = number_of(item, "total_bytes"),
-						.warn_percent = (unsigned)number_of(item, "warn_percent"),
-						.stop_percent = (unsigned)number_of(item, "stop_percent")};
+		entry = (struct sf_usage_entry){
+			.kind = (char *)sf_member_string(item, "kind"),
+			.subject = (char *)sf_member_string(item, "subject"),
+			.problem = (char *)sf_member_string(item, "problem"),
+			.used_bytes = sf_member_number(item, "used_bytes"),
+			.total_bytes = sf_member_number(item, "total_bytes"),
+			.warn_percent = (unsigned)sf_member_number(item, "warn_percent"),
+			.stop_percent = (unsigned)sf_member_number(item, "stop_percent")};
 		if (rc == 0)
 			rc = add(usages, vm, &entry);
 	}
 	if (rc < 0 || json_array_size(list) > 0 || !space)
 		return rc;
 	entry = (struct sf_usage_entry){.kind = (char *)"space",
-					.subject = (char *)string_of(space, "pool"),
+					.subject = (char *)sf_member_string(space, "pool"),
 					.problem = (char *)"",
-					.total_bytes = number_of(space, "total_bytes")};
-	entry.used_bytes = entry.total_bytes - number_of(space, "free_bytes");
+					.total_bytes = sf_member_number(space, "total_bytes")};
+	entry.used_bytes = entry.total_bytes - sf_member_number(space, "free_bytes");
 	return add(usages, vm, &entry);
 }
 

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Members of the daemon's documents that may be missing: what is not there, or of another type, is empty or 0. */
+#ifndef SF_CTL_MEMBERS_H
+#define SF_CTL_MEMBERS_H
+
+#include "core/json.h"
+
+static inline const char *sf_member_string(const json_t *object, const char *key)
+{
+	const char *text = json_string_value(json_object_get(object, key));
+
+	return text ? text : "";
+}
+
+static inline uint64_t sf_member_number(const json_t *object, const char *key)
+{
+	uint64_t value;
+
+	return sf_json_u64(object, key, &value, NULL) == 0 ? value : 0;
+}
+
+#endif
