@@ -50,6 +50,7 @@ found(struct doctor *doctor, enum finding finding, const char *name, const char 
 	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
+	sf_text_defuse(text);
 	doctor->nproblems += finding == PROBLEM;
 	json_array_append_new(doctor->checks,
 			      json_pack("{s:s, s:s, s:o, s:o}", "name", name, "status", words[finding],

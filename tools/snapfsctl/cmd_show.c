@@ -16,8 +16,11 @@
 
 static void line(const char *key, const char *value)
 {
-	if (*value)
-		(void)printf("  %-13s %s\n", key, value);
+	char plain[1024];
+
+	sf_text_printable(value, plain, sizeof(plain));
+	if (*plain)
+		(void)printf("  %-13s %s\n", key, plain);
 }
 
 /* A description, its lines below each other. */

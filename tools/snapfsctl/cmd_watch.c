@@ -140,7 +140,10 @@ static char *draw(const struct sf_ctl *ctl, const struct view *view)
 	draw_jobs(out, view);
 	draw_usages(out, view);
 	draw_problems(out, view);
-	return fclose(out) == 0 ? text : NULL;
+	if (fclose(out) != 0)
+		return NULL;
+	sf_text_defuse(text);
+	return text;
 }
 
 /* Over what is on the screen, each line cut to its width and what is below wiped; one line is left for the cursor. */

@@ -143,9 +143,7 @@ void sf_ctl_say(const char *fmt, ...)
 	(void)vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
 	/* Whatever a name, a guest or a peer put into it: lines stay, nothing else is obeyed. */
-	for (char *at = line; *at; at++)
-		if (*at != '\n' && sf_text_is_control(at))
-			*at = '?';
+	sf_text_defuse(line);
 	(void)fprintf(stderr, "snapfsctl: %s\n", line);
 }
 

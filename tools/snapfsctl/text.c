@@ -123,6 +123,13 @@ bool sf_text_is_control(const char *at)
 	return c < 0x20 || c == 0x7f || (c == 0xc2 && ((unsigned char)at[1] & 0xe0) == 0x80);
 }
 
+void sf_text_defuse(char *text)
+{
+	for (; *text; text++)
+		if (*text != '\n' && sf_text_is_control(text))
+			*text = '?';
+}
+
 void sf_text_printable(const char *text, char *buf, size_t size)
 {
 	size_t len = 0;

@@ -31,6 +31,9 @@ int sf_text_since(const char *text, uint64_t now_ns, uint64_t *ret_real_ns, stru
 /* Whether what begins at, in UTF-8, is a control character, which a terminal might obey. */
 bool sf_text_is_control(const char *at);
 
+/* The same in place, newlines apart. */
+void sf_text_defuse(char *text);
+
 /* text with '?' for every control character and cut with "..." when it does not fit: for terminals and error lines. */
 void sf_text_printable(const char *text, char *buf, size_t size);
 
