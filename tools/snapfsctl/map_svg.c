@@ -175,7 +175,9 @@ static void put_key(FILE *out, const struct sf_map *map, const struct sf_map_sub
 		      (int)state, x, y - 10);
 	(void)fprintf(out, "<text class=\"key\" x=\"%u\" y=\"%u\">%s", x + 18, y, sf_map_label(map, state));
 	put_text(out, name);
-	(void)fprintf(out, " <tspan class=\"dim\">%s, %s</tspan></text>\n", bytes, percent);
+	(void)fprintf(out, " <tspan class=\"dim\">%s, ", bytes);
+	put_text(out, percent); /* "<0.1%" */
+	(void)fputs("</tspan></text>\n", out);
 }
 
 /* Returns how many lines it takes. */
