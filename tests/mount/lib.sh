@@ -239,8 +239,8 @@ ready_or_ended() {
 launch() {
 	LOG=$WORK/log.$((++NLOGS))
 	: >"$LOG"
-	# A script's background jobs ignore SIGINT, and that is inherited.
-	env --default-signal=INT "$SNAPFS" -f --state "$STATE" "$@" "$MNT" </dev/null >>"$LOG" 2>&1 &
+	# A script's background jobs ignore SIGINT, and what nohup runs SIGHUP, and that is inherited.
+	env --default-signal=INT,HUP "$SNAPFS" -f --state "$STATE" "$@" "$MNT" </dev/null >>"$LOG" 2>&1 &
 	PID=$!
 }
 

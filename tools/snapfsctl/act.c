@@ -18,6 +18,7 @@
 #include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
+#include <time.h>
 #include <unistd.h>
 
 /* How often jobs.json is looked at while a call is under way. */
@@ -279,11 +280,31 @@ static int call_word(struct act *act)
 	return n == (ssize_t)strlen(act->text) ? 0 : n < 0 ? -errno : -EIO;
 }
 
+/*
+ * The kernel hears of a name that went without its doing a moment later, at most when it asks again by itself: whoever looks after us is
+ * to find it gone. Another one may have the name by then.
+ */
+static void await_gone(const struct act *act)
+{
+	struct timespec step = {.tv_nsec = 10 * 1000 * 1000};
+	struct stat before, now;
+
+	for (int i = 0; i < 300 && fstatat(act->mount->fd, act->path, &now, AT_SYMLINK_NOFOLLOW) == 0; i++) {
+		if (i == 0)
+			before = now;
+		if (now.st_ino != before.st_ino)
+			return;
+		(void)nanosleep(&step, NULL);
+	}
+}
+
 /* Control files are root's; a group that may delete has rmdir. */
 static int call_delete(struct act *act)
 {
 	int rc = call_word(act);
 
+	if (rc == 0)
+		await_gone(act);
 	if (rc != -EACCES || strcmp(act->text, "yes") != 0)
 		return rc;
 	return unlinkat(act->mount->fd, act->path, AT_REMOVEDIR) < 0 ? -errno : 0;

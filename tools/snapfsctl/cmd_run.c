@@ -79,8 +79,8 @@ static void name_snapshots(struct run *run, uint64_t now_ns)
 
 static int write_run(int fd, json_t *object, struct sf_err *err)
 {
-	auto_json json_t *held = object, *answer = NULL;
-	auto_free char *text = json_dumps(object, JSON_COMPACT);
+	auto_json json_t *owned = object, *answer = NULL;
+	auto_free char *text = json_dumps(owned, JSON_COMPACT);
 	char outcome[4096];
 	const char *why;
 	ssize_t n;

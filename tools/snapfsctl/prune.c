@@ -72,11 +72,11 @@ int sf_prune_plan(const struct sf_mount *mount, const char *vm, const struct sf_
 {
 	struct sf_pruned pruned = {0};
 	char zone[SF_ZONE_MAX];
-	const char *timezone = prune->timezone;
+	const char *named = prune->timezone;
 	int rc = sf_snaps_load(mount, vm, &pruned.snaps, err);
 
-	if (rc == 0 && !timezone && (rc = own_zone(mount, vm, zone, err)) == 0 && *zone)
-		timezone = zone;
+	if (rc == 0 && !named && (rc = own_zone(mount, vm, zone, err)) == 0 && *zone)
+		named = zone;
 	if (rc < 0) {
 		sf_pruned_fini(&pruned);
 		return rc;
@@ -88,7 +88,7 @@ int sf_prune_plan(const struct sf_mount *mount, const char *vm, const struct sf_
 		pruned.kept[i].exempt = exempt(prune, &pruned.snaps.list[i]);
 	}
 	if (pruned.kept)
-		rc = sf_retention_apply(&prune->rules, timezone, prune->now_ns, pruned.kept, pruned.snaps.n,
+		rc = sf_retention_apply(&prune->rules, named, prune->now_ns, pruned.kept, pruned.snaps.n,
 					err);
 	else
 		rc = sf_fail(err, -ENOMEM, "out of memory");
