@@ -17,11 +17,6 @@
 
 static const char *const names[SF_NKEEPS] = {"last", "hourly", "daily", "weekly", "monthly", "yearly"};
 
-const char *sf_keep_name(enum sf_keep rule)
-{
-	return names[rule];
-}
-
 static bool is_zero(const struct sf_duration *duration)
 {
 	return duration->years == 0 && duration->months == 0 && duration->days == 0 && duration->hours == 0;

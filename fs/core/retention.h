@@ -65,9 +65,6 @@ struct sf_kept {
 /* Longest text of reasons, with its NUL; a longer exempt is cut. */
 #define SF_KEEP_TEXT 256
 
-/* "last", "hourly", ...: as in the keys keep-last, keep-hourly and so on. */
-const char *sf_keep_name(enum sf_keep rule);
-
 /* No rule at all: nothing would be kept. */
 bool sf_keep_rules_empty(const struct sf_keep_rules *rules);
 

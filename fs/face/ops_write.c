@@ -351,6 +351,21 @@ static int check_place(off_t off, const struct fuse_file_info *fi, struct sf_err
 	return sf_fail(err, -EINVAL, "a command is written at once, at the start of the file");
 }
 
+/*
+ * What came of parsing a command (rc, given): true when it is to be carried out; otherwise the write has been answered.
+ */
+static bool is_command(fuse_req_t req, const struct sf_node *node, size_t size, off_t off,
+		       const struct fuse_file_info *fi, int rc, bool given, struct sf_err *err)
+{
+	if (rc == 0 && given)
+		rc = check_place(off, fi, err);
+	if (rc < 0)
+		sf_ops_refuse_node(req, fs_of(req), "write", node, NULL, rc, err->text);
+	else if (!given)
+		fuse_reply_write(req, size);
+	return rc == 0 && given;
+}
+
 static void write_revert(fuse_req_t req, const struct sf_node *node, const char *buf, size_t size, off_t off,
 			 const struct fuse_file_info *fi)
 {
@@ -360,13 +375,7 @@ static void write_revert(fuse_req_t req, const struct sf_node *node, const char 
 	bool given = false;
 	int rc = sf_control_parse_revert(buf, size, &request, &given, &err);
 
-	if (rc == 0 && given)
-		rc = check_place(off, fi, &err);
-	if (rc < 0) {
-		sf_ops_refuse_node(req, fs_of(req), "write", node, NULL, rc, err.text);
-	} else if (!given) {
-		fuse_reply_write(req, size);
-	} else if ((change = new_change(req, node))) {
+	if (is_command(req, node, size, off, fi, rc, given, &err) && (change = new_change(req, node))) {
 		change->written = size;
 		change->revert = request;
 		change->revert.snapshot = change->snapshot;
@@ -382,13 +391,7 @@ static void write_delete(fuse_req_t req, const struct sf_node *node, const char 
 	bool given = false, forget = false;
 	int rc = sf_control_parse_delete(buf, size, &forget, &given, &err);
 
-	if (rc == 0 && given)
-		rc = check_place(off, fi, &err);
-	if (rc < 0) {
-		sf_ops_refuse_node(req, fs_of(req), "write", node, NULL, rc, err.text);
-	} else if (!given) {
-		fuse_reply_write(req, size);
-	} else if ((change = new_change(req, node))) {
+	if (is_command(req, node, size, off, fi, rc, given, &err) && (change = new_change(req, node))) {
 		change->written = size;
 		change->forget = forget;
 		start(change, run_delete);
@@ -407,17 +410,10 @@ static void write_manifest(fuse_req_t req, const struct sf_node *node, const cha
 		return;
 	change->written = size;
 	rc = sf_control_parse_manifest(buf, size, &change->manifest, &given, &err);
-	if (rc == 0 && given)
-		rc = check_place(off, fi, &err);
-	if (rc == 0 && given) {
+	if (is_command(req, node, size, off, fi, rc, given, &err))
 		start(change, run_manifest);
-		return;
-	}
-	if (rc < 0)
-		sf_ops_refuse_node(req, change->fs, "write", node, NULL, rc, err.text);
 	else
-		fuse_reply_write(req, size);
-	free(change);
+		free(change);
 }
 
 static void write_create(fuse_req_t req, const struct sf_node *node, const char *buf, size_t size, off_t off,

@@ -293,27 +293,32 @@ static uint64_t last_run(const json_t *root, const char *name)
 static void check_schedule(struct doctor *doctor, const json_t *runs,
 			   const struct sf_schedule_config *schedule)
 {
-	uint64_t now = sf_clock_real_ns(), due, last = last_run(runs, schedule->name);
+	uint64_t now = sf_clock_real_ns(), due, next, last = last_run(runs, schedule->name);
 	const char *zone = sf_config_timezone(&doctor->config, schedule, NULL);
-	char fix[512], when[SF_TEXT_TIME];
+	char fix[512], when[SF_TEXT_TIME], then[SF_TEXT_TIME];
 	struct sf_err err = {0};
 
-	if (sf_when_previous(&schedule->when, zone, now, &due, &err) < 0) {
+	if (sf_when_previous(&schedule->when, zone, now, &due, &err) < 0 ||
+	    sf_when_next(&schedule->when, zone, now, &next, &err) < 0) {
 		found(doctor, PROBLEM, "schedule", "", "%s: %s", schedule->name, err.text);
 		return;
 	}
-	sf_text_time(due, when);
-	if (last >= due) {
-		found(doctor, FINE, "schedule", "", "%s ran when it was due, at %s", schedule->name, when);
+	if (last > now)
+		last = 0; /* made by a clock that was wrong: run does not count it either */
+	if (last >= due || (last && now - due <= LATE_NS)) {
+		sf_text_time(last, when);
+		sf_text_time(next, then);
+		found(doctor, FINE, "schedule", "", "%s ran last at %s and is due next at %s", schedule->name,
+		      when, then);
 		return;
 	}
+	sf_text_time(due, when);
 	(void)snprintf(fix, sizeof(fix),
 		       "systemctl enable --now 'snapfs-schedule@%s.timer', or call `snapfsctl run --due %s` "
 		       "from cron",
 		       schedule->name, schedule->name);
-	if (now - due > LATE_NS || !last)
-		found(doctor, last ? PROBLEM : WARNING, "schedule", fix, "%s was due at %s and %s",
-		      schedule->name, when, last ? "has not run since" : "has never run");
+	found(doctor, last ? PROBLEM : WARNING, "schedule", fix, "%s was due at %s and %s", schedule->name,
+	      when, last ? "has not run since" : "has never run");
 }
 
 static void check_schedules(struct doctor *doctor)

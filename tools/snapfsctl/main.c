@@ -118,7 +118,6 @@ static const struct {
 } hints[] = {
 	{"restore", "'revert' gives a VM the state of a snapshot; 'export' copies a snapshot's files"},
 	{"backup", "'create' takes a snapshot; 'export' copies a snapshot's files, as does cp"},
-	{"rename-vm", "a VM has the name that its hypervisor gives it"},
 };
 
 static const struct sf_ctl_command *find(const char *name)

@@ -78,12 +78,6 @@ void sf_reader_close(struct sf_reader *reader)
 	*reader = (struct sf_reader){0};
 }
 
-void sf_reader_seek(struct sf_reader *reader, uint64_t off)
-{
-	reader->off = off;
-	reader->data_off = reader->data_end = 0;
-}
-
 /* Finds out where there is data from off on. What does not know holes has none. */
 static int find_data(struct sf_reader *reader, struct sf_err *err)
 {
@@ -140,7 +134,8 @@ static int read_data(struct sf_reader *reader, struct sf_err *err)
 	}
 }
 
-int sf_reader_next(struct sf_reader *reader, struct sf_piece *ret, struct sf_err *err)
+/* 1 when there is more, 0 at the end. */
+static int look_ahead(struct sf_reader *reader, struct sf_err *err)
 {
 	int rc = 0;
 
@@ -151,17 +146,28 @@ int sf_reader_next(struct sf_reader *reader, struct sf_piece *ret, struct sf_err
 	watch(reader, true);
 	if (reader->off >= reader->data_end)
 		rc = find_data(reader, err);
+	watch(reader, false);
+	return rc < 0 ? rc : 1;
+}
+
+int sf_reader_next(struct sf_reader *reader, struct sf_piece *ret, struct sf_err *err)
+{
+	int rc = look_ahead(reader, err);
+
+	if (rc <= 0)
+		return rc;
 	*ret = (struct sf_piece){.off = reader->off};
-	if (rc == 0 && reader->off >= reader->data_off) {
+	if (reader->off >= reader->data_off) {
+		watch(reader, true);
 		rc = read_data(reader, err);
+		watch(reader, false);
 		ret->data = reader->buf;
 		ret->len = rc > 0 ? (uint64_t)rc : 0;
-	} else if (rc == 0) {
+	} else {
 		ret->len = reader->data_off - reader->off;
 		if (ret->len > SF_READER_HOLE)
 			ret->len = SF_READER_HOLE;
 	}
-	watch(reader, false);
 	if (rc < 0)
 		return rc;
 	reader->off += ret->len;
@@ -170,17 +176,9 @@ int sf_reader_next(struct sf_reader *reader, struct sf_piece *ret, struct sf_err
 
 int sf_reader_skip(struct sf_reader *reader, uint64_t *ret_off, uint64_t *ret_len, struct sf_err *err)
 {
-	int rc = 0;
+	int rc = look_ahead(reader, err);
 
-	if (sf_act_interrupted())
-		return sf_fail(err, -EINTR, "%s: interrupted", reader->what);
-	if (reader->off == reader->size_bytes)
-		return 0;
-	watch(reader, true);
-	if (reader->off >= reader->data_end)
-		rc = find_data(reader, err);
-	watch(reader, false);
-	if (rc < 0)
+	if (rc <= 0)
 		return rc;
 	*ret_off = reader->off > reader->data_off ? reader->off : reader->data_off;
 	*ret_len = reader->data_end - *ret_off;

@@ -46,9 +46,6 @@ int sf_reader_take(struct sf_reader *reader, int fd, const char *what, struct sf
 /* Accepts one that was never opened. */
 void sf_reader_close(struct sf_reader *reader);
 
-/* The next piece begins at off, which is at most the size. */
-void sf_reader_seek(struct sf_reader *reader, uint64_t off);
-
 /* 1 with the next piece, 0 at the end, -EINTR after an interrupt, -EIO when the file ends before its size, -errno. */
 int sf_reader_next(struct sf_reader *reader, struct sf_piece *ret, struct sf_err *err);
 
