@@ -7,15 +7,15 @@
 #include "core/config.h"
 #include "core/hypervisor.h"
 #include "core/storage.h"
-#include "hypervisor/none.h"
-#include "hypervisor/sim.h"
-#include "storage/file.h"
+#include "backends/none/none.h"
+#include "backends/sim/sim.h"
+#include "backends/file/file.h"
 #ifdef HAVE_LVM
-#include "storage/lvm.h"
+#include "backends/lvm/lvm.h"
 #endif
-#include "storage/mem.h"
+#include "backends/mem/mem.h"
 #ifdef HAVE_XEN
-#include "hypervisor/xen.h"
+#include "backends/xen/xen.h"
 #endif
 
 #include <errno.h>

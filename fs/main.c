@@ -7,7 +7,7 @@
 #include "notify.h"
 #include "options.h"
 
-#include "backends/fault.h"
+#include "backends/fault/fault.h"
 #include "backends/registry.h"
 
 #include "core/backend.h"

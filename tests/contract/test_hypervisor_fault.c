@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* `fault` with a plan that only counts, around `sim`: it must change nothing that anyone can see. */
-#include "backends/fault.h"
+#include "backends/fault/fault.h"
 #include "base/err.h"
 #include "sim_ground.h"
 #include "suite.h"

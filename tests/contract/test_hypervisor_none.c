@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "backends/hypervisor/none.h"
+#include "backends/none/none.h"
 #include "base/err.h"
 #include "core/backend.h"
 #include "core/config.h"

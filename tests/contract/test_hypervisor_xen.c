@@ -4,7 +4,7 @@
  * counts on its disk SNAPFS_TEST_DISK (tests/xen/guest.c); the configurations lie in SNAPFS_TEST_CONFIGS, and the
  * helper is SNAPFS_TEST_HELPER.
  */
-#include "backends/hypervisor/xen.h"
+#include "backends/xen/xen.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "suite.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* `fault` with a plan that only counts, around `mem`: it must change nothing that anyone can see. */
-#include "backends/fault.h"
-#include "backends/storage/mem.h"
+#include "backends/fault/fault.h"
+#include "backends/mem/mem.h"
 #include "base/err.h"
 #include "core/backend.h"
 #include "suite.h"

@@ -3,7 +3,7 @@
  * Runs in a new directory below SNAPFS_TEST_DIR, TMPDIR or /tmp: whichever file system that is on is what is
  * tested.
  */
-#include "backends/storage/file.h"
+#include "backends/file/file.h"
 #include "base/err.h"
 #include "core/backend.h"
 #include "suite.h"

@@ -3,7 +3,7 @@
  * test_storage_lvm thin|classic: in the VG $SNAPFS_TEST_VG and, for thin, its pool $SNAPFS_TEST_POOL, which a
  * case of tests/vm makes. Volumes come and go with each case.
  */
-#include "backends/storage/lvm.h"
+#include "backends/lvm/lvm.h"
 #include "base/err.h"
 #include "base/proc.h"
 #include "core/config.h"

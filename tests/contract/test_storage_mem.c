@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "backends/storage/mem.h"
+#include "backends/mem/mem.h"
 #include "base/err.h"
 #include "core/backend.h"
 #include "suite.h"

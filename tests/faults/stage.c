@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "stage.h"
 
-#include "backends/storage/file.h"
+#include "backends/file/file.h"
 #include "base/cleanup.h"
 #include "base/err.h"
 

@@ -9,9 +9,9 @@
 
 #include "crashsim.h"
 
-#include "backends/fault.h"
-#include "backends/hypervisor/sim.h"
-#include "backends/storage/mem.h"
+#include "backends/fault/fault.h"
+#include "backends/sim/sim.h"
+#include "backends/mem/mem.h"
 #include "core/backend.h"
 #include "core/config.h"
 #include "core/engine.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What thin_dump says: any text is refused or gives ranges that keep the rules of extents.h. */
-#include "backends/storage/thin_map.h"
+#include "backends/lvm/thin_map.h"
 
 #include "base/cleanup.h"
 #include "base/durable.h"

@@ -4,9 +4,9 @@
  * all lines and no others, nothing leaks, and what either parser takes is formatted so that it is taken again, as the
  * same. And the header of a file of saved RAM.
  */
-#include "backends/hypervisor/xen_file.h"
-#include "backends/hypervisor/xen_link.h"
-#include "backends/hypervisor/xen_wire.h"
+#include "backends/xen/saved_file.h"
+#include "backends/xen/link.h"
+#include "backends/xen/wire.h"
 
 #include "base/cleanup.h"
 #include "base/err.h"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A Xen helper without Xen: plays a scenario over the socket that is its standard output, see backends/hypervisor/xen_wire.h.
+"""A Xen helper without Xen: plays a scenario over the socket that is its standard output, see backends/xen/wire.h.
 
 A scenario is a program that imports all of this, says begin(DIRECTORY), then what it does other than an ordinary helper with
 on(OP, STEP...), then run(). In the directory: power.NAME is a domain's power state (no file: off), vms.json the event that tells

@@ -175,7 +175,7 @@ scribble() {
 	head -c 200000 /dev/urandom | dd of="$1" bs=4k seek=100 conv=notrunc status=none
 }
 
-# What the sim guest wrote last (0: nothing yet): into a disk, into its saved RAM. See backends/hypervisor/sim.h and sim_ram.h.
+# What the sim guest wrote last (0: nothing yet): into a disk, into its saved RAM. See backends/sim/sim.h and ram.h.
 disk_tick() {
 	tick_at SNAPFSIM 8 "$1"
 }

@@ -7,9 +7,9 @@
 #ifndef SF_TESTS_UNIT_ENGINE_FIXTURE_H
 #define SF_TESTS_UNIT_ENGINE_FIXTURE_H
 
-#include "backends/fault.h"
-#include "backends/hypervisor/sim.h"
-#include "backends/storage/mem.h"
+#include "backends/fault/fault.h"
+#include "backends/sim/sim.h"
+#include "backends/mem/mem.h"
 #include "base/err.h"
 #include "core/backend.h"
 #include "core/engine.h"

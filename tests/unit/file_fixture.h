@@ -3,7 +3,7 @@
 #ifndef TESTS_UNIT_FILE_FIXTURE_H
 #define TESTS_UNIT_FILE_FIXTURE_H
 
-#include "backends/storage/file.h"
+#include "backends/file/file.h"
 #include "base/err.h"
 #include "core/backend.h"
 #include "core/image.h"

@@ -6,7 +6,7 @@
 #ifndef TESTS_UNIT_LVM_FIXTURE_H
 #define TESTS_UNIT_LVM_FIXTURE_H
 
-#include "backends/storage/lvm.h"
+#include "backends/lvm/lvm.h"
 
 #include "base/cleanup.h"
 #include "base/clock.h"

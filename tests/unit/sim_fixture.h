@@ -3,8 +3,8 @@
 #ifndef TESTS_UNIT_SIM_FIXTURE_H
 #define TESTS_UNIT_SIM_FIXTURE_H
 
-#include "backends/hypervisor/sim.h"
-#include "backends/storage/mem.h"
+#include "backends/sim/sim.h"
+#include "backends/mem/mem.h"
 #include "base/err.h"
 #include "core/backend.h"
 #include "core/config.h"

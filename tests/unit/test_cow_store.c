@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Stores as dm-snap-persistent.c of Linux writes them, made here byte by byte, and some that are wrong. */
-#include "backends/storage/cow_store.h"
+#include "backends/lvm/cow_store.h"
 
 #include "base/err.h"
 #include "core/extents.h"

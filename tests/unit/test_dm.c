@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The names and the words of device-mapper; real devices are met in tests/vm/programs/test_dm_real.c. */
-#include "backends/storage/dm.h"
+#include "backends/lvm/dm.h"
 
 #include "base/err.h"
 

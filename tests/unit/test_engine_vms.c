@@ -3,7 +3,7 @@
  * Which directory is whose when VMs come, go and change their names: mem disks under a hypervisor that lists
  * what it is told.
  */
-#include "backends/storage/mem.h"
+#include "backends/mem/mem.h"
 #include "base/err.h"
 #include "core/backend.h"
 #include "core/engine.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "backends/fault.h"
+#include "backends/fault/fault.h"
 
-#include "backends/hypervisor/sim.h"
-#include "backends/storage/mem.h"
+#include "backends/sim/sim.h"
+#include "backends/mem/mem.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "core/backend.h"

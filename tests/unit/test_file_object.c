@@ -2,7 +2,7 @@
 /* Snapshots of image files: made, found, read, removed. */
 #include "file_fixture.h"
 
-#include "backends/storage/file_copy.h"
+#include "backends/file/copy.h"
 
 #include <linux/fs.h>
 #include <sys/ioctl.h>

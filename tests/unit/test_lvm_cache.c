@@ -2,7 +2,7 @@
 /* When lvs is asked, and when what it said before will do. */
 #include "lvm_fixture.h"
 
-#include "backends/storage/lvm_impl.h"
+#include "backends/lvm/instance.h"
 
 #define THREADS 6
 #define ROUNDS  20

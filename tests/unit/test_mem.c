@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "backends/storage/mem.h"
+#include "backends/mem/mem.h"
 
-#include "backends/storage/mem_world.h"
+#include "backends/mem/world.h"
 #include "base/err.h"
 #include "core/backend.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "backends/fault.h"
+#include "backends/fault/fault.h"
 #include "base/clock.h"
 #include "sim_fixture.h"
 

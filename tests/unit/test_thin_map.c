@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* data/thin_dump.xml is what thin_dump 0.9.0 said of a pool with two volumes and two snapshots of one. */
-#include "backends/storage/thin_map.h"
+#include "backends/lvm/thin_map.h"
 
 #include "base/cleanup.h"
 #include "base/durable.h"

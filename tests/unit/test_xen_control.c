@@ -2,7 +2,7 @@
 /* The Xen backend: power states, and what xl does for it. */
 #include "xen_fixture.h"
 
-#include "backends/hypervisor/xen_file.h"
+#include "backends/xen/saved_file.h"
 
 /* --- power --- */
 

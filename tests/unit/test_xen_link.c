@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Lines over a socket, whatever pieces they come in, and the descriptors that come with them. */
-#include "backends/hypervisor/xen_link.h"
-#include "backends/hypervisor/xen_wire.h"
+#include "backends/xen/link.h"
+#include "backends/xen/wire.h"
 
 #include "base/cleanup.h"
 #include "base/clock.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What daemon and Xen helper must not say to each other is refused by name. */
-#include "backends/hypervisor/xen_wire.h"
+#include "backends/xen/wire.h"
 
 #include "base/cleanup.h"
 #include "base/err.h"

@@ -6,7 +6,7 @@
 #ifndef TESTS_UNIT_XEN_FIXTURE_H
 #define TESTS_UNIT_XEN_FIXTURE_H
 
-#include "backends/hypervisor/xen_impl.h"
+#include "backends/xen/internal.h"
 
 #include "base/cleanup.h"
 #include "base/clock.h"

@@ -203,7 +203,7 @@ has_said() {
 
 # --- snapfs ---
 
-HELPER=$BUILD/backends/hypervisor/xen_helper/snapfs-xen
+HELPER=$BUILD/backends/xen/helper/snapfs-xen
 
 # start_xen [KEY=VALUE...] [-- ARGUMENT...]: the daemon, showing this host's guests, with these settings of its section [snapfs].
 start_xen() {

@@ -3,7 +3,7 @@
 
 #include "killpoints.h"
 
-#include "backends/storage/lvm.h"
+#include "backends/lvm/lvm.h"
 #include "base/cleanup.h"
 #include "base/err.h"
 

@@ -3,7 +3,7 @@
  * Exception stores that the kernel writes, against a list of what was written to the origin. The devices are
  * made by tests/vm/cases/device-mapper.
  */
-#include "backends/storage/cow_store.h"
+#include "backends/lvm/cow_store.h"
 
 #include "base/cleanup.h"
 #include "base/err.h"

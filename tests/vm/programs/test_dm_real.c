@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What we understand of real devices, against dmsetup and lvs; tests/vm/cases/device-mapper makes them. */
-#include "backends/storage/dm.h"
+#include "backends/lvm/dm.h"
 
 #include "base/cleanup.h"
 #include "base/err.h"

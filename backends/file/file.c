@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Storage `file`: what there is to know of a live image, and the table of operations. Nothing of ours keeps
+ * the image open between calls except a claim, so that nothing of ours counts as its writer.
+ */
+#include "file.h"
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "core/backend.h"
+#include "copy.h"
+#include "internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/btrfs.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/statvfs.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+/* What a reflink may need for new metadata; extent lists are far below it for any sane image. */
+#define REFLINK_BYTES (1024 * 1024)
+
+static bool claims(struct sf_storage *storage, const char *spec)
+{
+	struct stat st;
+
+	(void)storage;
+	return spec[0] == '/' && (stat(spec, &st) < 0 || !S_ISBLK(st.st_mode));
+}
+
+static int check_image(const char *path, struct sf_err *err)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return sf_fail(err, -errno, "open %s: %s", path, strerror(errno));
+	if (S_ISDIR(st.st_mode))
+		return sf_fail(err, -EINVAL, "%s is a directory", path);
+	if (!S_ISREG(st.st_mode))
+		return sf_fail(err, -EINVAL, "%s is not a regular file", path);
+	if (st.st_size == 0)
+		return sf_fail(err, -EINVAL, "%s is empty", path);
+	return 0;
+}
+
+static int volume_open(struct sf_storage *storage, const char *vm, const struct sf_disk *disk,
+		       struct sf_volume **ret, struct sf_err *err)
+{
+	_Static_assert(SF_ORIGIN_MAX >= PATH_MAX, "realpath writes up to PATH_MAX bytes");
+	auto_free struct sf_file_volume *volume = calloc(1, sizeof(*volume));
+	int rc;
+
+	(void)vm;
+	if (!volume)
+		return sf_fail(err, -ENOMEM, "open %s: out of memory", disk->spec);
+	if (!realpath(disk->spec, volume->base.origin))
+		return sf_fail(err, -errno, "open %s: %s", disk->spec, strerror(errno));
+	rc = check_image(volume->base.origin, err);
+	if (rc < 0)
+		return rc;
+	volume->base.storage = storage;
+	volume->lease_fd = -1;
+	*ret = &((struct sf_file_volume *)sf_take_ptr(&volume))->base;
+	return 0;
+}
+
+static void volume_close(struct sf_volume *volume)
+{
+	sf_file_release(volume);
+	free(volume);
+}
+
+uint64_t sf_file_allocated(const struct stat *st)
+{
+	uint64_t sectors =
+		((uint64_t)st->st_size + 511) / 512; /* blocks beyond the end can be preallocated */
+
+	return ((uint64_t)st->st_blocks < sectors ? (uint64_t)st->st_blocks : sectors) * 512;
+}
+
+static bool is_instant(struct sf_file_volume *volume, int src)
+{
+	const char *name;
+	auto_fd int dir = -1;
+
+	if (volume->probed)
+		return volume->instant;
+	dir = sf_file_open_parent(volume->base.origin, &name, NULL);
+	volume->instant = dir >= 0 && sf_file_can_share(dir, src);
+	volume->probed = true;
+	return volume->instant;
+}
+
+static int volume_stat(struct sf_volume *base, struct sf_volume_stat *ret, struct sf_err *err)
+{
+	struct sf_file_volume *volume = (struct sf_file_volume *)base;
+	auto_fd int fd = sf_file_open_origin(base->origin, O_RDONLY, err);
+	struct stat st;
+
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &st) < 0)
+		return sf_fail(err, -errno, "stat %s: %s", base->origin, strerror(errno));
+	if (st.st_size == 0)
+		return sf_fail(err, -EINVAL, "%s is empty by now", base->origin);
+	ret->size_bytes = (uint64_t)st.st_size;
+	ret->allocated_bytes = sf_file_allocated(&st);
+	ret->instant = is_instant(volume, fd);
+	ret->method = ret->instant ? SF_FILE_REFLINK : SF_FILE_COPY;
+	return 0;
+}
+
+static int volume_read(struct sf_volume *volume, void *buf, size_t len, uint64_t off, struct sf_err *err)
+{
+	auto_fd int fd = sf_file_open_origin(volume->origin, O_RDONLY, err);
+	char *at = buf;
+
+	if (fd < 0)
+		return fd;
+	while (len > 0) {
+		ssize_t n = pread(fd, at, len, (off_t)off);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return sf_fail(err, n < 0 ? -errno : -EIO, "read %s: %s", volume->origin,
+				       n < 0 ? strerror(errno) : "it ends before that");
+		at += n;
+		off += (uint64_t)n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+static int volume_write(struct sf_volume *volume, const void *buf, size_t len, uint64_t off,
+			struct sf_err *err)
+{
+	auto_fd int fd = sf_file_open_origin(volume->origin, O_WRONLY, err);
+	const char *at = buf;
+
+	if (fd == -EAGAIN) /* somebody's lease; to wait for it here might be to wait for our own caller */
+		return sf_fail(err, -EBUSY, "%s is held", volume->origin);
+	if (fd < 0)
+		return fd;
+	while (len > 0) {
+		ssize_t n = pwrite(fd, at, len, (off_t)off);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return sf_fail(err, -errno, "write %s: %s", volume->origin, strerror(errno));
+		at += n;
+		off += (uint64_t)n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+/*
+ * On btrfs each subvolume has a device number of its own, but all share the space (ioctl BTRFS_IOC_FS_INFO).
+ */
+static bool btrfs_pool(int fd, char *pool, size_t len)
+{
+	struct btrfs_ioctl_fs_info_args info = {0};
+	struct sf_id fsid;
+	char text[SF_ID_TEXT];
+
+	if (ioctl(fd, BTRFS_IOC_FS_INFO, &info) < 0)
+		return false;
+	memcpy(fsid.bytes, info.fsid, sizeof(fsid.bytes));
+	sf_id_format(&fsid, text);
+	(void)snprintf(pool, len, "btrfs %s", text);
+	return true;
+}
+
+static int space_of(int fd, const char *what, struct sf_space *ret, struct sf_err *err)
+{
+	struct statvfs vfs;
+	struct stat st;
+	bool btrfs;
+
+	if (fstat(fd, &st) < 0 || fstatvfs(fd, &vfs) < 0)
+		return sf_fail(err, -errno, "file system of %s: %s", what, strerror(errno));
+	btrfs = btrfs_pool(fd, ret->pool, sizeof(ret->pool));
+	if (!btrfs)
+		(void)snprintf(ret->pool, sizeof(ret->pool), "dev %u:%u", major(st.st_dev), minor(st.st_dev));
+	ret->total_bytes = (uint64_t)vfs.f_blocks * vfs.f_frsize;
+	/* Root may use the reserve; btrfs has none, and counts raw space in f_bfree. */
+	ret->free_bytes = (uint64_t)(btrfs ? vfs.f_bavail : vfs.f_bfree) * vfs.f_frsize;
+	return 0;
+}
+
+static int space(struct sf_volume *volume, struct sf_space *ret, struct sf_err *err)
+{
+	auto_fd int fd = sf_file_open_origin(volume->origin, O_RDONLY, err);
+
+	return fd < 0 ? fd : space_of(fd, volume->origin, ret, err);
+}
+
+static int cost(struct sf_volume *volume, enum sf_purpose purpose, const struct sf_object *object,
+		struct sf_space *ret_pool, uint64_t *ret_need_bytes, struct sf_err *err)
+{
+	struct sf_object_stat snapshot;
+	struct sf_volume_stat live;
+	int rc = volume_stat(volume, &live, err);
+
+	if (rc == 0 && purpose == SF_FOR_REVERT)
+		rc = sf_file_stat(volume->storage, object, &snapshot, err);
+	if (rc == 0)
+		rc = space(volume, ret_pool, err);
+	if (rc < 0)
+		return rc;
+	if (live.instant)
+		*ret_need_bytes = REFLINK_BYTES;
+	else
+		*ret_need_bytes = purpose == SF_FOR_REVERT ? snapshot.allocated_bytes : live.allocated_bytes;
+	return 0;
+}
+
+static void storage_close(struct sf_storage *storage)
+{
+	free(storage);
+}
+
+static const struct sf_storage_ops ops = {
+	.name = "file",
+	.claims = claims,
+	.volume_open = volume_open,
+	.volume_close = volume_close,
+	.volume_stat = volume_stat,
+	.volume_read = volume_read,
+	.volume_write = volume_write,
+	.hold = sf_file_hold,
+	.hold_check = sf_file_hold_check,
+	.release = sf_file_release,
+	.cost = cost,
+	.create = sf_file_create,
+	.settle = sf_file_settle,
+	.stat = sf_file_stat,
+	.remove = sf_file_remove,
+	.list = sf_file_list,
+	.lists_directories = true,
+	.image_open = sf_file_image,
+	.revert = sf_file_revert,
+	.space = space,
+	.close = storage_close,
+};
+
+int sf_file_open(const struct sf_backend_env *env, struct sf_storage **ret, struct sf_err *err)
+{
+	struct sf_file_storage *storage = calloc(1, sizeof(*storage));
+
+	if (!storage)
+		return sf_fail(err, -ENOMEM, "open storage file: out of memory");
+	storage->base.ops = &ops;
+	sf_id_format(&env->state_id, storage->id);
+	*ret = &storage->base;
+	return 0;
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The claim on a live image: a read lease (fcntl(2), "Leases"), which the kernel grants only while nobody has
+ * the file open for writing, loop devices and processes in other namespaces included. A writer that comes
+ * later waits in open(2) for up to /proc/sys/fs/lease-break-time seconds, and the lease shows it.
+ */
+#include "internal.h"
+
+#include "base/cleanup.h"
+#include "base/err.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+bool sf_file_lease_intact(int fd)
+{
+	return fcntl(fd, F_GETLEASE) == F_RDLCK;
+}
+
+int sf_file_hold(struct sf_volume *base, struct sf_err *err)
+{
+	struct sf_file_volume *volume = (struct sf_file_volume *)base;
+	auto_fd int fd = -1;
+
+	if (volume->lease_fd >= 0)
+		return sf_file_hold_check(base, err);
+	fd = sf_file_open_origin(base->origin, O_RDONLY, err);
+	if (fd < 0)
+		return fd;
+	/*
+	 * A broken lease sends SIGIO, whose default is to end the process; SIGURG's is to be ignored. We only
+	 * ever ask.
+	 */
+	if (fcntl(fd, F_SETSIG, SIGURG) == 0 && fcntl(fd, F_SETLEASE, F_RDLCK) == 0) {
+		volume->lease_fd = sf_take_fd(&fd);
+		return 0;
+	}
+	if (errno == EAGAIN)
+		return sf_fail(err, -EBUSY, "%s is open for writing by someone else", base->origin);
+	return sf_fail(err, -EBUSY, "cannot tell whether %s is in use: %s", base->origin, strerror(errno));
+}
+
+int sf_file_hold_check(struct sf_volume *base, struct sf_err *err)
+{
+	struct sf_file_volume *volume = (struct sf_file_volume *)base;
+	struct stat held, named;
+
+	if (volume->lease_fd < 0)
+		return sf_fail(err, -EBUSY, "%s is not held", base->origin);
+	if (!sf_file_lease_intact(volume->lease_fd))
+		return sf_fail(err, -EBUSY, "%s: someone else wants to write to it", base->origin);
+	if (fstat(volume->lease_fd, &held) < 0 || lstat(base->origin, &named) < 0)
+		return sf_fail(err, -EBUSY, "stat %s: %s", base->origin, strerror(errno));
+	if (held.st_dev != named.st_dev || held.st_ino != named.st_ino)
+		return sf_fail(err, -EBUSY, "%s: someone else replaced it", base->origin);
+	return 0;
+}
+
+void sf_file_release(struct sf_volume *base)
+{
+	struct sf_file_volume *volume = (struct sf_file_volume *)base;
+
+	if (volume->lease_fd < 0)
+		return;
+	/* Closing ends it too, but only once no child that was just forked holds a copy. */
+	(void)fcntl(volume->lease_fd, F_SETLEASE, F_UNLCK);
+	(void)close(volume->lease_fd);
+	volume->lease_fd = -1;
+}

@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Devices of snapshots and the images on them. All readers of one snapshot share one descriptor, which a
+ * revert may exchange under them for one of equal content (dup2): a read in flight ends on the old device.
+ */
+#include "internal.h"
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "core/config.h"
+#include "core/image.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+struct image {
+	struct sf_image base;
+	struct sf_lvm_storage *storage;
+	struct sf_lvm_device *device;
+};
+
+int sf_lvm_activate(struct sf_lvm *lvm, const char *vg, const char *select, bool active, struct sf_err *err)
+{
+	/* -K: thin snapshots carry the activation-skip flag, and without it this silently does nothing. */
+	const char *const argv[] = {"lvchange", "--yes", active ? "-ay" : "-an", "-K", "-S", select, "--",
+				    vg,         NULL};
+
+	return sf_lvm_run(lvm, vg, argv, NULL, err);
+}
+
+/* --- devices; under storage->lock --- */
+
+static struct sf_lvm_device *find_device(struct sf_lvm_storage *storage, const char *dm)
+{
+	struct sf_lvm_device *device = storage->devices;
+
+	while (device && strcmp(device->dm, dm) != 0)
+		device = device->next;
+	return device;
+}
+
+static struct sf_lvm_device *add_device(struct sf_lvm_storage *storage, const char *vg, const char *dm,
+					const struct sf_id *token)
+{
+	struct sf_lvm_device *device = calloc(1, sizeof(*device));
+
+	if (!device)
+		return NULL;
+	(void)snprintf(device->vg, sizeof(device->vg), "%s", vg);
+	(void)snprintf(device->dm, sizeof(device->dm), "%s", dm);
+	device->token = *token;
+	device->fd = -1;
+	device->next = storage->devices;
+	storage->devices = device;
+	return device;
+}
+
+static void drop_device(struct sf_lvm_storage *storage, struct sf_lvm_device *device)
+{
+	struct sf_lvm_device **at = &storage->devices;
+
+	while (*at != device)
+		at = &(*at)->next;
+	*at = device->next;
+	sf_cleanup_fd(&device->fd);
+	free(device);
+}
+
+/* LVM activates a classic snapshot together with its origin, and only when it is named. */
+static int activate_classic(struct sf_lvm *lvm, const char *vg, const struct sf_id *token, struct sf_err *err)
+{
+	char name[SF_LVM_NAME], target[2 * SF_LVM_NAME];
+	const char *const argv[] = {"lvchange", "--yes", "-ay", "--", target, NULL};
+
+	sf_lvm_object_name(token, SF_LVM_SNAPSHOT, name);
+	(void)snprintf(target, sizeof(target), "%s/%s", vg, name);
+	return sf_lvm_run(lvm, vg, argv, NULL, err);
+}
+
+/* A device that is not there is activated and tried again. */
+static int open_snapshot(struct sf_lvm_storage *storage, const char *vg, const char *dm,
+			 const struct sf_id *token, struct sf_err *err)
+{
+	char select[SF_LVM_SELECT];
+	struct sf_dm_info info;
+	int rc = sf_dm_info(dm, &info, err);
+
+	if (rc == -ENOENT && !storage->thin) {
+		rc = activate_classic(storage->lvm, vg, token, err);
+	} else if (rc == -ENOENT) {
+		sf_lvm_select_snapshot(sf_lvm_state_id(storage->lvm), token, select);
+		rc = sf_lvm_activate(storage->lvm, vg, select, true, err);
+	}
+	return rc < 0 ? rc : sf_lvm_open_device(dm, O_RDONLY | O_DIRECT, err);
+}
+
+static int get_device(struct sf_lvm_storage *storage, const char *vg, const char *dm,
+		      const struct sf_id *token, struct sf_lvm_device **ret, struct sf_err *err)
+{
+	auto_unlock pthread_mutex_t *held = sf_lock(&storage->lock);
+	struct sf_lvm_device *device = find_device(storage, dm);
+	auto_fd int fd = -1;
+
+	if (!device || device->refs == 0) {
+		fd = open_snapshot(storage, vg, dm, token, err);
+		if (fd < 0)
+			return fd;
+		if (!device)
+			device = add_device(storage, vg, dm, token);
+		if (!device)
+			return sf_fail(err, -ENOMEM, "out of memory");
+		device->fd = sf_take_fd(&fd);
+	}
+	device->refs++;
+	*ret = device;
+	return 0;
+}
+
+static void put_device(struct sf_lvm_storage *storage, struct sf_lvm_device *device)
+{
+	auto_unlock pthread_mutex_t *held = sf_lock(&storage->lock);
+
+	if (--device->refs > 0)
+		return;
+	sf_cleanup_fd(&device->fd);
+	device->fd = -1;
+	device->idle_since_ms = sf_clock_mono_ms();
+	if (!storage->thin)
+		drop_device(storage, device);
+}
+
+void sf_lvm_close_devices(struct sf_lvm_storage *storage)
+{
+	while (storage->devices)
+		drop_device(storage, storage->devices);
+}
+
+int sf_lvm_switch_readers(struct sf_lvm_storage *storage, const char *dm, int fd, bool *ret_any,
+			  struct sf_err *err)
+{
+	auto_unlock pthread_mutex_t *held = sf_lock(&storage->lock);
+	struct sf_lvm_device *device = find_device(storage, dm);
+
+	*ret_any = device && device->refs > 0;
+	if (*ret_any && dup3(fd, device->fd, O_CLOEXEC) < 0)
+		return sf_fail(err, -errno, "exchange the readers' device: %s", strerror(errno));
+	return 0;
+}
+
+void sf_lvm_rename_device(struct sf_lvm_storage *storage, const char *from, const char *to)
+{
+	auto_unlock pthread_mutex_t *held = sf_lock(&storage->lock);
+	struct sf_lvm_device *device = find_device(storage, from);
+
+	if (device && !find_device(storage, to))
+		(void)snprintf(device->dm, sizeof(device->dm), "%s", to);
+}
+
+/* --- laying idle --- */
+
+/* False when LVM did not do it: others wait for the lock, and the next would fare no better. */
+static bool lay_idle(struct sf_lvm_storage *storage, struct sf_lvm_device *device)
+{
+	char select[SF_LVM_SELECT];
+	struct sf_err err = {0};
+	struct sf_dm_info info;
+
+	if (sf_dm_info(device->dm, &info, NULL) < 0) {
+		drop_device(storage, device); /* removed, or laid idle by someone else */
+		return true;
+	}
+	device->idle_since_ms = sf_clock_mono_ms(); /* the next attempt has its grace time again */
+	if (info.open_count > 0)
+		return true; /* an administrator looks at it */
+	sf_lvm_select_snapshot(sf_lvm_state_id(storage->lvm), &device->token, select);
+	if (sf_lvm_activate(storage->lvm, device->vg, select, false, &err) < 0) {
+		sf_log(SF_LOG_WARNING, "snapshot %s stays active: %s", device->dm, err.text);
+		return false;
+	}
+	drop_device(storage, device);
+	return true;
+}
+
+void sf_lvm_sweep_idle(struct sf_lvm_storage *storage)
+{
+	auto_unlock pthread_mutex_t *held = sf_lock(&storage->lock);
+	struct sf_lvm_device *next;
+
+	for (struct sf_lvm_device *device = storage->devices; device; device = next) {
+		next = device->next;
+		if (device->refs == 0 &&
+		    sf_clock_mono_ms() - device->idle_since_ms >= sf_lvm_config(storage->lvm)->idle_ms &&
+		    !lay_idle(storage, device))
+			return;
+	}
+}
+
+void sf_lvm_adopt_active(struct sf_lvm_storage *storage, struct sf_lvm_report *report)
+{
+	auto_unlock pthread_mutex_t *held = sf_lock(&storage->lock);
+
+	for (size_t i = 0; i < report->n; i++) {
+		const struct sf_lv *lv = &report->lvs[i];
+		struct sf_lvm_device *device;
+		char dm[SF_DM_NAME];
+
+		if (!lv->active || strcmp(lv->segtype, "thin") != 0 || !sf_lvm_is_ours(storage->lvm, lv) ||
+		    sf_dm_name(report->vg, lv->name, NULL, dm, NULL) < 0 || find_device(storage, dm))
+			continue;
+		device = add_device(storage, report->vg, dm, &lv->tags.object.token);
+		if (device)
+			device->idle_since_ms = sf_clock_mono_ms();
+	}
+}
+
+/* --- images --- */
+
+/*
+ * Once a store has overflowed, reads of chunks it had no copy of go to the live origin. The state is asked
+ * after the read, and never turns back: what was read while it still was good is good.
+ */
+static int check_valid(const struct image *image, int read_rc, struct sf_err *err)
+{
+	struct sf_dm_snapshot snapshot;
+	struct sf_err why = {0};
+	int rc = sf_dm_snapshot(image->device->dm, &snapshot, &why);
+
+	if (rc == 0 && snapshot.state == SF_DM_SNAPSHOT_OK)
+		return read_rc;
+	if (rc == 0 || rc == -EINVAL || rc == -ENOENT) /* its device is another one by now */
+		return sf_fail(err, -ESTALE, "%s: its COW store overflowed, the content is gone",
+			       image->device->dm);
+	return sf_fail(err, rc, "%s", why.text);
+}
+
+static int image_pread(struct sf_image *base, void *buf, size_t len, uint64_t off, struct sf_err *err)
+{
+	struct image *image = (struct image *)base;
+	int rc = sf_lvm_pread(image->device->fd, image->device->dm, buf, len, off, err);
+
+	return image->storage->thin ? rc : check_valid(image, rc, err);
+}
+
+/* The device itself knows nothing of holes; a map does (lvm_pool.c). */
+static int image_extent(struct sf_image *base, uint64_t off, struct sf_extent *ret, struct sf_err *err)
+{
+	(void)err;
+	*ret = (struct sf_extent){.off = off, .len = base->size_bytes - off, .data = true};
+	return 0;
+}
+
+static void image_close(struct sf_image *base)
+{
+	struct image *image = (struct image *)base;
+
+	put_device(image->storage, image->device);
+	free(image);
+}
+
+static const struct sf_image_ops image_ops = {
+	.pread = image_pread,
+	.extent = image_extent,
+	.file = sf_image_no_file,
+	.close = image_close,
+};
+
+static int measure(struct image *image, struct sf_err *err)
+{
+	if (ioctl(image->device->fd, BLKGETSIZE64, &image->base.size_bytes) < 0)
+		return sf_fail(err, -errno, "size of %s: %s", image->device->dm, strerror(errno));
+	return image->storage->thin ? 0 : check_valid(image, 0, err);
+}
+
+/* Names and tags of a snapshot do not change: what was true before our own last change will do, so readers do not wait. */
+static int find_snapshot(struct sf_storage *storage, const struct sf_object *object,
+			 struct sf_lvm_report **ret_report, const struct sf_lv **ret, struct sf_err *err)
+{
+	if (sf_lvm_find_known_object(storage, object, ret_report, ret) == 0)
+		return 0;
+	return sf_lvm_find_object(storage, object, SF_LVM_OBJECTS_MS, ret_report, ret, err);
+}
+
+int sf_lvm_image_open(struct sf_storage *storage, const struct sf_object *object, struct sf_image **ret,
+		      struct sf_err *err)
+{
+	auto_report struct sf_lvm_report *report = NULL;
+	auto_free struct image *image = calloc(1, sizeof(*image));
+	char dm[SF_DM_NAME];
+	const struct sf_lv *lv;
+	int rc;
+
+	if (!image)
+		return sf_fail(err, -ENOMEM, "out of memory");
+	if ((rc = find_snapshot(storage, object, &report, &lv, err)) < 0 ||
+	    (rc = sf_dm_name(report->vg, lv->name, NULL, dm, err)) < 0)
+		return rc;
+	image->base.ops = &image_ops;
+	image->storage = sf_lvm_storage(storage);
+	rc = get_device(image->storage, report->vg, dm, &object->token, &image->device, err);
+	if (rc == 0 && (rc = measure(image, err)) < 0)
+		put_device(image->storage, image->device);
+	if (rc == 0)
+		*ret = &((struct image *)sf_take_ptr(&image))->base;
+	return rc;
+}

@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What is in a VG: asked of `lvs`, read, and remembered. See lvm.h. */
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "core/json.h"
+#include "instance.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char columns[] =
+	"vg_name,vg_uuid,vg_size,vg_free,vg_extent_size,vg_missing_pv_count,lv_name,lv_uuid,"
+	"lv_size,segtype,pool_lv,origin,thin_id,lv_active,lv_merging,lv_tags";
+
+/* What an administrator's lvm.conf could have otherwise, to an answer that we would read wrongly. */
+static const char form[] = "report/prefixes=0 report/mark_hidden_devices=0 report/binary_values_as_numeric=0 "
+			   "report/compact_output=0 "
+			   "report/compact_output_cols=\"\" report/list_item_separator=\",\"";
+
+/* LVM's default (vgcreate(8)), where nothing tells. */
+#define EXTENT_BYTES (4 * 1024 * 1024)
+/* How long nothing was changed before the watch asks anew, and how old its news may be while something is. */
+#define QUIET_MS    1000
+#define BUSY_AGE_MS 10000
+
+void sf_lvm_report_unref(struct sf_lvm_report *report)
+{
+	if (!report || atomic_fetch_sub(&report->refs, 1) != 1)
+		return;
+	for (size_t i = 0; i < report->n; i++)
+		free(report->lvs[i].own_tags), free(report->lvs[i].other_tags);
+	free(report->lvs);
+	free(report);
+}
+
+const struct sf_lv *sf_lvm_find(const struct sf_lvm_report *report, const char *name)
+{
+	for (size_t i = 0; i < report->n; i++)
+		if (strcmp(report->lvs[i].name, name) == 0)
+			return &report->lvs[i];
+	return NULL;
+}
+
+/* --- reading --- */
+
+/* NULL unless it is a string. Every column that was asked for is there, empty or not. */
+static const char *text_of(const json_t *row, const char *key)
+{
+	return json_string_value(json_object_get(row, key));
+}
+
+static bool copy_text(const json_t *row, const char *key, char *buf, size_t size)
+{
+	const char *text = text_of(row, key);
+
+	return text && snprintf(buf, size, "%s", text) < (int)size;
+}
+
+/* Bytes as --units b --nosuffix prints them. Empty is 0. */
+static bool read_number(const json_t *row, const char *key, uint64_t *ret)
+{
+	const char *text = text_of(row, key);
+	char *end;
+
+	if (!text || (*text && !isdigit((unsigned char)*text)))
+		return false;
+	errno = 0;
+	*ret = strtoull(text, &end, 10);
+	return errno == 0 && *end == '\0';
+}
+
+/* Those of snapfs, or all others. */
+static char *some_tags(const char *list, bool own)
+{
+	char *copy = strdup(list), *rest = copy, *tag, *some = copy ? calloc(1, strlen(list) + 1) : NULL;
+
+	while (some && (tag = strsep(&rest, ","))) {
+		if (!*tag || (strncmp(tag, "snapfs.", 7) == 0) != own)
+			continue;
+		if (*some)
+			(void)strcat(some, ",");
+		(void)strcat(some, tag); /* a part of list, and so is all before it */
+	}
+	free(copy);
+	if (some && *some)
+		return some;
+	free(some);
+	return NULL;
+}
+
+static bool read_lv(const json_t *row, struct sf_lv *lv)
+{
+	const char *active = text_of(row, "lv_active"), *merging = text_of(row, "lv_merging");
+	const char *tags = text_of(row, "lv_tags");
+
+	if (!active || !merging || !tags)
+		return false;
+	lv->active = strcmp(active, "active") == 0;
+	lv->merging = *merging != '\0';
+	lv->tagged = sf_lvm_tags_parse(tags, &lv->tags);
+	return copy_text(row, "lv_name", lv->name, sizeof(lv->name)) &&
+	       copy_text(row, "lv_uuid", lv->uuid, sizeof(lv->uuid)) &&
+	       copy_text(row, "segtype", lv->segtype, sizeof(lv->segtype)) &&
+	       copy_text(row, "pool_lv", lv->pool, sizeof(lv->pool)) &&
+	       copy_text(row, "origin", lv->origin, sizeof(lv->origin)) &&
+	       read_number(row, "lv_size", &lv->size_bytes) && read_number(row, "thin_id", &lv->thin_id) &&
+	       *lv->name;
+}
+
+static bool read_vg(const json_t *row, struct sf_lvm_report *report)
+{
+	uint64_t free_bytes, missing;
+
+	if (!copy_text(row, "vg_name", report->vg, sizeof(report->vg)) ||
+	    !copy_text(row, "vg_uuid", report->vg_uuid, sizeof(report->vg_uuid)) ||
+	    !read_number(row, "vg_size", &report->vg_bytes) || !read_number(row, "vg_free", &free_bytes) ||
+	    !read_number(row, "vg_extent_size", &report->extent_bytes) ||
+	    !read_number(row, "vg_missing_pv_count", &missing) || report->extent_bytes == 0)
+		return false;
+	report->missing_pvs = (unsigned)missing;
+	atomic_init(&report->free_bytes, free_bytes);
+	return true;
+}
+
+/* An LV of several segments has a row for each: lvs sums nothing up. */
+static bool is_again(const struct sf_lvm_report *report, const struct sf_lv *lv)
+{
+	return report->n > 0 && strcmp(report->lvs[report->n - 1].uuid, lv->uuid) == 0;
+}
+
+static int read_rows(const json_t *rows, struct sf_lvm_report *report, struct sf_err *err)
+{
+	for (size_t i = 0; i < json_array_size(rows); i++) {
+		const json_t *row = json_array_get(rows, i);
+		struct sf_lv *lv = &report->lvs[report->n];
+
+		if ((i == 0 && !read_vg(row, report)) || !read_lv(row, lv))
+			return sf_fail(err, -EPROTO, "lvs: its row %zu is not understood", i);
+		if (is_again(report, lv)) {
+			*lv = (struct sf_lv){0};
+			continue;
+		}
+		lv->own_tags = some_tags(text_of(row, "lv_tags"), true);
+		lv->other_tags = some_tags(text_of(row, "lv_tags"), false);
+		report->n++;
+	}
+	return 0;
+}
+
+int sf_lvm_parse(const char *text, size_t len, struct sf_lvm_report **ret, struct sf_err *err)
+{
+	auto_json json_t *root = sf_json_parse_object(text, len, "lvs", err);
+	const json_t *rows = json_object_get(json_array_get(json_object_get(root, "report"), 0), "lv");
+	auto_report struct sf_lvm_report *report = NULL;
+	int rc;
+
+	if (!root)
+		return sf_wrap(err, -EPROTO, "read a report");
+	if (!json_is_array(rows))
+		return sf_fail(err, -EPROTO, "lvs: there is no report in its answer");
+	report = calloc(1, sizeof(*report));
+	if (!report)
+		return sf_fail(err, -ENOMEM, "out of memory");
+	atomic_init(&report->refs, 1);
+	report->lvs = calloc(json_array_size(rows) + 1, sizeof(*report->lvs));
+	if (!report->lvs)
+		return sf_fail(err, -ENOMEM, "out of memory");
+	rc = read_rows(rows, report, err);
+	if (rc == 0)
+		*ret = sf_take_ptr(&report);
+	return rc;
+}
+
+/* --- asking and remembering --- */
+
+static struct sf_lvm_known *known_vg(struct sf_lvm *lvm, const char *vg)
+{
+	struct sf_lvm_known *known;
+
+	for (size_t i = 0; i < lvm->nknown; i++)
+		if (strcmp(lvm->known[i].vg, vg) == 0)
+			return &lvm->known[i];
+	if (lvm->nknown < SF_LVM_VGS) {
+		known = &lvm->known[lvm->nknown++];
+	} else { /* more VGs than anybody has: the last place serves them in turn */
+		known = &lvm->known[SF_LVM_VGS - 1];
+		sf_lvm_report_unref(known->report);
+	}
+	/* What was known of it may be forgotten while somebody asks: no answer to that is believed for long. */
+	*known = (struct sf_lvm_known){.changed_at = lvm->nknown == SF_LVM_VGS ? ++lvm->changes : 0};
+	(void)snprintf(known->vg, sizeof(known->vg), "%s", vg);
+	return known;
+}
+
+/* What is said of a VG that lacks PVs is not remembered: they may be back the next moment. */
+static struct sf_lvm_report *remembered(struct sf_lvm *lvm, const char *vg, uint64_t max_age_ms,
+					bool facts_only, uint64_t *ret_changes)
+{
+	auto_unlock pthread_mutex_t *held = sf_lock(&lvm->lock);
+	struct sf_lvm_known *known = known_vg(lvm, vg);
+
+	*ret_changes = lvm->changes;
+	if (!known->report || (known->report->missing_pvs > 0 && max_age_ms != UINT64_MAX) ||
+	    (known->changed_at > known->asked_at && !facts_only) ||
+	    sf_clock_mono_ms() - known->asked_ms >= max_age_ms)
+		return NULL;
+	atomic_fetch_add(&known->report->refs, 1);
+	return known->report;
+}
+
+static void remember(struct sf_lvm *lvm, const char *vg, struct sf_lvm_report *report, uint64_t asked_ms,
+		     uint64_t asked_at)
+{
+	auto_unlock pthread_mutex_t *held = sf_lock(&lvm->lock);
+	struct sf_lvm_known *known = known_vg(lvm, vg);
+
+	sf_lvm_report_unref(known->report);
+	atomic_fetch_add(&report->refs, 1);
+	known->report = report;
+	known->asked_ms = asked_ms;
+	known->asked_at = asked_at;
+}
+
+void sf_lvm_changed(struct sf_lvm *lvm, const char *vg)
+{
+	auto_unlock pthread_mutex_t *held = sf_lock(&lvm->lock);
+	struct sf_lvm_known *known = known_vg(lvm, vg);
+
+	known->changed_at = ++lvm->changes;
+	known->changed_ms = sf_clock_mono_ms();
+}
+
+int sf_lvm_report(struct sf_lvm *lvm, const char *vg, uint64_t max_age_ms, bool facts_only,
+		  struct sf_lvm_report **ret, struct sf_err *err)
+{
+	/* Sorted, so that the rows of one LV come together. */
+	const char *const argv[] = {
+		"lvs", "-a", "--reportformat", "json", "--units", "b",  "--nosuffix", "--config",
+		form,  "-O", "lv_name",        "-o",   columns,   "--", vg,           NULL};
+	uint64_t asked_ms = sf_clock_mono_ms(), asked_at;
+	struct sf_lvm_report *report = remembered(lvm, vg, max_age_ms, facts_only, &asked_at);
+	auto_free char *said = NULL;
+	int rc;
+
+	if (report) {
+		*ret = report;
+		return 0;
+	}
+	rc = sf_lvm_run(lvm, vg, argv, &said, err);
+	if (rc == 0)
+		rc = sf_lvm_parse(said, strlen(said), &report, err);
+	if (rc < 0)
+		return rc;
+	if (report->n == 0) { /* a VG without LVs has no rows, and nothing to be had from it */
+		(void)snprintf(report->vg, sizeof(report->vg), "%s", vg);
+		report->extent_bytes = EXTENT_BYTES;
+	}
+	remember(lvm, vg, report, asked_ms, asked_at);
+	*ret = report;
+	return 0;
+}
+
+/* No command of ours runs, and the last one has been done for a while. */
+static bool is_quiet(struct sf_lvm *lvm, const char *vg)
+{
+	auto_unlock pthread_mutex_t *held = sf_lock(&lvm->lock);
+
+	return !lvm->running && sf_clock_mono_ms() - known_vg(lvm, vg)->changed_ms >= QUIET_MS;
+}
+
+/* Users' operations go first: while they follow each other closely, a report from before them will do. */
+static int watched_report(struct sf_lvm *lvm, const char *vg, struct sf_lvm_report **ret)
+{
+	uint64_t changes;
+	struct sf_lvm_report *report =
+		is_quiet(lvm, vg) ? NULL : remembered(lvm, vg, BUSY_AGE_MS, true, &changes);
+
+	if (!report)
+		return sf_lvm_report(lvm, vg, SF_LVM_FACTS_MS, false, ret, NULL);
+	*ret = report;
+	return 0;
+}
+
+struct sf_lvm_report *sf_lvm_remembered(struct sf_lvm *lvm, const char *vg)
+{
+	uint64_t changes;
+
+	return remembered(lvm, vg, UINT64_MAX, true, &changes);
+}
+
+void sf_lvm_each_vg(struct sf_lvm *lvm, void (*fn)(void *arg, struct sf_lvm_report *report), void *arg)
+{
+	for (size_t i = 0; i < SF_LVM_VGS; i++) {
+		auto_report struct sf_lvm_report *report = NULL;
+		char vg[SF_LVM_NAME] = "";
+
+		{
+			auto_unlock pthread_mutex_t *held = sf_lock(&lvm->lock);
+
+			if (i < lvm->nknown && lvm->known[i].report)
+				memcpy(vg, lvm->known[i].vg, sizeof(vg));
+		}
+		if (*vg && watched_report(lvm, vg, &report) == 0)
+			fn(arg, report);
+	}
+}
+
+void sf_lvm_forget_reports(struct sf_lvm *lvm)
+{
+	for (size_t i = 0; i < lvm->nknown; i++)
+		sf_lvm_report_unref(lvm->known[i].report);
+	lvm->nknown = 0;
+}

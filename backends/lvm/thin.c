@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Storage `lvm_thin`: LVs in thin pools. A snapshot is a thin LV that shares blocks with its origin: it takes
+ * no space of its own at first, and the same short time whatever the size. It stays inactive until it is read.
+ */
+#include "internal.h"
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "core/job.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static int cost(struct sf_volume *base, enum sf_purpose purpose, const struct sf_object *object,
+		struct sf_space *ret_pool, uint64_t *ret_need_bytes, struct sf_err *err)
+{
+	const struct sf_lvm_volume *volume = sf_lvm_volume(base);
+	auto_report struct sf_lvm_report *report = NULL;
+	const struct sf_lv *lv;
+	int rc = sf_lvm_report(sf_lvm_of(base), volume->vg, SF_LVM_FACTS_MS, true, &report, err);
+
+	(void)purpose, (void)object; /* a revert takes a snapshot too */
+	if (rc < 0 || (rc = sf_lvm_check_vg(report, err)) < 0)
+		return rc;
+	lv = sf_lvm_find(report, volume->lv);
+	if (!lv)
+		return sf_fail(err, -ENOENT, "%s is gone", base->origin);
+	rc = sf_lvm_pool_check(sf_lvm_of(base), volume->vg, lv->pool, err);
+	if (rc == 0)
+		rc = sf_lvm_pool_space(base, ret_pool, err);
+	if (rc == 0)
+		*ret_need_bytes = 0;
+	return rc;
+}
+
+/* By the live table where there is one: facts may be a minute old, and a wrong kind would make a wrong snapshot. */
+static int check_thin(const struct sf_lvm_volume *volume, struct sf_dm_thin *ret, bool *ret_active,
+		      struct sf_err *err)
+{
+	int rc = sf_dm_thin(volume->dm, ret, err);
+
+	*ret_active = rc == 0;
+	if (rc == -EINVAL)
+		return sf_fail(err, -EINVAL, "%s is not a thin volume any more", volume->base.origin);
+	return rc == -ENOENT ? 0 : rc;
+}
+
+static int create(struct sf_volume *base, const struct sf_object *object, struct sf_job *job,
+		  struct sf_object_stat *ret, struct sf_err *err)
+{
+	struct sf_lvm_volume *volume = sf_lvm_volume(base);
+	char name[SF_LVM_NAME];
+	struct sf_lvm_new_lv spec = {.vg = volume->vg, .from = volume->lv, .name = name};
+	struct sf_volume_stat stat;
+	struct sf_dm_thin thin;
+	bool active;
+	int rc = check_thin(volume, &thin, &active, err);
+
+	if (rc == 0)
+		rc = sf_lvm_volume_stat(base, &stat, err);
+	if (rc == 0 && sf_job_cancelled(job))
+		rc = sf_fail(err, -EINTR, "cancelled");
+	if (rc < 0)
+		return rc;
+	sf_lvm_object_name(&object->token, SF_LVM_SNAPSHOT, name);
+	spec.tags = (struct sf_lvm_tags){.state_id = *sf_lvm_state_id(sf_lvm_of(base)),
+					 .object = *object,
+					 .data_known = active,
+					 .data_bytes = stat.allocated_bytes};
+	(void)snprintf(spec.tags.origin, sizeof(spec.tags.origin), "%s", volume->lv);
+	rc = sf_lvm_create_lv(base->storage, &spec, err);
+	if (rc < 0)
+		return rc;
+	*ret = (struct sf_object_stat){stat.size_bytes, stat.allocated_bytes, "thin"};
+	return 0;
+}
+
+static const struct sf_storage_ops ops = {
+	.name = "lvm_thin",
+	.claims = sf_lvm_claims,
+	.volume_open = sf_lvm_volume_open,
+	.volume_close = sf_lvm_volume_close,
+	.volume_stat = sf_lvm_volume_stat,
+	.volume_read = sf_lvm_volume_read,
+	.volume_write = sf_lvm_volume_write,
+	.hold = sf_lvm_hold,
+	.hold_check = sf_lvm_hold_check,
+	.release = sf_lvm_release,
+	.cost = cost,
+	.create = create,
+	.stat = sf_lvm_stat,
+	.remove = sf_lvm_remove,
+	.list = sf_lvm_list,
+	.relabel = sf_lvm_relabel,
+	.strangers = sf_lvm_strangers,
+	.image_open = sf_lvm_image_open,
+	.map = sf_lvm_thin_map,
+	.revert = sf_lvm_thin_revert,
+	.space = sf_lvm_pool_space,
+	.watch = sf_lvm_watch,
+	.close = sf_lvm_storage_close,
+};
+
+int sf_lvm_thin_open(struct sf_lvm *lvm, struct sf_storage **ret, struct sf_err *err)
+{
+	return sf_lvm_storage_new(lvm, &ops, true, ret, err);
+}

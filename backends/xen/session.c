@@ -1,0 +1,503 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Guests at rest. A session is a VM and the helper process that brings its guest to rest and is there to resume it:
+ *
+ *   WORKING  a pause or save runs in the helper; the thread that began it listens
+ *   AT_REST  the guest is at rest; whoever takes `talking` may talk to the helper
+ *   OVER     the helper has resumed the guest, or failed, and may still look after it (xen/helper/guard.c)
+ *
+ * resume goes to the session's helper, whoever it comes from. When there is none, or it does not manage, a new helper
+ * does it: what counts is the state of the domain. With a resume by the helper that had the guest at rest, or the end
+ * of the domain, a session has served; any other stays, OVER, until the VM's next one or the end.
+ */
+#include "internal.h"
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "core/job.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* How often a save looks whether it was cancelled. */
+#define POLL_MS 100
+
+enum state { WORKING, AT_REST, OVER };
+
+struct sf_xen_session {
+	struct sf_xen_session *next;
+	char name[SF_NAME_MAX + 1];
+	struct sf_xen_peer *peer;
+	pthread_mutex_t talking; /* whose holder talks to the peer, once it is not WORKING */
+	enum state state;        /* guarded by the backend's lock, as is what follows */
+	unsigned nusers;
+	bool dropped; /* freed by its last user */
+};
+
+/* --- the table: at most one of a VM --- */
+
+static struct sf_xen_session *find(struct sf_xen *xen, const char *name)
+{
+	struct sf_xen_session *session = xen->sessions;
+
+	while (session && strcmp(session->name, name) != 0)
+		session = session->next;
+	return session;
+}
+
+/* Under the lock; accepts NULL. True when nobody uses it, so that the caller frees it. */
+static bool take_out(struct sf_xen *xen, struct sf_xen_session *session)
+{
+	struct sf_xen_session **at = &xen->sessions;
+
+	if (!session)
+		return false;
+	while (*at && *at != session)
+		at = &(*at)->next;
+	if (*at)
+		*at = session->next;
+	session->dropped = true;
+	return session->nusers == 0;
+}
+
+/* A helper that is over has at most a guest to look after, which the next operation on it takes over. */
+static void free_session(struct sf_xen *xen, struct sf_xen_session *session)
+{
+	if (session->state == OVER)
+		sf_xen_peer_kill(session->peer);
+	else
+		sf_xen_peer_end(session->peer, xen->limits.give_back);
+	pthread_mutex_destroy(&session->talking);
+	free(session);
+}
+
+static struct sf_xen_session *use(struct sf_xen *xen, const char *name)
+{
+	auto_unlock pthread_mutex_t *held = sf_lock(&xen->lock);
+	struct sf_xen_session *session = find(xen, name);
+
+	if (session)
+		session->nusers++;
+	return session;
+}
+
+static void leave(struct sf_xen *xen, struct sf_xen_session *session)
+{
+	bool last;
+
+	pthread_mutex_lock(&xen->lock);
+	session->nusers--;
+	last = session->dropped && session->nusers == 0;
+	pthread_mutex_unlock(&xen->lock);
+	if (last)
+		free_session(xen, session);
+}
+
+static void drop(struct sf_xen *xen, const char *name)
+{
+	struct sf_xen_session *session;
+	bool last;
+
+	pthread_mutex_lock(&xen->lock);
+	session = find(xen, name);
+	last = take_out(xen, session);
+	pthread_mutex_unlock(&xen->lock);
+	if (last)
+		free_session(xen, session);
+}
+
+static void set_state(struct sf_xen *xen, struct sf_xen_session *session, enum state state)
+{
+	auto_unlock pthread_mutex_t *held = sf_lock(&xen->lock);
+
+	session->state = state;
+	pthread_cond_broadcast(&xen->changed);
+}
+
+/* Nothing is left that its helper knows of: it goes with its last user. */
+static void served(struct sf_xen *xen, struct sf_xen_session *session)
+{
+	auto_unlock pthread_mutex_t *held = sf_lock(&xen->lock);
+
+	session->state = OVER;
+	(void)take_out(xen, session); /* it is in use */
+	pthread_cond_broadcast(&xen->changed);
+}
+
+static enum state state_of(struct sf_xen *xen, const struct sf_xen_session *session)
+{
+	auto_unlock pthread_mutex_t *held = sf_lock(&xen->lock);
+
+	return session->state;
+}
+
+/* What others say to it comes behind its request: they do not find it before, though the lock is held meanwhile. */
+static int publish(struct sf_xen *xen, struct sf_xen_session *session, const struct sf_xen_request *request,
+		   int fd, struct sf_err *err)
+{
+	struct sf_xen_session *old;
+	bool last = false;
+	int rc;
+
+	pthread_mutex_lock(&xen->lock);
+	rc = sf_xen_peer_tell(session->peer, request, fd,
+			      err); /* into an empty socket: it waits for nobody */
+	if (rc == 0) {
+		old = find(xen, session->name);
+		last = take_out(xen, old);
+		session->next = xen->sessions;
+		xen->sessions = session;
+	}
+	pthread_mutex_unlock(&xen->lock);
+	if (last)
+		free_session(xen, old);
+	return rc;
+}
+
+/* A new one, WORKING at the request and in use, in place of the VM's last. */
+static int open_session(struct sf_xen *xen, const struct sf_xen_request *request, int fd,
+			struct sf_xen_session **ret, struct sf_err *err)
+{
+	struct sf_xen_session *session = calloc(1, sizeof(*session));
+	int rc;
+
+	if (!session)
+		return sf_fail(err, -ENOMEM, "out of memory");
+	rc = sf_xen_peer_start(xen->helper, xen->limits.hello, &session->peer, err);
+	if (rc < 0) {
+		free(session);
+		return rc;
+	}
+	memcpy(session->name, request->name, sizeof(session->name));
+	pthread_mutex_init(&session->talking, NULL);
+	session->nusers = 1;
+	drop(xen, session->name); /* before the new one begins with the same guest */
+	rc = publish(xen, session, request, fd, err);
+	if (rc < 0) {
+		session->state = OVER;
+		free_session(xen, session);
+		return rc;
+	}
+	*ret = session;
+	return 0;
+}
+
+/* By a helper of its own, which stays, as the VM's session, to look after the guest. */
+static int act_anew(struct sf_xen *xen, const struct sf_xen_request *request, int timeout_ms,
+		    struct sf_err *err)
+{
+	struct sf_xen_session *session;
+	int rc = open_session(xen, request, -1, &session, err);
+
+	if (rc < 0)
+		return rc;
+	rc = sf_xen_peer_await(session->peer, request, timeout_ms, NULL, err);
+	set_state(xen, session, OVER);
+	leave(xen, session);
+	return rc;
+}
+
+/* Nobody is left who uses one. */
+void sf_xen_sessions_end(struct sf_xen *xen)
+{
+	struct sf_xen_session *session;
+
+	for (session = xen->sessions; session; session = session->next)
+		sf_xen_peer_hang_up(session->peer); /* all of them at once */
+	while ((session = xen->sessions)) {
+		xen->sessions = session->next;
+		sf_xen_peer_leave(session->peer,
+				  session->state == OVER ? xen->limits.linger : xen->limits.give_back);
+		pthread_mutex_destroy(&session->talking);
+		free(session);
+	}
+}
+
+/* --- pause --- */
+
+/* Once more, by the helper that has the guest at rest. False when there is none that can. */
+static bool pause_in(struct sf_xen *xen, struct sf_xen_session *session, const struct sf_xen_request *request)
+{
+	auto_unlock pthread_mutex_t *held = sf_lock(&session->talking);
+
+	if (state_of(xen, session) != AT_REST)
+		return false;
+	if (sf_xen_peer_ask(session->peer, request, xen->limits.act, NULL, NULL) == 0)
+		return true;
+	if (session->peer->broken)
+		set_state(xen, session, OVER);
+	return false;
+}
+
+int sf_xen_pause(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, struct sf_err *err)
+{
+	const struct sf_xen_request request = sf_xen_about(SF_XEN_PAUSE, vm);
+	struct sf_xen *xen = sf_xen_of(hv);
+	struct sf_xen_session *session = use(xen, vm->name);
+	bool done = session && pause_in(xen, session, &request);
+	int rc;
+
+	if (session)
+		leave(xen, session);
+	if (done)
+		return 0;
+	rc = open_session(xen, &request, -1, &session, err);
+	if (rc < 0)
+		return rc;
+	rc = sf_xen_peer_await(session->peer, &request, xen->limits.act, NULL, err);
+	if (rc < 0)
+		sf_xen_peer_hang_up(session->peer); /* it resumes what it may have paused */
+	set_state(xen, session, rc == 0 ? AT_REST : OVER);
+	leave(xen, session);
+	return rc;
+}
+
+/* --- save --- */
+
+struct saving {
+	struct sf_xen *xen;
+	struct sf_xen_session *session;
+	const struct sf_save_hooks *hooks;
+	struct sf_job *job;
+	int why;             /* we have told it to abort; 0: not */
+	struct sf_err words; /* for that */
+	uint64_t aborted_ms;
+	const struct sf_vm_desc *vm;
+	bool rests;         /* the hook has been told so */
+	uint64_t looked_ms; /* whether it does */
+};
+
+/* The first reason stays. */
+static void abort_save(struct saving *saving, int why, const struct sf_err *words)
+{
+	const struct sf_xen_request request = {.op = SF_XEN_ABORT};
+
+	if (saving->why)
+		return;
+	saving->why = why;
+	saving->words = *words;
+	saving->aborted_ms = sf_clock_mono_ms();
+	/* It may be gone: listening finds that out. */
+	(void)sf_xen_peer_tell(saving->session->peer, &request, -1, NULL);
+}
+
+static void tell_rest(struct saving *saving)
+{
+	struct sf_err words = {0};
+	int rc = 0;
+
+	if (!saving->rests && saving->hooks->paused)
+		rc = saving->hooks->paused(saving->hooks->arg, &words);
+	saving->rests = true;
+	if (rc < 0)
+		abort_save(saving, rc, &words);
+}
+
+/* A helper that hangs does not say that the guest rests, and nothing would limit that: somebody else looks. */
+static void look_whether_it_rests(struct saving *saving)
+{
+	const struct sf_xen_request request = sf_xen_about(SF_XEN_POWER, saving->vm);
+	uint64_t now_ms = sf_clock_mono_ms();
+	struct sf_xen_reply reply = {0};
+
+	if (saving->rests || now_ms - saving->looked_ms < (uint64_t)saving->xen->limits.look)
+		return;
+	if (sf_xen_question(saving->xen, &request, &reply, NULL) == 0 && reply.power == SF_POWER_PAUSED)
+		tell_rest(saving);
+	sf_xen_reply_fini(&reply);
+	saving->looked_ms = sf_clock_mono_ms();
+}
+
+/* 1: go on listening. */
+static int on_reply(struct saving *saving, const struct sf_xen_reply *reply, struct sf_err *err)
+{
+	switch (reply->kind) {
+	case SF_XEN_EVENT_PAUSED:
+		tell_rest(saving);
+		return 1;
+	case SF_XEN_REPLY:
+		return 0;
+	case SF_XEN_FAILURE:
+		return sf_fail(err, reply->error, "%s", reply->text);
+	default:
+		saving->session->peer->broken = true;
+		return sf_fail(err, -EPROTO, "the Xen helper told of something else during a save");
+	}
+}
+
+/* 1: go on listening. */
+static int check(struct saving *saving, struct sf_err *err)
+{
+	uint64_t patience_ms = (uint64_t)saving->xen->limits.abort;
+
+	if (!saving->why || sf_clock_mono_ms() - saving->aborted_ms <= patience_ms)
+		return 1;
+	saving->session->peer->broken = true;
+	return sf_fail(err, -ETIMEDOUT, "the save was aborted and does not end");
+}
+
+static void give_up_if_cancelled(struct saving *saving)
+{
+	const struct sf_err words = {.code = -EINTR, .text = "cancelled"};
+
+	if (sf_job_cancelled(saving->job))
+		abort_save(saving, -EINTR, &words);
+}
+
+/* Until the stream is complete and the guest at rest, or it has failed. */
+static int follow(struct saving *saving, struct sf_err *err)
+{
+	int rc = 1;
+
+	while (rc == 1) {
+		struct sf_xen_reply reply = {0};
+
+		rc = sf_xen_peer_listen(saving->session->peer, POLL_MS, &reply, err);
+		if (rc == 1)
+			rc = on_reply(saving, &reply, err);
+		else if (rc == 0)
+			rc = 1;
+		sf_xen_reply_fini(&reply);
+		give_up_if_cancelled(saving);
+		if (rc == 1)
+			look_whether_it_rests(saving);
+		if (rc == 1)
+			rc = check(saving, err);
+	}
+	return rc;
+}
+
+int sf_xen_save(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, int fd, bool live,
+		const struct sf_save_hooks *hooks, struct sf_job *job, struct sf_err *err)
+{
+	struct sf_xen_request request = sf_xen_about(SF_XEN_SAVE, vm);
+	struct sf_xen *xen = sf_xen_of(hv);
+	struct saving saving = {
+		.xen = xen, .hooks = hooks, .job = job, .vm = vm, .looked_ms = sf_clock_mono_ms()};
+	int rc;
+
+	request.live = live;
+	rc = open_session(xen, &request, fd, &saving.session, err);
+	if (rc < 0)
+		return rc;
+	rc = follow(&saving, err);
+	if (rc < 0 && saving.session->peer->broken)
+		/* Who reads the stream waits for its end, and it may have a guest to resume. */
+		sf_xen_peer_stop(saving.session->peer, xen->limits.linger);
+	set_state(xen, saving.session, rc == 0 ? AT_REST : OVER);
+	if (saving.why)
+		rc = sf_fail(err, saving.why, "%s", saving.words.text);
+	else if (rc == 0)
+		rc = hooks->at_rest(hooks->arg, err);
+	leave(xen, saving.session);
+	return rc;
+}
+
+/* --- resume --- */
+
+/* Waits for a pause or save that has been told to give up. */
+static int wait_until_done(struct sf_xen *xen, struct sf_xen_session *session, struct sf_err *err)
+{
+	auto_unlock pthread_mutex_t *held = sf_lock(&xen->lock);
+	const struct timespec until = sf_xen_in_ms(xen->limits.abort);
+	int rc = 0;
+
+	while (session->state == WORKING && rc == 0)
+		rc = pthread_cond_timedwait(&xen->changed, &xen->lock, &until);
+	return session->state != WORKING
+		       ? 0
+		       : sf_fail(err, -ETIMEDOUT, "what it is doing was aborted and does not end");
+}
+
+static int resume_at_rest(struct sf_xen *xen, struct sf_xen_session *session,
+			  const struct sf_xen_request *request, struct sf_err *err)
+{
+	int rc = sf_xen_peer_ask(session->peer, request, xen->limits.act, NULL, err);
+
+	if (rc == 0)
+		served(xen, session);
+	else
+		set_state(xen, session, OVER);
+	return rc;
+}
+
+/* By the helper that has the guest at rest, or is about to; the reply to the latter comes behind its own one. */
+static int resume_in(struct sf_xen *xen, struct sf_xen_session *session, const struct sf_xen_request *request,
+		     struct sf_err *err)
+{
+	bool told = state_of(xen, session) == WORKING;
+	int rc = told ? sf_xen_peer_tell(session->peer, request, -1, err) : 0;
+
+	if (told && rc == 0)
+		rc = wait_until_done(xen, session, err);
+	if (rc < 0) {
+		sf_xen_peer_hang_up(session->peer); /* whoever listens to it goes on as well */
+		return rc;
+	}
+	{
+		auto_unlock pthread_mutex_t *held = sf_lock(&session->talking);
+
+		if (!told)
+			return state_of(xen, session) == AT_REST
+				       ? resume_at_rest(xen, session, request, err)
+				       : sf_fail(err, -ENOENT, "it has resumed it already, or failed");
+		rc = sf_xen_peer_await(session->peer, request, xen->limits.act, NULL, err);
+		set_state(xen, session, OVER);
+		return rc;
+	}
+}
+
+int sf_xen_resume(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, struct sf_err *err)
+{
+	const struct sf_xen_request request = sf_xen_about(SF_XEN_RESUME, vm);
+	struct sf_xen *xen = sf_xen_of(hv);
+	struct sf_xen_session *session = use(xen, vm->name);
+	struct sf_err why = {0};
+	int rc = -ENOENT;
+
+	if (session) {
+		rc = resume_in(xen, session, &request, &why);
+		leave(xen, session);
+	}
+	if (rc < 0 && rc != -ENOENT)
+		sf_log(SF_LOG_WARNING,
+		       "VM '%s': another Xen helper is to resume it, since its own has not: %s", vm->name,
+		       why.text);
+	return rc == 0 ? 0 : act_anew(xen, &request, xen->limits.act, err);
+}
+
+/* --- stop --- */
+
+/* By the helper that has the guest at rest, which would resume it at its own end. False when there is none that can. */
+static bool stop_in(struct sf_xen *xen, struct sf_xen_session *session, const struct sf_xen_request *request,
+		    int *ret, struct sf_err *err)
+{
+	auto_unlock pthread_mutex_t *held = sf_lock(&session->talking);
+
+	if (state_of(xen, session) != AT_REST)
+		return false;
+	*ret = sf_xen_peer_ask(session->peer, request, xen->limits.stop, NULL, err);
+	if (*ret == 0)
+		served(xen, session);
+	else if (session->peer->broken)
+		set_state(xen, session, OVER);
+	return *ret == 0 || !session->peer->broken;
+}
+
+int sf_xen_stop(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, struct sf_err *err)
+{
+	const struct sf_xen_request request = sf_xen_about(SF_XEN_STOP, vm);
+	struct sf_xen *xen = sf_xen_of(hv);
+	struct sf_xen_session *session = use(xen, vm->name);
+	bool done = false;
+	int rc = 0;
+
+	if (session) {
+		done = stop_in(xen, session, &request, &rc, err);
+		leave(xen, session);
+	}
+	return done ? rc : act_anew(xen, &request, xen->limits.stop, err);
+}

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "internal.h"
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const struct sf_xen_limits limits_within_reason = {
+	.hello = 15000,
+	.question = 15000,
+	.accept = 15000,
+	.first = 30000,
+	.restart = 1000,
+	.act = 30000,
+	.stop = 120000,
+	.look = 5000,
+	.abort = 60000,
+	.give_back = 20000,
+	.linger = 1000,
+};
+
+bool sf_xen_is_here(void)
+{
+	auto_fd int fd = open("/proc/xen/capabilities", O_RDONLY | O_CLOEXEC);
+	char text[64] = "";
+
+	return fd >= 0 && read(fd, text, sizeof(text) - 1) > 0 && strstr(text, "control_d");
+}
+
+struct sf_xen_request sf_xen_about(enum sf_xen_op op, const struct sf_vm_desc *vm)
+{
+	struct sf_xen_request request = {.op = op};
+
+	memcpy(request.name, vm->name, sizeof(request.name));
+	memcpy(request.uuid, vm->uuid, sizeof(request.uuid));
+	return request;
+}
+
+/* One that has failed to answer is not asked again; the next question gets a new one. */
+int sf_xen_question(struct sf_xen *xen, const struct sf_xen_request *request, struct sf_xen_reply *ret,
+		    struct sf_err *err)
+{
+	auto_unlock pthread_mutex_t *held = sf_lock(&xen->asking);
+	int rc = xen->oracle ? 0 : sf_xen_peer_start(xen->helper, xen->limits.hello, &xen->oracle, err);
+
+	if (rc < 0)
+		return rc;
+	rc = sf_xen_peer_ask(xen->oracle, request, xen->limits.question, ret, err);
+	if (xen->oracle->broken) {
+		sf_xen_peer_kill(xen->oracle);
+		xen->oracle = NULL;
+	}
+	return rc;
+}
+
+static int xen_power(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, enum sf_power *ret,
+		     struct sf_err *err)
+{
+	const struct sf_xen_request request = sf_xen_about(SF_XEN_POWER, vm);
+	struct sf_xen_reply reply = {0};
+	int rc = sf_xen_question(sf_xen_of(hv), &request, &reply, err);
+
+	if (rc == 0)
+		*ret = reply.power;
+	sf_xen_reply_fini(&reply);
+	return rc;
+}
+
+static int xen_host(struct sf_hypervisor *hv, char ret[static SF_HOST_MAX], struct sf_err *err)
+{
+	(void)err; /* asked once, at the start: a host does not change under us */
+	memcpy(ret, sf_xen_of(hv)->host, SF_HOST_MAX);
+	return 0;
+}
+
+static int xen_check_host(struct sf_hypervisor *hv, const char *host, struct sf_err *err)
+{
+	return sf_xen_check_host(host, sf_xen_of(hv)->host, err);
+}
+
+static void xen_close(struct sf_hypervisor *hv)
+{
+	struct sf_xen *xen = sf_xen_of(hv);
+
+	sf_xen_list_end(xen);
+	sf_xen_sessions_end(xen);
+	sf_xen_peer_kill(xen->oracle);
+	for (size_t i = 0; i < xen->nvms; i++)
+		sf_vm_desc_fini(&xen->vms[i].desc);
+	free(xen->vms);
+	pthread_cond_destroy(&xen->changed);
+	pthread_mutex_destroy(&xen->lock);
+	pthread_mutex_destroy(&xen->asking);
+	free(xen);
+}
+
+static const struct sf_hypervisor_ops xen_ops = {
+	.name = "xen",
+	.caps = SF_HYPERVISOR_PAUSE | SF_HYPERVISOR_MEMORY | SF_HYPERVISOR_CONTROL,
+	.list = sf_xen_list,
+	.power = xen_power,
+	.pause = sf_xen_pause,
+	.resume = sf_xen_resume,
+	.save = sf_xen_save,
+	.restore = sf_xen_restore,
+	.host = xen_host,
+	.check_host = xen_check_host,
+	.stop = sf_xen_stop,
+	.can_start = sf_xen_can_start,
+	.start = sf_xen_start,
+	.close = xen_close,
+};
+
+static int copy(char *to, size_t size, const char *text, struct sf_err *err)
+{
+	if (snprintf(to, size, "%s", text) >= (int)size)
+		return sf_fail(err, -ENAMETOOLONG, "'%.64s…' is longer than %zu bytes", text, size - 1);
+	return 0;
+}
+
+static int begin(struct sf_xen *xen, const struct sf_xen_options *options, struct sf_err *err)
+{
+	const struct sf_xen_request host = {.op = SF_XEN_HOST};
+	struct sf_xen_reply reply = {0};
+	int rc;
+
+	if ((rc = copy(xen->helper, sizeof(xen->helper), options->helper, err)) < 0 ||
+	    (rc = copy(xen->configs, sizeof(xen->configs), options->configs, err)) < 0 ||
+	    (rc = copy(xen->xl, sizeof(xen->xl), options->xl, err)) < 0 ||
+	    (rc = sf_xen_question(xen, &host, &reply, err)) < 0)
+		return rc;
+	memcpy(xen->host, reply.host, sizeof(xen->host));
+	sf_xen_reply_fini(&reply);
+	if (sf_xen_check_host(xen->host, xen->host, err) < 0)
+		return sf_wrap(err, -EPROTO, "the Xen helper does not say what this host is");
+	sf_log(SF_LOG_INFO, "Xen %s", xen->oracle->xen);
+	return sf_xen_list_begin(xen, err);
+}
+
+int sf_xen_open_within(const struct sf_xen_options *options, const struct sf_xen_limits *limits,
+		       struct sf_hypervisor **ret, struct sf_err *err)
+{
+	struct sf_xen *xen = calloc(1, sizeof(*xen));
+	pthread_condattr_t attr;
+	int rc;
+
+	if (!xen)
+		return sf_fail(err, -ENOMEM, "hypervisor xen: out of memory");
+	xen->base.ops = &xen_ops;
+	xen->deadline_ms = options->deadline_ms;
+	xen->limits = *limits;
+	pthread_mutex_init(&xen->asking, NULL);
+	pthread_mutex_init(&xen->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&xen->changed, &attr);
+	pthread_condattr_destroy(&attr);
+	rc = begin(xen, options, err);
+	if (rc < 0) {
+		xen_close(&xen->base);
+		return sf_wrap(err, rc, "hypervisor xen");
+	}
+	*ret = &xen->base;
+	return 0;
+}
+
+int sf_xen_open(const struct sf_xen_options *options, struct sf_hypervisor **ret, struct sf_err *err)
+{
+	return sf_xen_open_within(options, &limits_within_reason, ret, err);
+}

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Bringing domains up is left to xl: its background process handles the guest's later reboot, shutdown and crash as
+ * its configuration says, which a caller of libxl would have to do for as long as the guest lives.
+ */
+#include "saved_file.h"
+#include "internal.h"
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/proc.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* xl is terse; more is a loop of complaints. */
+#define OUTPUT_MAX (1024 * 1024)
+
+static int complain(const char *verb, int status, int output, struct sf_err *err)
+{
+	auto_free char *text = NULL;
+	char message[512] = "";
+	size_t len;
+
+	if (sf_proc_read(output, OUTPUT_MAX, &text, &len, NULL) == 0)
+		sf_proc_message(text, message, sizeof(message));
+	return sf_fail(err, -EIO, "xl %s failed (status %d)%s%s", verb, status, *message ? ": " : "",
+		       message);
+}
+
+static int run_xl(struct sf_xen *xen, const char *const *argv, struct sf_err *err)
+{
+	const char *const environment[] = {NULL};
+	auto_fd int output = sf_proc_memfd("xl", err);
+	struct sf_proc proc = {0};
+	int status = 0, rc;
+
+	if (output < 0)
+		return output;
+	rc = sf_proc_start(
+		&(struct sf_proc_spec){
+			.argv = argv, .extra_env = environment, .stdout_fd = output, .stderr_fd = output},
+		&proc, err);
+	if (rc < 0)
+		return rc;
+	rc = sf_proc_wait(&proc, xen->deadline_ms, &status, err);
+	if (rc < 0) {
+		sf_proc_drop(&proc);
+		return sf_wrap(err, rc, "xl %s goes on", argv[1]);
+	}
+	return status == 0 ? 0 : complain(argv[1], status, output, err);
+}
+
+static int check_off(struct sf_xen *xen, const struct sf_vm_desc *vm, struct sf_err *err)
+{
+	const struct sf_xen_request request = sf_xen_about(SF_XEN_POWER, vm);
+	struct sf_xen_reply reply = {0};
+	int rc = sf_xen_question(xen, &request, &reply, err);
+
+	if (rc == 0 && reply.power != SF_POWER_OFF)
+		rc = sf_fail(err, -EINVAL, "domain '%s' is not off", vm->name);
+	sf_xen_reply_fini(&reply);
+	return rc;
+}
+
+/* xl has brought it up under the name that it had when its RAM was saved; under that it must not stay. */
+static int rename_back(struct sf_xen *xen, const char *saved, const struct sf_vm_desc *vm, struct sf_err *err)
+{
+	struct sf_xen_request request = sf_xen_about(SF_XEN_RENAME, vm);
+	int rc;
+
+	if (strcmp(saved, vm->name) == 0)
+		return 0;
+	memcpy(request.to, request.name, sizeof(request.to));
+	memcpy(request.name, saved, sizeof(request.name));
+	rc = sf_xen_question(xen, &request, NULL, err);
+	request.op = SF_XEN_STOP;
+	if (rc < 0)
+		(void)sf_xen_question(xen, &request, NULL, NULL); /* the first failure is what matters */
+	return rc;
+}
+
+/* xl opens the file anew, by the name that /proc gives our descriptor. */
+int sf_xen_restore(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, int fd, struct sf_err *err)
+{
+	struct sf_xen *xen = sf_xen_of(hv);
+	char path[64], saved[SF_NAME_MAX + 1];
+	const char *const argv[] = {xen->xl, "restore", "-p", path, NULL};
+	int rc = check_off(xen, vm, err);
+
+	if (rc < 0)
+		return rc;
+	(void)snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)getpid(), fd);
+	rc = sf_xl_saved_name(fd, saved, err);
+	if (rc == 0)
+		rc = run_xl(xen, argv, err);
+	if (rc == 0)
+		rc = rename_back(xen, saved, vm, err);
+	return rc < 0 ? sf_wrap(err, rc, "bring the RAM of domain '%s' back", vm->name) : 0;
+}
+
+int sf_xen_can_start(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, struct sf_err *err)
+{
+	char config[PATH_MAX];
+
+	return sf_xen_config_of(sf_xen_of(hv), vm->name, config, err);
+}
+
+int sf_xen_start(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, bool paused, struct sf_err *err)
+{
+	struct sf_xen *xen = sf_xen_of(hv);
+	char config[PATH_MAX];
+	const char *argv[] = {xen->xl, "create", config, paused ? "-p" : NULL, NULL};
+	int rc = check_off(xen, vm, err);
+
+	if (rc == 0)
+		rc = sf_xen_config_of(xen, vm->name, config, err);
+	return rc < 0 ? rc : run_xl(xen, argv, err);
+}
