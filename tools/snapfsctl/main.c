@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* snapfsctl: the table of commands, the options before them, and the end of each: the answer printed, the output flushed. */
-#include "advice.h"
-#include "ctl.h"
-#include "mount.h"
-#include "text.h"
+#include "tools/snapfsctl/show/advice.h"
+#include "tools/snapfsctl/commands/ctl.h"
+#include "tools/snapfsctl/tree/mount.h"
+#include "tools/snapfsctl/show/text.h"
 
 #include "base/cleanup.h"
 #include "base/err.h"

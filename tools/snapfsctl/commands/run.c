@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * snapfsctl run: one run of a schedule of the configuration: hook, snapshots, pruning of its own older snapshots, hook. The
+ * daemon is told of begin and end through .snapfs/run, which stays open meanwhile: so two runs never overlap, and a run that
+ * is killed is known as one that failed.
+ */
+#include "tools/snapfsctl/tree/act.h"
+#include "ctl.h"
+#include "hook.h"
+#include "pruning.h"
+#include "results.h"
+#include "tools/snapfsctl/tree/snaps.h"
+#include "tools/snapfsctl/show/text.h"
+
+#include "core/config.h"
+#include "core/when.h"
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/err.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define NS_PER_S 1000000000ULL
+
+struct run {
+	struct sf_ctl *ctl;
+	const struct sf_config *config;
+	const struct sf_schedule_config *schedule;
+	struct sf_results results;
+	char name[SF_NAME_MAX + 1];                  /* of its snapshots */
+	char pattern[2 * SF_SCHEDULE_NAME_MAX + 96]; /* of the names of its snapshots, old and new */
+	size_t ncreated, ndeleted;
+};
+
+/* Something failed after snapshots were taken, or before. */
+static int status_of(const struct run *run)
+{
+	if (run->results.nfailed == 0)
+		return SF_EXIT_OK;
+	return run->ncreated > 0 ? SF_EXIT_PARTLY : SF_EXIT_FAILED;
+}
+
+static const char *result_word(int status)
+{
+	return status == SF_EXIT_OK ? "ok" : status == SF_EXIT_PARTLY ? "partly" : "failed";
+}
+
+/* --- names --- */
+
+/* "nightly-20261123T023000Z", and what fits all of these and nothing else. */
+static void name_snapshots(struct run *run, uint64_t now_ns)
+{
+	static const char digits[] = "[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]";
+	time_t seconds = (time_t)(now_ns / NS_PER_S);
+	const char *from = run->schedule->name;
+	char stamp[32];
+	size_t len = 0;
+	struct tm tm;
+
+	(void)gmtime_r(&seconds, &tm); /* a time of our own clock */
+	(void)strftime(stamp, sizeof(stamp), "%Y%m%dT%H%M%SZ", &tm);
+	(void)snprintf(run->name, sizeof(run->name), "%s-%s", from, stamp);
+	for (; *from && len < 2 * SF_SCHEDULE_NAME_MAX; from++) {
+		if (strchr("*?[]\\", *from))
+			run->pattern[len++] = '\\';
+		run->pattern[len++] = *from;
+	}
+	(void)snprintf(run->pattern + len, sizeof(run->pattern) - len, "-%sT%.*sZ", digits, 30, digits);
+}
+
+/* --- the daemon's book of runs --- */
+
+static int write_run(int fd, json_t *object, struct sf_err *err)
+{
+	auto_json json_t *owned = object, *answer = NULL;
+	auto_free char *text = json_dumps(owned, JSON_COMPACT);
+	char outcome[4096];
+	const char *why;
+	ssize_t n;
+	int rc = 0;
+
+	if (!text)
+		return sf_fail(err, -ENOMEM, "out of memory");
+	do
+		n = write(fd, text, strlen(text));
+	while (n < 0 && errno == EINTR); /* what came of a run is told, whoever interrupts */
+	if (n >= 0)
+		return 0;
+	rc = -errno;
+	n = read(fd, outcome, sizeof(outcome));
+	answer = n > 0 ? sf_json_parse_object(outcome, (size_t)n, ".snapfs/run", NULL) : NULL;
+	why = json_string_value(json_object_get(answer, "error"));
+	return sf_fail(err, rc, "%s", why ? why : strerror(-rc));
+}
+
+/* The open run, or -errno; -EBUSY while another one goes on. due_ns 0: it is for no due instant. */
+static int begin(struct run *run, uint64_t due_ns, struct sf_err *err)
+{
+	auto_watch bool watching = sf_mount_watch(&run->ctl->mount);
+	auto_fd int fd = openat(run->ctl->mount.fd, ".snapfs/run", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	json_t *object = json_pack("{s:s}", "schedule", run->schedule->name);
+	int rc;
+
+	if (fd < 0) {
+		rc = -errno;
+		json_decref(object);
+		return sf_fail(err, rc, "%s/.snapfs/run: %s", run->ctl->mount.path, strerror(-rc));
+	}
+	if (due_ns)
+		json_object_set_new(object, "due", json_integer((json_int_t)(due_ns / NS_PER_S)));
+	rc = write_run(fd, object, err);
+	return rc < 0 ? rc : sf_take_fd(&fd);
+}
+
+/* The longest text that .snapfs/run takes. */
+#define TEXT_MAX 1000
+
+/* One line that fits, cut where a character ends. */
+static void cut_text(const char *text, char buf[static TEXT_MAX + 1])
+{
+	size_t len;
+
+	sf_text_printable(text, buf, TEXT_MAX + 1);
+	for (len = strlen(buf);
+	     len > 0 && ((unsigned char)buf[len - 1] & 0x80) && sf_description_check(buf, NULL) < 0; len--)
+		buf[len - 1] = '\0';
+}
+
+static int end(const struct run *run, int fd, int status, struct sf_err *err)
+{
+	auto_watch bool watching = sf_mount_watch(&run->ctl->mount);
+	char text[TEXT_MAX + 1];
+
+	cut_text(run->results.first.text, text);
+	return write_run(fd,
+			 json_pack("{s:s, s:o, s:I, s:I, s:I}", "result", result_word(status), "text",
+				   sf_json_lossy(text), "created", (json_int_t)run->ncreated, "deleted",
+				   (json_int_t)run->ndeleted, "failed", (json_int_t)run->results.nfailed),
+			 err);
+}
+
+/* What is known of the last run; all zero when there was none. */
+static int last_run(struct run *run, uint64_t *ret_due_ns, bool *ret_running, struct sf_err *err)
+{
+	auto_json json_t *root = NULL;
+	const json_t *entry;
+	size_t i;
+	int rc = sf_report_load(&run->ctl->mount, "schedules.json", &root, err);
+
+	*ret_due_ns = 0;
+	*ret_running = false;
+	if (rc < 0)
+		return rc;
+	json_array_foreach(json_object_get(root, "schedules"), i, entry)
+	{
+		const char *name = json_string_value(json_object_get(entry, "name")),
+			   *state = json_string_value(json_object_get(entry, "state"));
+
+		if (!name || strcmp(name, run->schedule->name) != 0)
+			continue;
+		*ret_running = state && strcmp(state, "running") == 0;
+		if (sf_json_time(entry, "due", ret_due_ns, NULL) < 0 &&
+		    sf_json_time(entry, "began", ret_due_ns, NULL) < 0)
+			*ret_due_ns = 0;
+	}
+	return 0;
+}
+
+/*
+ * For which due instant a run is to be made now: *ret_ns 0 when there is none. However many were missed, it is one. A schedule
+ * that never ran is due at once.
+ */
+static int find_due(struct run *run, uint64_t now_ns, uint64_t *ret_ns, struct sf_err *err)
+{
+	const char *zone = sf_config_timezone(run->config, run->schedule, NULL);
+	uint64_t last = 0, due = 0;
+	bool running;
+	int rc = last_run(run, &last, &running, err);
+
+	if (rc == 0)
+		rc = sf_when_previous(&run->schedule->when, zone, now_ns, &due, err);
+	if (rc < 0)
+		return rc;
+	/* A last run in the future was made by a clock that was wrong, and must not keep the schedule from running. */
+	*ret_ns = running || (last >= due && last <= now_ns) ? 0 : due;
+	return 0;
+}
+
+/* --- the work --- */
+
+static int run_hook(struct run *run, char **argv, const char *result)
+{
+	char schedule[SF_SCHEDULE_NAME_MAX + 32], mount[PATH_MAX + 32], ended[64];
+	const char *env[] = {schedule, mount, ended, NULL};
+	struct sf_err err = {0};
+	int rc;
+
+	if (!argv)
+		return 0;
+	(void)snprintf(schedule, sizeof(schedule), "SNAPFS_SCHEDULE=%s", run->schedule->name);
+	(void)snprintf(mount, sizeof(mount), "SNAPFS_MOUNT=%s", run->ctl->mount.path);
+	(void)snprintf(ended, sizeof(ended), "SNAPFS_RESULT=%s", result);
+	rc = sf_hook_run((const char *const *)argv, env, run->schedule->hook_deadline_ms, &err);
+	if (rc < 0)
+		sf_results_add(&run->results, run->schedule->name, rc, &err, NULL, NULL);
+	return rc;
+}
+
+static void set_choice(json_t *request, const char *key, enum sf_choice choice)
+{
+	if (choice != SF_CHOICE_POLICY)
+		json_object_set_new(request, key, json_boolean(choice == SF_CHOICE_YES));
+}
+
+static int create(struct run *run, const char *vm)
+{
+	auto_json json_t *request = json_pack("{s:s}", "name", run->name);
+	char name[SF_NAME_MAX + 1], text[1024] = "", path[SF_SNAP_PATH];
+	struct sf_err err = {0};
+	int rc;
+
+	set_choice(request, "memory", run->schedule->memory);
+	set_choice(request, "quiesce", run->schedule->quiesce);
+	(void)snprintf(path, sizeof(path), "%s/%s", vm, run->name);
+	rc = sf_act_create(run->ctl, vm, request, name, text, sizeof(text), &err);
+	run->ncreated += rc == 0;
+	sf_results_add(&run->results, path, rc, &err, path, json_pack("{s:s}", "action", "create"));
+	return rc;
+}
+
+/* Only what this schedule made: nobody's own snapshots go because of it. */
+static void prune(struct run *run, const char *vm)
+{
+	const struct sf_prune rules = {.rules = run->schedule->keep,
+				       .timezone = sf_config_timezone(run->config, run->schedule, vm),
+				       .pattern = run->pattern,
+				       .now_ns = sf_clock_real_ns()};
+	struct sf_pruned pruned = {0};
+	struct sf_err err = {0};
+	int rc;
+
+	if (sf_keep_rules_empty(&rules.rules))
+		return;
+	rc = sf_prune_plan(&run->ctl->mount, vm, &rules, &pruned, &err);
+	if (rc < 0)
+		sf_results_add(&run->results, vm, rc, &err, NULL, NULL);
+	else
+		run->ndeleted += sf_prune_delete(run->ctl, &pruned, &run->results);
+	sf_pruned_fini(&pruned);
+}
+
+/* Whether the hypervisor still has it: one that is gone keeps its snapshots and gets no new ones. */
+static bool is_present(const struct sf_mount *mount, const char *vm)
+{
+	auto_json json_t *root = NULL;
+
+	/* When it cannot be told, the attempt will say why. */
+	return sf_vm_load(mount, vm, &root, NULL) < 0 || json_is_true(json_object_get(root, "present"));
+}
+
+/* A VM whose snapshot failed keeps all the older ones. */
+static void work(struct run *run)
+{
+	struct sf_err err = {0};
+	char **vms = NULL;
+	size_t n = 0, ntaken = 0;
+	int rc = sf_vms_load(&run->ctl->mount, &vms, &n, &err);
+
+	for (size_t i = 0; i < n && rc == 0 && !sf_act_interrupted(); i++) {
+		if (!sf_schedule_takes(run->schedule, vms[i]) || !is_present(&run->ctl->mount, vms[i]))
+			continue;
+		ntaken++;
+		if (create(run, vms[i]) == 0)
+			prune(run, vms[i]);
+	}
+	sf_names_free(vms, n);
+	if (rc == 0 && sf_act_interrupted())
+		rc = sf_fail(&err, -EINTR, "interrupted");
+	else if (rc == 0 && ntaken == 0)
+		rc = sf_fail(&err, -ENOENT, "schedule '%s' (line %d) is for none of the VMs that there are",
+			     run->schedule->name, run->schedule->line);
+	if (rc < 0)
+		sf_results_add(&run->results, run->schedule->name, rc, &err, NULL, NULL);
+}
+
+static int run_schedule(struct run *run, bool due_only)
+{
+	uint64_t now = sf_clock_real_ns(), due = 0;
+	struct sf_err err = {0};
+	auto_fd int fd = -1;
+	int status;
+
+	if (due_only && find_due(run, now, &due, &err) < 0)
+		return sf_ctl_fail(run->ctl, &err);
+	json_object_set_new(run->ctl->answer, "due", json_boolean(!due_only || due));
+	if (due_only && !due)
+		return SF_EXIT_OK;
+	fd = begin(run, due, &err);
+	if (due_only && (fd == -EBUSY || fd == -EALREADY)) {
+		/* Somebody else was faster. */
+		json_object_set_new(run->ctl->answer, "due", json_false());
+		return SF_EXIT_OK;
+	}
+	if (fd < 0)
+		return sf_ctl_fail(run->ctl, &err);
+	sf_act_catch_interrupts();
+	name_snapshots(run, now);
+	sf_results_init(&run->results, run->ctl);
+	if (run_hook(run, run->schedule->pre, "") == 0)
+		work(run);
+	/* What the first hook froze or locked, this one lets go, whoever interrupted what was between them. */
+	sf_act_forget_interrupt();
+	(void)run_hook(run, run->schedule->post,
+		       result_word(status_of(run))); /* its failure is among the results */
+	status = status_of(run);
+	(void)sf_results_end(&run->results);
+	if (end(run, fd, status, &err) < 0)
+		return sf_ctl_fail(run->ctl, &err);
+	return status;
+}
+
+/* --- finding it --- */
+
+static int fail_unknown(const struct sf_config *config, const char *name, const char *path,
+			struct sf_err *err)
+{
+	size_t best = 4;
+	const char *near = NULL;
+	char shown[64];
+
+	for (size_t i = 0; i < config->nschedules; i++) {
+		size_t distance = sf_text_distance(config->schedules[i].name, name);
+
+		if (distance < best) {
+			best = distance;
+			near = config->schedules[i].name;
+		}
+	}
+	sf_text_printable(name, shown, sizeof(shown));
+	if (near)
+		return sf_fail(err, -ENOENT, "%s has no schedule '%s'; did you mean '%s'?", path, shown,
+			       near);
+	return sf_fail(err, -ENOENT, "%s has no schedule '%s'", path, shown);
+}
+
+enum { OPT_DUE = 256, OPT_CONFIG };
+
+int sf_cmd_run(struct sf_ctl *ctl, int argc, char **argv)
+{
+	static const struct option options[] = {{"due", no_argument, NULL, OPT_DUE},
+						{"config", required_argument, NULL, OPT_CONFIG},
+						{NULL, 0, NULL, 0}};
+	const char *path = SF_CONFIG_DEFAULT_FILE;
+	struct run run = {.ctl = ctl};
+	struct sf_config config;
+	struct sf_err err = {0};
+	bool due = false;
+	int opt, status;
+
+	while ((opt = sf_ctl_option(ctl, argc, argv, "", options)) != -1) {
+		if (opt == OPT_DUE)
+			due = true;
+		else if (opt == OPT_CONFIG)
+			path = optarg;
+		else
+			return sf_ctl_stop(opt);
+	}
+	if (argc - optind != 1)
+		return sf_ctl_usage(ctl, "which schedule?");
+	if ((status = sf_ctl_open(ctl)) >= 0)
+		return status;
+	sf_config_init(&config);
+	run.config = &config;
+	if (sf_config_load(&config, path, &err) == 0 &&
+	    !(run.schedule = sf_config_schedule(&config, argv[optind])))
+		(void)fail_unknown(&config, argv[optind], path, &err);
+	status = run.schedule ? run_schedule(&run, due) : sf_ctl_fail(ctl, &err);
+	sf_config_fini(&config);
+	return status;
+}

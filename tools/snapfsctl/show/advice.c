@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "advice.h"
+
+#include "tools/snapfsctl/tree/snaps.h"
+#include "text.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+/* The first whose errno fits and whose words stand in the failure's text is given. */
+static const struct advice {
+	int code;
+	const char *words;
+	const char *advice;
+	bool path; /* ends with the path */
+} advices[] = {
+	{EBUSY, "is held", "to let it go: snapfsctl release", true},
+	{EBUSY, "another operation", "snapfsctl watch shows it; try again when it has ended", false},
+	{EBUSY, "not finished", "snapfsctl watch shows what runs; the log, what the revert waits for", false},
+	{EBUSY, "is open", "shut the guest down first, or whoever else has the disk open", false},
+	{EBUSY, "is in use", "shut the guest down first, or whoever else uses the disk", false},
+	{ENOSPC, "max-snapshots",
+	 "make room (snapfsctl prune, delete) or raise max-snapshots in snapfs.conf(5)", false},
+	{ENOSPC, "no room in", "make room there; the same command then goes on where it stopped", false},
+	{ENOSPC, "", "snapfsctl df shows what is full; snapfsctl prune and delete make room", false},
+	{EEXIST, "export ", "choose another directory", false},
+	{EEXIST, "", "choose another name, or rename the one that is there", false},
+	{EAGAIN, "", "the guest did not take part; without RAM it is not asked to: --disk-only", false},
+	{EOPNOTSUPP, "RAM", "without RAM: --disk-only", false},
+	{ESTALE, "", "its content is lost; to remove it: snapfsctl delete", true},
+	{EBADMSG, "", "do not rely on it; `snapfsctl doctor` says what else is wrong on this host", false},
+	{ETIMEDOUT, "", "the log says what was waited for; snapfsctl doctor looks for the cause", false},
+	{EIO, "", "snapfsctl doctor says what else is wrong on this host", false},
+	{EACCES, "", "try it as root", false},
+	{EPERM, "", "try it as root", false},
+	{ENOTCONN, "", "the daemon has gone; its log says why", false},
+	{ECONNABORTED, "", "the daemon has gone; its log says why", false},
+};
+
+/* A path as one word of a shell. */
+static void quote(const char *path, char *buf, size_t size)
+{
+	size_t len = 0;
+
+	buf[len++] = '\'';
+	for (; *path && len + 7 < size; path++) {
+		if (*path == '\'')
+			len += (size_t)snprintf(buf + len, size - len, "'\\''");
+		else
+			buf[len++] = *path;
+	}
+	buf[len++] = '\'';
+	buf[len] = '\0';
+}
+
+void sf_advice_say(int rc, const char *text, const char *path)
+{
+	char plain[SF_SNAP_PATH], quoted[4 * SF_SNAP_PATH] = "";
+
+	for (size_t i = 0; i < sizeof(advices) / sizeof(advices[0]); i++) {
+		const struct advice *advice = &advices[i];
+
+		if (advice->code != -rc || !strstr(text, advice->words))
+			continue;
+		sf_text_printable(path, plain, sizeof(plain));
+		if (advice->path)
+			quote(plain, quoted, sizeof(quoted));
+		(void)fprintf(stderr, "  %s%s%s\n", advice->advice, advice->path ? " " : "", quoted);
+		return;
+	}
+}

@@ -1,0 +1,418 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "act.h"
+
+#include "tools/snapfsctl/show/progress.h"
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/err.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <time.h>
+#include <unistd.h>
+
+/* How often jobs.json is looked at while a call is under way. */
+#define LOOK_MS 200
+
+/* --- interrupts --- */
+
+static volatile sig_atomic_t interrupts;
+
+static void on_interrupt(int signal)
+{
+	(void)signal;
+	if (++interrupts > 1)
+		_exit(SF_EXIT_FAILED);
+}
+
+static void on_wake(int signal)
+{
+	(void)signal; /* its arrival is what interrupts the call */
+}
+
+void sf_act_catch_interrupts(void)
+{
+	static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+	struct sigaction interrupt = {.sa_handler = on_interrupt}, wake = {.sa_handler = on_wake};
+
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
+		struct sigaction before;
+
+		(void)sigaction(signals[i], NULL, &before); /* these exist */
+		if (before.sa_handler != SIG_IGN)
+			(void)sigaction(signals[i], &interrupt, NULL);
+	}
+	(void)sigaction(SIGUSR1, &wake, NULL);
+}
+
+bool sf_act_interrupted(void)
+{
+	return interrupts > 0;
+}
+
+void sf_act_forget_interrupt(void)
+{
+	interrupts = 0;
+}
+
+/* --- a call in its thread --- */
+
+struct act {
+	const struct sf_mount *mount;
+	const char *operation; /* as jobs.json calls it */
+	char vm[SF_NAME_MAX + 1], path[SF_SNAP_PATH], file[SF_SNAP_PATH + 32], to[SF_SNAP_PATH];
+	const struct sf_snap *snap; /* the one that is meant */
+	const char *
+		name; /* create: what it is to be called, when that is all that is asked for; NULL otherwise */
+	const char *attribute, *text;
+	int (*call)(struct act *act); /* 0 or -errno; may fill err */
+	struct sf_err err;            /* its text is empty unless the call knows more than an errno */
+	char answer[8192];            /* what was read back */
+	int rc;
+	int done; /* an eventfd */
+};
+
+static void *work(void *arg)
+{
+	struct act *act = arg;
+	uint64_t one = 1;
+
+	act->rc = act->call(act);
+	(void)write(act->done, &one, sizeof(one)); /* an eventfd takes it */
+	return NULL;
+}
+
+/* Only SIGUSR1 is for the worker; everything else wakes the thread that waits for it. */
+static int start(struct act *act, pthread_t *ret)
+{
+	sigset_t all, before;
+	int rc;
+
+	(void)sigfillset(&all);
+	(void)sigdelset(&all, SIGUSR1);
+	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
+	rc = pthread_create(ret, NULL, work, act);
+	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return -rc;
+}
+
+/* The progress of our job, as far as the tree tells it. */
+static void look(const struct act *act, struct sf_progress *progress)
+{
+	auto_json json_t *jobs = NULL;
+	const json_t *job;
+	size_t i;
+
+	if (progress->quiet || sf_report_load(act->mount, "jobs.json", &jobs, NULL) < 0)
+		return;
+	json_array_foreach(json_object_get(jobs, "jobs"), i, job)
+	{
+		const char *vm = json_string_value(json_object_get(job, "vm")),
+			   *operation = json_string_value(json_object_get(job, "operation")),
+			   *state = json_string_value(json_object_get(job, "state"));
+		uint64_t done, total;
+
+		if (!vm || !operation || !state || strcmp(vm, act->vm) != 0 ||
+		    strcmp(operation, act->operation) != 0 || strcmp(state, "running") != 0)
+			continue;
+		if (sf_json_u64(job, "done_bytes", &done, NULL) == 0 &&
+		    sf_json_u64(job, "total_bytes", &total, NULL) == 0)
+			sf_progress_show(progress, done, total);
+		return;
+	}
+}
+
+static void wait_for(struct act *act, pthread_t worker, struct sf_progress *progress)
+{
+	struct pollfd ready = {.fd = act->done, .events = POLLIN};
+	bool told = false;
+
+	while (poll(&ready, 1, LOOK_MS) <= 0) {
+		if (!sf_act_interrupted()) {
+			look(act, progress);
+			continue;
+		}
+		if (!told) {
+			sf_progress_end(progress);
+			sf_ctl_say(strcmp(act->operation, "create") == 0 ||
+						   strcmp(act->operation, "revert") == 0
+					   ? "cancelling; what was begun is undone"
+					   : "interrupted; what was begun comes to its end first");
+			told = true;
+		}
+		(void)pthread_kill(worker, SIGUSR1); /* again and again: the first may have come too early */
+	}
+	(void)pthread_join(worker, NULL);
+	sf_progress_end(progress);
+}
+
+/* "TIME ERRNO text" of last-error, cut into its parts in place. */
+static bool split_last_error(char *line, uint64_t *ret_when, char **ret_code, char **ret_text)
+{
+	char *space = strchr(line, ' ');
+
+	if (!space)
+		return false;
+	*space = '\0';
+	*ret_code = space + 1;
+	space = strchr(*ret_code, ' ');
+	if (!space || sf_time_parse(line, ret_when) < 0)
+		return false;
+	*space = '\0';
+	*ret_text = space + 1;
+	(*ret_text)[strcspn(*ret_text, "\n")] = '\0';
+	return true;
+}
+
+/*
+ * The daemon's own text about the failure that has just been: what last-error says, if it is younger than the call, of the same errno,
+ * and names what the call was about. Somebody else's may have come after it.
+ */
+static void explain(const struct act *act, uint64_t began_ns, int rc, struct sf_err *err)
+{
+	auto_free char *line = NULL;
+	char *code, *text;
+	uint64_t when;
+
+	if (sf_mount_read(act->mount, ".snapfs/last-error", &line, NULL, NULL) == 0 &&
+	    split_last_error(line, &when, &code, &text) && when >= began_ns &&
+	    strcmp(code, sf_errno_name(rc)) == 0 && strstr(text, act->path))
+		(void)sf_fail(err, rc, "%s", text);
+	else
+		(void)sf_fail(err, rc, "%s %s: %s", act->operation, act->path, strerror(-rc));
+}
+
+/* Runs a call that was filled in; its errors are complete. */
+static int run(struct sf_ctl *ctl, struct act *act, struct sf_err *err)
+{
+	auto_fd int done = eventfd(0, EFD_CLOEXEC);
+	uint64_t began_ns = sf_clock_real_ns();
+	char what[SF_SNAP_PATH + 32];
+	struct sf_progress progress;
+	pthread_t worker;
+	int rc;
+
+	act->mount = &ctl->mount;
+	act->done = done;
+	(void)snprintf(what, sizeof(what), "%s %s", act->operation, act->path);
+	sf_act_catch_interrupts();
+	if (done < 0 || (rc = start(act, &worker)) < 0)
+		return sf_fail(err, -ENOMEM, "%s: no thread for it", what);
+	sf_progress_begin(&progress, what, ctl->json);
+	wait_for(act, worker, &progress);
+	if (act->rc == 0)
+		return 0;
+	if (*act->err.text && err)
+		*err = act->err;
+	else
+		explain(act, began_ns, act->rc, err);
+	return act->rc;
+}
+
+/* --- the calls --- */
+
+/* One write of act->text into act->file, and what can be read back of it from there. */
+static int call_write(struct act *act)
+{
+	auto_fd int fd = openat(act->mount->fd, act->file, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	size_t len = strlen(act->text);
+	ssize_t n;
+
+	if (fd < 0 && errno == EACCES &&
+	    act->name) /* .create is root's; a group that may take snapshots has mkdir */
+		return mkdirat(act->mount->fd, act->path, 0700) < 0 ? -errno : 0;
+	if (fd < 0)
+		return -errno;
+	n = write(fd, act->text, len);
+	if (n != (ssize_t)len)
+		act->rc = n < 0 ? -errno : -EIO;
+	n = read(fd, act->answer, sizeof(act->answer) - 1);
+	act->answer[n > 0 ? n : 0] = '\0';
+	return act->rc;
+}
+
+/* The snapshot's directory, which stays the same one whatever is renamed meanwhile; -ESTALE when it is not the one that is meant. */
+static int open_snapshot(struct act *act)
+{
+	auto_fd int dir = openat(act->mount->fd, act->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	struct sf_mount below = {.fd = dir};
+	auto_free char *text = NULL;
+	auto_json json_t *meta = NULL;
+	const char *uuid, *wanted = json_string_value(json_object_get(act->snap->meta, "uuid"));
+	size_t len;
+	int rc;
+
+	if (dir < 0)
+		return -errno;
+	if ((rc = sf_mount_read(&below, "meta.json", &text, &len, NULL)) < 0)
+		return rc;
+	meta = sf_json_parse_object(text, len, "meta.json", NULL);
+	uuid = json_string_value(json_object_get(meta, "uuid"));
+	if (!uuid || !wanted || strcmp(uuid, wanted) != 0)
+		return sf_fail(&act->err, -ESTALE, "%s %s: another snapshot has this name by now",
+			       act->operation, act->path);
+	return sf_take_fd(&dir);
+}
+
+/* One write of act->text into a control file of the snapshot. */
+static int call_word(struct act *act)
+{
+	auto_fd int dir = open_snapshot(act);
+	auto_fd int fd = -1;
+	ssize_t n;
+
+	if (dir < 0)
+		return dir;
+	fd = openat(dir, act->file, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return -errno;
+	n = write(fd, act->text, strlen(act->text));
+	return n == (ssize_t)strlen(act->text) ? 0 : n < 0 ? -errno : -EIO;
+}
+
+/*
+ * The kernel hears of a name that went without its doing a moment later, at most when it asks again by itself: whoever looks after us is
+ * to find it gone. Another one may have the name by then.
+ */
+static void await_gone(const struct act *act)
+{
+	struct timespec step = {.tv_nsec = 10 * 1000 * 1000};
+	struct stat before, now;
+
+	for (int i = 0; i < 300 && fstatat(act->mount->fd, act->path, &now, AT_SYMLINK_NOFOLLOW) == 0; i++) {
+		if (i == 0)
+			before = now;
+		if (now.st_ino != before.st_ino)
+			return;
+		(void)nanosleep(&step, NULL);
+	}
+}
+
+/* Control files are root's; a group that may delete has rmdir. */
+static int call_delete(struct act *act)
+{
+	int rc = call_word(act);
+
+	if (rc == 0)
+		await_gone(act);
+	if (rc != -EACCES || strcmp(act->text, "yes") != 0)
+		return rc;
+	return unlinkat(act->mount->fd, act->path, AT_REMOVEDIR) < 0 ? -errno : 0;
+}
+
+static int call_rename(struct act *act)
+{
+	return renameat2(act->mount->fd, act->path, act->mount->fd, act->to, RENAME_NOREPLACE) < 0 ? -errno
+												   : 0;
+}
+
+static int call_attribute(struct act *act)
+{
+	auto_fd int fd = openat(act->mount->fd, act->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+
+	if (fd < 0)
+		return -errno;
+	if (act->text)
+		return fsetxattr(fd, act->attribute, act->text, strlen(act->text), 0) < 0 ? -errno : 0;
+	return fremovexattr(fd, act->attribute) < 0 && errno != ENODATA ? -errno : 0;
+}
+
+static void name_act(struct act *act, const char *vm, const char *name)
+{
+	(void)snprintf(act->vm, sizeof(act->vm), "%s", vm);
+	(void)snprintf(act->path, sizeof(act->path), "%s/%s", vm, name);
+}
+
+/* What .create answered: the name, or the failure in the daemon's words. */
+static int take_outcome(struct act *act, int rc, char *name, char *note, size_t note_size, struct sf_err *err)
+{
+	auto_json json_t *answer = sf_json_parse_object(act->answer, strlen(act->answer), ".create", NULL);
+	const char *text;
+
+	if (rc < 0) {
+		text = json_string_value(json_object_get(answer, "error"));
+		return text ? sf_fail(err, rc, "create %s: %s", act->path, text) : rc;
+	}
+	text = json_string_value(json_object_get(answer, "name"));
+	if (!text)
+		text = act->name;
+	if (!text)
+		return sf_fail(err, -EPROTO,
+			       "create in VM '%s': it was taken, but its name could not be read back",
+			       act->vm);
+	(void)snprintf(name, SF_NAME_MAX + 1, "%s", text);
+	text = json_string_value(json_object_get(answer, "note"));
+	(void)snprintf(note, note_size, "%s", text ? text : "");
+	return 0;
+}
+
+int sf_act_create(struct sf_ctl *ctl, const char *vm, const json_t *request,
+		  char ret_name[static SF_NAME_MAX + 1], char *ret_note, size_t note_size, struct sf_err *err)
+{
+	auto_free char *text = json_dumps(request, JSON_COMPACT);
+	struct act act = {.operation = "create", .text = text, .call = call_write};
+	const char *name = json_string_value(json_object_get(request, "name"));
+
+	if (!text)
+		return sf_fail(err, -ENOMEM, "out of memory");
+	act.name = json_object_size(request) == 1 ? name : NULL;
+	name_act(&act, vm, name ? name : "");
+	(void)snprintf(act.file, sizeof(act.file), "%s/.create", vm);
+	return take_outcome(&act, run(ctl, &act, err), ret_name, ret_note, note_size, err);
+}
+
+int sf_act_delete(struct sf_ctl *ctl, const struct sf_snap *snap, const char *words, struct sf_err *err)
+{
+	struct act act = {
+		.operation = "delete", .snap = snap, .file = ".delete", .text = words, .call = call_delete};
+
+	name_act(&act, snap->vm, snap->name);
+	return run(ctl, &act, err);
+}
+
+int sf_act_revert(struct sf_ctl *ctl, const struct sf_snap *snap, const char *words, struct sf_err *err)
+{
+	struct act act = {
+		.operation = "revert", .snap = snap, .file = "revert", .text = words, .call = call_word};
+
+	name_act(&act, snap->vm, snap->name);
+	return run(ctl, &act, err);
+}
+
+int sf_act_manifest(struct sf_ctl *ctl, const struct sf_snap *snap, const char *text, struct sf_err *err)
+{
+	struct act act = {
+		.operation = "edit", .snap = snap, .file = ".manifest", .text = text, .call = call_word};
+
+	name_act(&act, snap->vm, snap->name);
+	return run(ctl, &act, err);
+}
+
+int sf_act_rename(struct sf_ctl *ctl, const char *vm, const char *name, const char *new_name,
+		  struct sf_err *err)
+{
+	struct act act = {.operation = "rename", .call = call_rename};
+
+	name_act(&act, vm, name);
+	(void)snprintf(act.to, sizeof(act.to), "%s/%s", vm, new_name);
+	return run(ctl, &act, err);
+}
+
+int sf_act_attribute(struct sf_ctl *ctl, const char *vm, const char *name, const char *attribute,
+		     const char *value, struct sf_err *err)
+{
+	struct act act = {.operation = "edit", .attribute = attribute, .text = value, .call = call_attribute};
+
+	name_act(&act, vm, name);
+	return run(ctl, &act, err);
+}
