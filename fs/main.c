@@ -10,11 +10,11 @@
 #include "backends/fault/fault.h"
 #include "backends/registry.h"
 
-#include "core/backend.h"
-#include "core/config.h"
-#include "core/engine.h"
-#include "core/rescan.h"
-#include "core/state.h"
+#include "core/contract/backend.h"
+#include "core/config/config.h"
+#include "core/engine/engine.h"
+#include "core/engine/rescan.h"
+#include "core/state/state.h"
 
 #include "face/session.h"
 

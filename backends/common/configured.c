@@ -2,8 +2,8 @@
 #include "configured.h"
 
 #include "base/err.h"
-#include "core/config.h"
-#include "core/hypervisor.h"
+#include "core/config/config.h"
+#include "core/contract/hypervisor.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -4,7 +4,7 @@
 
 #include "call.h"
 #include "base/err.h"
-#include "core/hypervisor.h"
+#include "core/contract/hypervisor.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -7,7 +7,7 @@
 
 #include "call.h"
 #include "base/err.h"
-#include "core/storage.h"
+#include "core/contract/storage.h"
 
 #include <errno.h>
 #include <stdlib.h>

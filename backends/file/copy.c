@@ -4,7 +4,7 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
-#include "core/job.h"
+#include "core/contract/job.h"
 #include "internal.h"
 
 #include <errno.h>

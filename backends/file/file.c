@@ -7,7 +7,7 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
-#include "core/backend.h"
+#include "core/contract/backend.h"
 #include "copy.h"
 #include "internal.h"
 

@@ -8,7 +8,7 @@
 #ifndef SF_BACKENDS_STORAGE_FILE_IMPL_H
 #define SF_BACKENDS_STORAGE_FILE_IMPL_H
 
-#include "core/storage.h"
+#include "core/contract/storage.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -4,7 +4,7 @@
 #include "base/cleanup.h"
 #include "base/durable.h"
 #include "base/err.h"
-#include "core/image.h"
+#include "core/contract/image.h"
 #include "copy.h"
 
 #include <dirent.h>

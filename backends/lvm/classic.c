@@ -8,8 +8,8 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
-#include "core/extents.h"
-#include "core/job.h"
+#include "core/contract/extents.h"
+#include "core/contract/job.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -10,8 +10,8 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/log.h"
-#include "core/extents.h"
-#include "core/job.h"
+#include "core/contract/extents.h"
+#include "core/contract/job.h"
 
 #include <errno.h>
 #include <fcntl.h>

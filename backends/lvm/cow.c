@@ -4,8 +4,8 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
-#include "core/config.h"
-#include "core/extents.h"
+#include "core/config/config.h"
+#include "core/contract/extents.h"
 #include "cow_store.h"
 
 #include <errno.h>

@@ -9,7 +9,7 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
-#include "core/extents.h"
+#include "core/contract/extents.h"
 
 #include <endian.h>
 #include <errno.h>

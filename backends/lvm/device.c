@@ -9,8 +9,8 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
-#include "core/config.h"
-#include "core/image.h"
+#include "core/config/config.h"
+#include "core/contract/image.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -7,7 +7,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/proc.h"
-#include "core/config.h"
+#include "core/config/config.h"
 #include "instance.h"
 
 #include <errno.h>

@@ -11,7 +11,7 @@
 #ifndef SF_BACKENDS_STORAGE_LVM_H
 #define SF_BACKENDS_STORAGE_LVM_H
 
-#include "core/storage.h"
+#include "core/contract/storage.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -3,7 +3,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/err.h"
-#include "core/json.h"
+#include "base/json.h"
 #include "instance.h"
 
 #include <ctype.h>

@@ -7,7 +7,7 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
-#include "core/job.h"
+#include "core/contract/job.h"
 
 #include <errno.h>
 #include <stdio.h>

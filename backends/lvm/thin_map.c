@@ -2,7 +2,7 @@
 #include "thin_map.h"
 
 #include "base/err.h"
-#include "core/extents.h"
+#include "core/contract/extents.h"
 
 #include <errno.h>
 #include <expat.h>

@@ -17,7 +17,7 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/log.h"
-#include "core/job.h"
+#include "core/contract/job.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -8,7 +8,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
-#include "core/config.h"
+#include "core/config/config.h"
 
 #include <errno.h>
 #include <inttypes.h>

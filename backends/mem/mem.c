@@ -8,8 +8,8 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
-#include "core/backend.h"
-#include "core/job.h"
+#include "core/contract/backend.h"
+#include "core/contract/job.h"
 #include "world.h"
 
 #include <ctype.h>

@@ -14,8 +14,8 @@
 #ifndef SF_BACKENDS_STORAGE_MEM_WORLD_H
 #define SF_BACKENDS_STORAGE_MEM_WORLD_H
 
-#include "core/image.h"
-#include "core/storage.h"
+#include "core/contract/image.h"
+#include "core/contract/storage.h"
 #include "mem.h"
 
 #include <pthread.h>

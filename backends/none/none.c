@@ -3,9 +3,9 @@
 
 #include "base/err.h"
 #include "backends/common/configured.h"
-#include "core/backend.h"
-#include "core/config.h"
-#include "core/hypervisor.h"
+#include "core/contract/backend.h"
+#include "core/config/config.h"
+#include "core/contract/hypervisor.h"
 
 #include <errno.h>
 #include <stdlib.h>

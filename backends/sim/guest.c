@@ -3,7 +3,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
-#include "core/storage.h"
+#include "core/contract/storage.h"
 #include "sim.h"
 #include "ram.h"
 

@@ -7,7 +7,7 @@
 #ifndef SF_BACKENDS_HYPERVISOR_SIM_GUEST_H
 #define SF_BACKENDS_HYPERVISOR_SIM_GUEST_H
 
-#include "core/hypervisor.h"
+#include "core/contract/hypervisor.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>

@@ -7,7 +7,7 @@
 #ifndef SF_BACKENDS_HYPERVISOR_SIM_RAM_H
 #define SF_BACKENDS_HYPERVISOR_SIM_RAM_H
 
-#include "core/names.h"
+#include "base/names.h"
 
 #include <stdint.h>
 

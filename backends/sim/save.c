@@ -3,7 +3,7 @@
 #include "base/cleanup.h"
 #include "base/durable.h"
 #include "base/err.h"
-#include "core/job.h"
+#include "core/contract/job.h"
 #include "internal.h"
 #include "ram.h"
 

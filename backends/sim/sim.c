@@ -8,8 +8,8 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "backends/common/configured.h"
-#include "core/backend.h"
-#include "core/config.h"
+#include "core/contract/backend.h"
+#include "core/config/config.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -11,7 +11,7 @@
 #ifndef SF_BACKENDS_HYPERVISOR_SIM_H
 #define SF_BACKENDS_HYPERVISOR_SIM_H
 
-#include "core/hypervisor.h"
+#include "core/contract/hypervisor.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -15,7 +15,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
-#include "core/hypervisor.h"
+#include "core/contract/hypervisor.h"
 
 #include <limits.h>
 #include <pthread.h>

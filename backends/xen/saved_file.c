@@ -3,7 +3,7 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
-#include "core/json.h"
+#include "base/json.h"
 
 #include <errno.h>
 #include <stdlib.h>

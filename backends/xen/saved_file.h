@@ -6,7 +6,7 @@
 #ifndef SF_HYPERVISOR_XEN_FILE_H
 #define SF_HYPERVISOR_XEN_FILE_H
 
-#include "core/names.h"
+#include "base/names.h"
 
 #include <stdint.h>
 

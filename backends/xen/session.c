@@ -16,7 +16,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
-#include "core/job.h"
+#include "core/contract/job.h"
 
 #include <errno.h>
 #include <stdlib.h>

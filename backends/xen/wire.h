@@ -25,7 +25,7 @@
 #ifndef SF_HYPERVISOR_XEN_WIRE_H
 #define SF_HYPERVISOR_XEN_WIRE_H
 
-#include "core/hypervisor.h"
+#include "core/contract/hypervisor.h"
 
 #include <limits.h>
 #include <stdbool.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "buffers.h"
 
-#include "core/image.h"
+#include "core/contract/image.h"
 
 #include "base/cleanup.h"
 

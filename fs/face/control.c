@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "control.h"
 
-#include "core/json.h"
+#include "base/json.h"
 
 #include "base/cleanup.h"
 #include "base/err.h"

@@ -3,9 +3,9 @@
 #ifndef SF_FACE_CONTROL_H
 #define SF_FACE_CONTROL_H
 
-#include "core/engine.h"
-#include "core/manifest.h"
-#include "core/runs.h"
+#include "core/engine/engine.h"
+#include "core/state/manifest.h"
+#include "core/state/schedules.h"
 
 #include <stdbool.h>
 #include <stddef.h>

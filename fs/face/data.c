@@ -7,8 +7,8 @@
 
 #include "fs.h"
 
-#include "core/engine.h"
-#include "core/runs.h"
+#include "core/engine/engine.h"
+#include "core/state/schedules.h"
 
 #include "base/cleanup.h"
 #include "base/err.h"

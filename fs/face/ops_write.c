@@ -9,7 +9,7 @@
 
 #include "control.h"
 
-#include "core/engine.h"
+#include "core/engine/engine.h"
 
 #include "base/cleanup.h"
 #include "base/err.h"

@@ -6,7 +6,7 @@
 
 #include "control.h"
 
-#include "core/engine.h"
+#include "core/engine/engine.h"
 
 #include "base/err.h"
 

@@ -3,7 +3,7 @@
 
 #include "passthrough.h"
 
-#include "core/image.h"
+#include "core/contract/image.h"
 
 #include "base/cleanup.h"
 

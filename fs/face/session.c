@@ -5,7 +5,7 @@
 
 #include "fs.h"
 
-#include "core/engine.h"
+#include "core/engine/engine.h"
 
 #include "base/cleanup.h"
 #include "base/clock.h"

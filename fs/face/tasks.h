@@ -6,7 +6,7 @@
 #ifndef SF_FACE_TASKS_H
 #define SF_FACE_TASKS_H
 
-#include "core/job.h"
+#include "core/contract/job.h"
 
 #include <pthread.h>
 #include <stdbool.h>

@@ -13,7 +13,7 @@
 #ifndef SF_FACE_TREE_H
 #define SF_FACE_TREE_H
 
-#include "core/catalog.h"
+#include "core/state/catalog.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -2,7 +2,7 @@
 /* Attributes of what the tree shows. See tree.h. */
 #include "tree.h"
 
-#include "core/engine.h"
+#include "core/engine/engine.h"
 
 #include "base/cleanup.h"
 

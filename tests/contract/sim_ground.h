@@ -3,8 +3,8 @@
 #ifndef SF_TESTS_CONTRACT_SIM_GROUND_H
 #define SF_TESTS_CONTRACT_SIM_GROUND_H
 
-#include "core/backend.h"
-#include "core/config.h"
+#include "core/contract/backend.h"
+#include "core/config/config.h"
 #include "suite.h"
 
 #define SIM_DISKS 2

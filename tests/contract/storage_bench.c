@@ -2,7 +2,7 @@
 #include "storage_bench.h"
 
 #include "base/clock.h"
-#include "core/mapped.h"
+#include "core/views/mapped.h"
 
 #include <errno.h>
 #include <setjmp.h>

@@ -7,7 +7,7 @@
 #define SF_TESTS_CONTRACT_STORAGE_BENCH_H
 
 #include "base/err.h"
-#include "core/image.h"
+#include "core/contract/image.h"
 #include "suite.h"
 
 #define BENCH_SNAPS 32

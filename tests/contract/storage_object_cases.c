@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Cases of the storage suite: snapshots as they come and go, and reverting to them. */
-#include "core/job.h"
+#include "core/contract/job.h"
 #include "storage_bench.h"
 #include "storage_cases.h"
 

@@ -7,8 +7,8 @@
 #ifndef SF_TESTS_CONTRACT_SUITE_H
 #define SF_TESTS_CONTRACT_SUITE_H
 
-#include "core/hypervisor.h"
-#include "core/storage.h"
+#include "core/contract/hypervisor.h"
+#include "core/contract/storage.h"
 
 #include <stdbool.h>
 #include <stddef.h>

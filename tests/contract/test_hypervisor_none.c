@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "backends/none/none.h"
 #include "base/err.h"
-#include "core/backend.h"
-#include "core/config.h"
+#include "core/contract/backend.h"
+#include "core/config/config.h"
 #include "suite.h"
 
 #include <setjmp.h>

@@ -3,7 +3,7 @@
 #include "backends/fault/fault.h"
 #include "backends/mem/mem.h"
 #include "base/err.h"
-#include "core/backend.h"
+#include "core/contract/backend.h"
 #include "suite.h"
 
 #include <errno.h>

@@ -5,7 +5,7 @@
  */
 #include "backends/file/file.h"
 #include "base/err.h"
-#include "core/backend.h"
+#include "core/contract/backend.h"
 #include "suite.h"
 
 #include <errno.h>

@@ -6,7 +6,7 @@
 #include "backends/lvm/lvm.h"
 #include "base/err.h"
 #include "base/proc.h"
-#include "core/config.h"
+#include "core/config/config.h"
 #include "suite.h"
 
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "backends/mem/mem.h"
 #include "base/err.h"
-#include "core/backend.h"
+#include "core/contract/backend.h"
 #include "suite.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Cases of the hypervisor suite: RAM saved and restored. */
-#include "core/job.h"
+#include "core/contract/job.h"
 #include "vm_bench.h"
 
 #include <errno.h>

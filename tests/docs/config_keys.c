@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Prints "SECTION KEY" for every key that the parser of the configuration knows. */
-#include "core/config_impl.h"
+#include "core/config/section.h"
 
 #include <stdio.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "operations.h"
 
-#include "core/manifest.h"
+#include "core/state/manifest.h"
 
 #include "base/cleanup.h"
 #include "base/err.h"

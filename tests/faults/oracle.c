@@ -4,8 +4,8 @@
 #include "base/cleanup.h"
 #include "base/durable.h"
 #include "base/err.h"
-#include "core/json.h"
-#include "core/manifest.h"
+#include "base/json.h"
+#include "core/state/manifest.h"
 
 #include <errno.h>
 #include <fcntl.h>

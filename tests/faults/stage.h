@@ -12,10 +12,10 @@
 #include "backends/fault/fault.h"
 #include "backends/sim/sim.h"
 #include "backends/mem/mem.h"
-#include "core/backend.h"
-#include "core/config.h"
-#include "core/engine.h"
-#include "core/state.h"
+#include "core/contract/backend.h"
+#include "core/config/config.h"
+#include "core/engine/engine.h"
+#include "core/state/state.h"
 
 #include <limits.h>
 #include <stdbool.h>

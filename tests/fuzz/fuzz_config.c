@@ -2,9 +2,9 @@
 /*
  * The configuration file, and the command line's --vm: what is accepted stays within the documented bounds.
  */
-#include "core/config.h"
+#include "core/config/config.h"
 
-#include "core/hypervisor.h"
+#include "core/contract/hypervisor.h"
 
 #include "base/err.h"
 

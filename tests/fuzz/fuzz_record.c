@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* meta.json: what is accepted comes out of the formatter as it went in. */
-#include "core/record.h"
+#include "core/state/record.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -4,7 +4,7 @@
 
 #include "base/cleanup.h"
 #include "base/durable.h"
-#include "core/extents.h"
+#include "core/contract/extents.h"
 
 #include <stdint.h>
 #include <stdlib.h>

@@ -4,7 +4,7 @@
 #define TESTS_UNIT_EXTENTS_FIXTURE_H
 
 #include "base/err.h"
-#include "core/extents.h"
+#include "core/contract/extents.h"
 
 #include <errno.h>
 #include <setjmp.h>

@@ -5,10 +5,10 @@
 
 #include "backends/file/file.h"
 #include "base/err.h"
-#include "core/backend.h"
-#include "core/image.h"
-#include "core/job.h"
-#include "core/storage.h"
+#include "core/contract/backend.h"
+#include "core/contract/image.h"
+#include "core/contract/job.h"
+#include "core/contract/storage.h"
 
 #include <errno.h>
 #include <fcntl.h>

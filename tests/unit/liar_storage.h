@@ -3,9 +3,9 @@
 #ifndef TESTS_UNIT_LIAR_STORAGE_H
 #define TESTS_UNIT_LIAR_STORAGE_H
 
-#include "core/extents.h"
-#include "core/image.h"
-#include "core/storage.h"
+#include "core/contract/extents.h"
+#include "core/contract/image.h"
+#include "core/contract/storage.h"
 
 #include <stdatomic.h>
 #include <stddef.h>

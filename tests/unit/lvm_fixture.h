@@ -12,7 +12,7 @@
 #include "base/clock.h"
 #include "base/durable.h"
 #include "base/err.h"
-#include "core/config.h"
+#include "core/config/config.h"
 #include "lib/tmpdir.h"
 
 #include <errno.h>

@@ -5,8 +5,8 @@
  *   when ZONE NOW TEXT...                                                       PREVIOUS NEXT
  * Times are nanoseconds since the epoch; the zone "-" is the host's; "-" is no duration; ! makes one exempt.
  */
-#include "core/retention.h"
-#include "core/when.h"
+#include "core/calendar/retention.h"
+#include "core/calendar/when.h"
 
 #include "base/err.h"
 

@@ -3,8 +3,8 @@
 #ifndef SF_TESTS_UNIT_RUNS_FIXTURE_H
 #define SF_TESTS_UNIT_RUNS_FIXTURE_H
 
-#include "core/health.h"
-#include "core/runs.h"
+#include "core/state/health.h"
+#include "core/state/schedules.h"
 #include "lib/tmpdir.h"
 
 #include "base/err.h"

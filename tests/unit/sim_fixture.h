@@ -6,8 +6,8 @@
 #include "backends/sim/sim.h"
 #include "backends/mem/mem.h"
 #include "base/err.h"
-#include "core/backend.h"
-#include "core/config.h"
+#include "core/contract/backend.h"
+#include "core/config/config.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

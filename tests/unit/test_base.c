@@ -2,7 +2,7 @@
 /* The small modules everything stands on: err, clock, id. */
 #include "base/clock.h"
 #include "base/err.h"
-#include "core/id.h"
+#include "base/id.h"
 
 #include <errno.h>
 #include <setjmp.h>

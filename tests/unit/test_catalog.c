@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "core/catalog.h"
+#include "core/state/catalog.h"
 
 #include <errno.h>
 #include <malloc.h>

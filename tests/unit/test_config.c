@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "core/config.h"
+#include "core/config/config.h"
 
-#include "core/hypervisor.h"
+#include "core/contract/hypervisor.h"
 
 #include "base/err.h"
 

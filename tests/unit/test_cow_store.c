@@ -3,7 +3,7 @@
 #include "backends/lvm/cow_store.h"
 
 #include "base/err.h"
-#include "core/extents.h"
+#include "core/contract/extents.h"
 #include "lib/tmpdir.h"
 
 #include <endian.h>

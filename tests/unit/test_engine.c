@@ -2,8 +2,8 @@
 /* The operations, on mem disks and sim guests. Crashes are the sweep's business (tests/faults). */
 #include "engine_fixture.h"
 
-#include "core/extents.h"
-#include "core/json.h"
+#include "core/contract/extents.h"
+#include "base/json.h"
 
 #include <poll.h>
 #include <pthread.h>

@@ -2,8 +2,8 @@
 /* Manifests beside records, on whole engines. */
 #include "engine_fixture.h"
 
-#include "core/json.h"
-#include "core/manifest.h"
+#include "base/json.h"
+#include "core/state/manifest.h"
 
 /* One for the snapshot; fill is what its disks' hashes are made of. */
 static struct sf_manifest manifest_of(const struct sf_record *record, unsigned char fill)

@@ -5,9 +5,9 @@
  */
 #include "backends/mem/mem.h"
 #include "base/err.h"
-#include "core/backend.h"
-#include "core/engine.h"
-#include "core/state.h"
+#include "core/contract/backend.h"
+#include "core/engine/engine.h"
+#include "core/state/state.h"
 #include "lib/tmpdir.h"
 
 #include <errno.h>

@@ -2,7 +2,7 @@
 /* The image that a list of ranges is laid over, against a map of bytes. */
 #include "extents_fixture.h"
 
-#include "core/image.h"
+#include "core/contract/image.h"
 
 #define KIB 1024
 

@@ -5,8 +5,8 @@
 #include "backends/mem/mem.h"
 #include "base/clock.h"
 #include "base/err.h"
-#include "core/backend.h"
-#include "core/config.h"
+#include "core/contract/backend.h"
+#include "core/config/config.h"
 
 #include <errno.h>
 #include <setjmp.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The hypervisor door, against a backend that lies in whatever way a case asks for. */
-#include "core/hypervisor.h"
+#include "core/contract/hypervisor.h"
 
 #include "base/err.h"
 #include "base/log.h"

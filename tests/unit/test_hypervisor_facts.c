@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The hypervisor door: what a backend says of hosts and of disks that it leaves out. */
-#include "core/hypervisor.h"
+#include "core/contract/hypervisor.h"
 
 #include "base/err.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "core/image.h"
+#include "core/contract/image.h"
 
 #include "base/err.h"
 

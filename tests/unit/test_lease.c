@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The watchdog, with a hypervisor that counts resumes and fails as many of them as it is told. */
-#include "core/lease.h"
+#include "core/engine/lease.h"
 
 #include "base/err.h"
-#include "core/health.h"
+#include "core/state/health.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -3,7 +3,7 @@
  * The table in lifecycle.h and the one in lifecycle.c say the same: the comment is read and walked row by
  * row.
  */
-#include "core/lifecycle.h"
+#include "core/state/lifecycle.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -74,7 +74,7 @@ static size_t rows_in_code(void)
 
 static void comment_and_code_agree(void **state)
 {
-	FILE *header = fopen(SF_SOURCE_ROOT "/fs/core/lifecycle.h", "re");
+	FILE *header = fopen(SF_SOURCE_ROOT "/fs/core/state/lifecycle.h", "re");
 	char line[256];
 	size_t n = 0;
 

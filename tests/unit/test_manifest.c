@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "core/manifest.h"
+#include "core/state/manifest.h"
 
 #include "base/err.h"
 

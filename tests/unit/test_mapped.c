@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Images with the maps of their holes, of a storage that says what it is told to. */
-#include "core/mapped.h"
+#include "core/views/mapped.h"
 
 #include "base/durable.h"
 #include "base/err.h"

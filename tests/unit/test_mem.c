@@ -3,7 +3,7 @@
 
 #include "backends/mem/world.h"
 #include "base/err.h"
-#include "core/backend.h"
+#include "core/contract/backend.h"
 
 #include <errno.h>
 #include <setjmp.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "core/plan.h"
+#include "core/state/revert_plan.h"
 
 #include "base/durable.h"
 #include "base/err.h"
-#include "core/state.h"
+#include "core/state/state.h"
 #include "lib/tmpdir.h"
 
 #include <errno.h>

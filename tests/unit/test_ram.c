@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Streaming RAM, with a hypervisor that writes a pattern and can be told to fail or to lie. */
-#include "core/ram.h"
+#include "core/engine/ram.h"
 
 #include "base/durable.h"
 #include "base/err.h"
-#include "core/job.h"
+#include "core/contract/job.h"
 #include "lib/tmpdir.h"
 
 #include <errno.h>

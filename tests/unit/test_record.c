@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "core/record.h"
+#include "core/state/record.h"
 
 #include "base/clock.h"
 #include "base/durable.h"

@@ -2,10 +2,10 @@
 #include "backends/registry.h"
 
 #include "base/err.h"
-#include "core/backend.h"
-#include "core/config.h"
-#include "core/hypervisor.h"
-#include "core/storage.h"
+#include "core/contract/backend.h"
+#include "core/config/config.h"
+#include "core/contract/hypervisor.h"
+#include "core/contract/storage.h"
 
 #include <errno.h>
 #include <setjmp.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The lists behind jobs.json and health.json, and the JSON helpers they share with the records. */
 #include "base/err.h"
-#include "core/health.h"
-#include "core/jobs.h"
-#include "core/json.h"
+#include "core/state/health.h"
+#include "core/state/jobs.h"
+#include "base/json.h"
 
 #include <errno.h>
 #include <setjmp.h>

@@ -2,8 +2,8 @@
 /* Whose volumes there are: the identity of a state directory that was lost, and the snapshots of others. */
 #include "rescan_fixture.h"
 
-#include "core/json.h"
-#include "core/rescan.h"
+#include "base/json.h"
+#include "core/engine/rescan.h"
 
 static int find_identity(struct fixture *f, struct sf_id *ret, bool *ret_found, struct sf_err *err)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "core/retention.h"
+#include "core/calendar/retention.h"
 
 #include "base/err.h"
 

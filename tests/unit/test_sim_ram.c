@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "core/job.h"
+#include "core/contract/job.h"
 #include "sim_fixture.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The storage door, against a backend that lies in whatever way a case asks for. */
-#include "core/storage.h"
+#include "core/contract/storage.h"
 
 #include "base/err.h"
 #include "liar_storage.h"

@@ -5,7 +5,7 @@
 #include "base/cleanup.h"
 #include "base/durable.h"
 #include "base/err.h"
-#include "core/extents.h"
+#include "core/contract/extents.h"
 
 #include <errno.h>
 #include <fcntl.h>

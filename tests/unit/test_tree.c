@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "face/tree.h"
 
-#include "core/engine.h"
+#include "core/engine/engine.h"
 
 #include "base/err.h"
 

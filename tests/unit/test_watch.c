@@ -2,7 +2,7 @@
 /* What becomes of what a storage says when it is watched. The storage is `mem` with a watch slot of the test's. */
 #include "engine_fixture.h"
 
-#include "core/json.h"
+#include "base/json.h"
 
 #include <poll.h>
 #include <pthread.h>

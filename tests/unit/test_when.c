@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "core/when.h"
+#include "core/calendar/when.h"
 
 #include "base/err.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "core/zone.h"
+#include "core/calendar/zone.h"
 
 #include "base/err.h"
 

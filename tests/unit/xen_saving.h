@@ -5,7 +5,7 @@
 
 #include "xen_fixture.h"
 
-#include "core/job.h"
+#include "core/contract/job.h"
 
 struct saving {
 	struct fixture *f;

@@ -3,7 +3,7 @@
 #include "helper.h"
 
 #include "base/cleanup.h"
-#include "core/names.h"
+#include "base/names.h"
 
 #include <errno.h>
 #include <stdarg.h>

@@ -8,7 +8,7 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "commands.h"
-#include "core/extents.h"
+#include "core/contract/extents.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -12,7 +12,7 @@
 
 #include "tools/snapfsctl/tree/mount.h"
 
-#include "core/json.h"
+#include "base/json.h"
 
 #include "base/err.h"
 

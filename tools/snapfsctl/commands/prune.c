@@ -6,7 +6,7 @@
 #include "tools/snapfsctl/show/table.h"
 #include "tools/snapfsctl/show/text.h"
 
-#include "core/zone.h"
+#include "core/calendar/zone.h"
 
 #include "base/cleanup.h"
 #include "base/clock.h"

@@ -3,7 +3,7 @@
 
 #include "tools/snapfsctl/tree/act.h"
 
-#include "core/zone.h"
+#include "core/calendar/zone.h"
 
 #include "base/cleanup.h"
 #include "base/err.h"

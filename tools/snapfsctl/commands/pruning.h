@@ -6,7 +6,7 @@
 #include "results.h"
 #include "tools/snapfsctl/tree/snaps.h"
 
-#include "core/retention.h"
+#include "core/calendar/retention.h"
 
 struct sf_prune {
 	struct sf_keep_rules rules;

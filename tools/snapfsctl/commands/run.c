@@ -12,8 +12,8 @@
 #include "tools/snapfsctl/tree/snaps.h"
 #include "tools/snapfsctl/show/text.h"
 
-#include "core/config.h"
-#include "core/when.h"
+#include "core/config/config.h"
+#include "core/calendar/when.h"
 
 #include "base/cleanup.h"
 #include "base/clock.h"

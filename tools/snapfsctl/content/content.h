@@ -9,7 +9,7 @@
 #include "reader.h"
 #include "tools/snapfsctl/tree/snaps.h"
 
-#include "core/id.h"
+#include "base/id.h"
 
 #include <sys/stat.h>
 

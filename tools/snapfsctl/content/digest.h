@@ -3,7 +3,7 @@
 #ifndef SF_CTL_DIGEST_H
 #define SF_CTL_DIGEST_H
 
-#include "core/id.h"
+#include "base/id.h"
 
 #include <stddef.h>
 #include <stdint.h>

@@ -6,7 +6,7 @@
 #ifndef SF_CTL_EXPORT_STATE_H
 #define SF_CTL_EXPORT_STATE_H
 
-#include "core/json.h"
+#include "base/json.h"
 
 #include <stdint.h>
 

@@ -6,7 +6,7 @@
 #ifndef SF_CTL_MAP_H
 #define SF_CTL_MAP_H
 
-#include "core/json.h"
+#include "base/json.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -3,7 +3,7 @@
 #ifndef SF_CTL_MEMBERS_H
 #define SF_CTL_MEMBERS_H
 
-#include "core/json.h"
+#include "base/json.h"
 
 static inline const char *sf_member_string(const json_t *object, const char *key)
 {

@@ -3,8 +3,8 @@
 #ifndef SF_CTL_USAGES_H
 #define SF_CTL_USAGES_H
 
-#include "core/json.h"
-#include "core/names.h"
+#include "base/json.h"
+#include "base/names.h"
 
 #include <stdbool.h>
 #include <stddef.h>

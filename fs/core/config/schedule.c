@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* [schedule NAME]. */
+#include "section.h"
+
+#include "base/cleanup.h"
+#include "base/err.h"
+
+#include <errno.h>
+#include <fnmatch.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define HOOK_DEADLINE_MS (300 * 1000)
+
+enum key {
+	KEY_KEEP, /* as enum sf_keep from here on */
+	KEY_WITHIN = KEY_KEEP + SF_NKEEPS,
+	KEY_VMS,
+	KEY_WHEN,
+	KEY_MEMORY,
+	KEY_QUIESCE,
+	KEY_ZONE,
+	KEY_PRE,
+	KEY_POST,
+	KEY_DEADLINE,
+	NKEYS
+};
+
+static const char *const keys[NKEYS] = {
+	"keep-last",   "keep-hourly", "keep-daily", "keep-weekly", "keep-monthly",
+	"keep-yearly", "keep-within", "vms",        "when",        "memory",
+	"quiesce",     "timezone",    "pre",        "post",        "hook-deadline",
+};
+
+static const char *key_name(unsigned i)
+{
+	return i < NKEYS ? keys[i] : NULL;
+}
+
+/* "NAME" with its quotes, or without. */
+static int unquote(const char *text, char name[static SF_SCHEDULE_NAME_MAX + 1], struct sf_err *err)
+{
+	size_t len = strlen(text);
+	bool quoted = *text == '"';
+
+	if (quoted && (len < 2 || text[len - 1] != '"'))
+		return sf_fail(err, -EINVAL, "[schedule %s]: a \" that is not closed", text);
+	text += quoted;
+	len -= quoted ? 2 : 0;
+	if (len > SF_SCHEDULE_NAME_MAX)
+		return sf_fail(err, -ENAMETOOLONG, "the name of a schedule is longer than %d bytes",
+			       SF_SCHEDULE_NAME_MAX);
+	memcpy(name, text, len);
+	name[len] = '\0';
+	return 0;
+}
+
+static int open_schedule(struct sf_config_at *at, const char *text, struct sf_err *err)
+{
+	struct sf_config *config = at->config;
+	struct sf_schedule_config schedule = {.line = at->line, .hook_deadline_ms = HOOK_DEADLINE_MS};
+	struct sf_schedule_config *schedules;
+	int rc = unquote(text, schedule.name, err);
+
+	if (rc < 0)
+		return rc;
+	rc = sf_name_check(schedule.name, err);
+	if (rc < 0)
+		return sf_wrap(err, rc, "schedule '%s'", schedule.name);
+	if (sf_config_schedule(config, schedule.name))
+		return sf_fail(err, -EINVAL, "section [schedule %s] is there twice", schedule.name);
+	if (config->nschedules == SF_CONFIG_SCHEDULES_MAX)
+		return sf_fail(err, -E2BIG, "more than %d schedules", SF_CONFIG_SCHEDULES_MAX);
+	schedules = realloc(config->schedules, (config->nschedules + 1) * sizeof(*schedules));
+	if (!schedules)
+		return sf_fail(err, -ENOMEM, "out of memory");
+	config->schedules = schedules;
+	at->schedule = &schedules[config->nschedules++];
+	*at->schedule = schedule;
+	return 0;
+}
+
+static int append_pattern(struct sf_schedule_config *schedule, const char *pattern, struct sf_err *err)
+{
+	char **vms;
+
+	if (!pattern[*pattern == '!'])
+		return sf_fail(err, -EINVAL, "an empty pattern in the list of VMs");
+	if (schedule->nvms == SF_SCHEDULE_VMS_MAX)
+		return sf_fail(err, -E2BIG, "more than %d patterns", SF_SCHEDULE_VMS_MAX);
+	vms = realloc(schedule->vms, (schedule->nvms + 1) * sizeof(*vms));
+	if (!vms)
+		return sf_fail(err, -ENOMEM, "out of memory");
+	schedule->vms = vms;
+	vms[schedule->nvms] = strdup(pattern);
+	if (!vms[schedule->nvms])
+		return sf_fail(err, -ENOMEM, "out of memory");
+	schedule->nvms++;
+	return 0;
+}
+
+/* "web* db, !web-test": items between commas, and between blanks. */
+static int append_patterns(struct sf_schedule_config *schedule, const char *list, struct sf_err *err)
+{
+	auto_free char *copy = strdup(list);
+	char *rest = copy;
+	int rc = 0;
+
+	if (!copy)
+		return sf_fail(err, -ENOMEM, "out of memory");
+	while (rest && rc == 0) {
+		char *words = sf_config_strip(strsep(&rest, ","));
+
+		do
+			rc = append_pattern(schedule, strsep(&words, SF_CONFIG_BLANKS), err);
+		while (rc == 0 && words && *(words = sf_config_strip(words)));
+	}
+	return rc;
+}
+
+static int set_when(struct sf_schedule_config *schedule, const char *value, struct sf_err *err)
+{
+	int rc = sf_when_parse(value, &schedule->when, err);
+
+	return rc < 0 ? rc : sf_config_text(value, schedule->when_text, sizeof(schedule->when_text), err);
+}
+
+static int set_choice(const char *value, enum sf_choice *ret, struct sf_err *err)
+{
+	bool yes;
+	int rc = sf_config_bool(value, &yes, err);
+
+	if (rc == 0)
+		*ret = yes ? SF_CHOICE_YES : SF_CHOICE_NO;
+	return rc;
+}
+
+static int set_key(const struct sf_config_at *at, unsigned key, const char *value, struct sf_err *err)
+{
+	struct sf_schedule_config *schedule = at->schedule;
+
+	switch ((enum key)key) {
+	case KEY_WITHIN:
+		return sf_duration_parse(value, &schedule->keep.within, err);
+	case KEY_VMS:
+		return append_patterns(schedule, value, err);
+	case KEY_WHEN:
+		return set_when(schedule, value, err);
+	case KEY_MEMORY:
+		return set_choice(value, &schedule->memory, err);
+	case KEY_QUIESCE:
+		return set_choice(value, &schedule->quiesce, err);
+	case KEY_ZONE:
+		return sf_config_zone(value, schedule->timezone, err);
+	case KEY_PRE:
+		return sf_config_command(value, &schedule->pre, err);
+	case KEY_POST:
+		return sf_config_command(value, &schedule->post, err);
+	case KEY_DEADLINE:
+		return sf_config_number(value, 1, 86400, 1000, &schedule->hook_deadline_ms, err);
+	default:
+		return sf_keep_count_parse(value, &schedule->keep.count[key - KEY_KEEP], err);
+	}
+}
+
+const struct sf_config_section sf_config_of_schedule = {.word = "schedule",
+							.open = open_schedule,
+							.key = key_name,
+							.repeatable = 1U << KEY_VMS,
+							.set = set_key};
+
+int sf_config_check_schedules(const struct sf_config *config, const char *file, struct sf_err *err)
+{
+	for (size_t i = 0; i < config->nschedules; i++) {
+		const struct sf_schedule_config *schedule = &config->schedules[i];
+		const char *why = NULL;
+
+		if (schedule->when.nminutes == 0)
+			why = "'when' is missing";
+		else if (schedule->memory == SF_CHOICE_YES && schedule->quiesce == SF_CHOICE_YES)
+			why = "memory and quiesce cannot both be yes";
+		if (why)
+			return sf_fail(err, -EINVAL, "%s:%d: schedule '%s': %s", file, schedule->line,
+				       schedule->name, why);
+	}
+	return 0;
+}
+
+void sf_config_free_schedules(struct sf_config *config)
+{
+	for (size_t i = 0; i < config->nschedules; i++) {
+		struct sf_schedule_config *schedule = &config->schedules[i];
+
+		while (schedule->nvms > 0)
+			free(schedule->vms[--schedule->nvms]);
+		free(schedule->vms);
+		free(schedule->pre);
+		free(schedule->post);
+	}
+	free(config->schedules);
+	config->schedules = NULL;
+	config->nschedules = 0;
+}
+
+const struct sf_schedule_config *sf_config_schedule(const struct sf_config *config, const char *name)
+{
+	for (size_t i = 0; i < config->nschedules; i++)
+		if (strcmp(config->schedules[i].name, name) == 0)
+			return &config->schedules[i];
+	return NULL;
+}
+
+bool sf_schedule_takes(const struct sf_schedule_config *schedule, const char *vm)
+{
+	bool named = false, matched = false;
+
+	for (size_t i = 0; i < schedule->nvms; i++) {
+		const char *pattern = schedule->vms[i];
+		bool excludes = *pattern == '!';
+		bool matches = fnmatch(pattern + excludes, vm, 0) == 0;
+
+		if (excludes && matches)
+			return false;
+		named = named || !excludes;
+		matched = matched || matches;
+	}
+	return matched || !named;
+}
+
+const char *sf_config_timezone(const struct sf_config *config, const struct sf_schedule_config *schedule,
+			       const char *vm)
+{
+	const struct sf_policy *policy = vm ? sf_config_policy(config, vm) : &config->policy;
+
+	if (schedule && *schedule->timezone)
+		return schedule->timezone;
+	return *policy->timezone ? policy->timezone : NULL;
+}

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One record led through one row of the lifecycle: by a create that failed, by a deletion, by recovery. The
+ * first action that fails ends the row; what it was about stays on disk, and the row is walked again later.
+ */
+#include "internal.h"
+
+#include "ram.h"
+
+#include "base/cleanup.h"
+#include "base/durable.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+struct led {
+	struct sf_vm_op *op;
+	const struct sf_record *record;
+	const char *dir_name; /* in the VM's directory */
+	bool broken;
+};
+
+int sf_resume_forgotten(struct sf_vm_op *op, struct sf_err *err)
+{
+	struct sf_engine *engine = op->engine;
+	int rc;
+
+	if (!op->present) {
+		auto_unlock pthread_mutex_t *held = sf_lock(&engine->lock);
+
+		return engine->listed ? 0
+				      : sf_fail(err, engine->list_error.code, "%s", engine->list_error.text);
+	}
+	rc = sf_hypervisor_resume(engine->hv, &op->desc, err);
+	if (rc < 0) {
+		sf_health_set(engine->health, "guest", op->name, "cannot be resumed, trying on: %s",
+			      err->text);
+		return rc;
+	}
+	sf_leases_settle(engine->leases, &op->desc);
+	sf_health_clear(engine->health, "guest", op->name);
+	sf_log(SF_LOG_INFO, "VM '%s': its guest may have been left at rest; it is not now", op->name);
+	return 0;
+}
+
+static int thaw(const struct led *led, struct sf_err *err)
+{
+	struct sf_vm_op *op = led->op;
+	int rc;
+
+	if (!led->record->quiesced || !op->present)
+		return 0;
+	rc = sf_hypervisor_thaw(op->engine->hv, &op->desc, err);
+	if (rc < 0)
+		sf_health_set(op->engine->health, "guest", op->name, "cannot be thawed, trying on: %s",
+			      err->text);
+	return rc;
+}
+
+static int drop_disks(const struct led *led, struct sf_err *err)
+{
+	if (led->record->forgotten)
+		return 0;
+	for (size_t i = 0; i < led->record->ndisks; i++) {
+		const struct sf_record_disk *disk = &led->record->disks[i];
+		struct sf_storage *storage = sf_storages_by_name(led->op->engine->storages, disk->storage);
+		int rc;
+
+		if (!storage)
+			return sf_fail(err, -EOPNOTSUPP, "disk %s: this build has no storage '%s'",
+				       disk->object.vdev, disk->storage);
+		rc = sf_object_remove(storage, &disk->object, err);
+		if (rc < 0)
+			return sf_wrap(err, rc, "disk %s", disk->object.vdev);
+	}
+	return 0;
+}
+
+static bool lacks_disk(const struct led *led, struct sf_err *err)
+{
+	for (size_t i = 0; i < led->record->ndisks; i++) {
+		const struct sf_record_disk *disk = &led->record->disks[i];
+		struct sf_storage *storage = sf_storages_by_name(led->op->engine->storages, disk->storage);
+		struct sf_object_stat stat;
+
+		if (!storage)
+			sf_fail(err, -EOPNOTSUPP, "this build has no storage '%s'", disk->storage);
+		if (!storage || sf_object_stat(storage, &disk->object, &stat, err) < 0) {
+			sf_wrap(err, -EIO, "disk %s", disk->object.vdev);
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool lacks_memory(const struct led *led, struct sf_err *err)
+{
+	auto_fd int dir = -1;
+	auto_fd int fd = -1;
+
+	if (!led->record->memory.present)
+		return false;
+	dir = sf_open_dir(led->op->dir, led->dir_name, err);
+	if (dir >= 0)
+		fd = sf_ram_open(dir, &led->record->memory, err);
+	return fd < 0;
+}
+
+static void verify(struct led *led)
+{
+	struct sf_health *health = led->op->engine->health;
+	char subject[2 * SF_NAME_MAX + 2];
+	struct sf_err why = {0};
+
+	led->broken = lacks_disk(led, &why) || lacks_memory(led, &why);
+	(void)snprintf(subject, sizeof(subject), "%s/%s", led->op->name, led->record->name);
+	if (led->broken)
+		sf_health_set(health, "broken", subject, "%s", why.text);
+	else
+		sf_health_clear(health, "broken", subject);
+}
+
+int sf_publish_record(struct sf_vm_op *op, struct sf_record *record, bool broken, struct sf_err *err)
+{
+	struct sf_snapshot *snapshot = sf_snapshot_new(record, op->vm->id, broken);
+	int rc;
+
+	if (!snapshot) {
+		sf_record_fini(record);
+		return sf_fail(err, -ENOMEM, "out of memory");
+	}
+	sf_state_find_manifest(op->dir, snapshot->record.name, &snapshot->manifest_bytes,
+			       &snapshot->manifest_ns);
+	rc = sf_catalog_publish(op->engine->catalog, snapshot);
+	if (rc < 0)
+		sf_fail(err, rc, "show '%s': %s", snapshot->record.name, strerror(-rc));
+	sf_snapshot_unref(snapshot);
+	return rc;
+}
+
+static int publish(const struct led *led, struct sf_err *err)
+{
+	struct sf_record copy;
+
+	if (sf_record_copy(led->record, &copy) < 0)
+		return sf_fail(err, -ENOMEM, "out of memory");
+	return sf_publish_record(led->op, &copy, led->broken, err);
+}
+
+static int perform(struct led *led, enum sf_action action, struct sf_err *err)
+{
+	switch (action) {
+	case SF_ACT_RESUME:
+		return led->record->leased ? sf_resume_forgotten(led->op, err) : 0;
+	case SF_ACT_THAW:
+		return thaw(led, err);
+	case SF_ACT_DROP_DISKS:
+		return drop_disks(led, err);
+	case SF_ACT_DROP_RECORD:
+		return sf_state_remove_snapshot(led->op->dir, led->dir_name, err);
+	case SF_ACT_VERIFY:
+		verify(led);
+		return 0;
+	case SF_ACT_PUBLISH:
+		return publish(led, err);
+	case SF_ACT_HIDE:
+		return sf_hide_snapshot(led->op, led->record, err);
+	case SF_ACT_FORGET:
+		sf_catalog_forget(led->op->engine->catalog, sf_snapshot_id(&led->record->uuid));
+		return 0;
+	default:
+		return sf_fail(err, -EINVAL, "no action '%s' for a record", sf_action_name(action));
+	}
+}
+
+int sf_lead(struct sf_vm_op *op, const struct sf_record *record, const char *dir_name, enum sf_life state,
+	    enum sf_event event, struct sf_err *err)
+{
+	const struct sf_step *step = sf_lifecycle(state, event);
+	struct led led = {.op = op, .record = record, .dir_name = dir_name};
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < step->nactions; i++)
+		rc = perform(&led, step->actions[i], err);
+	return rc;
+}

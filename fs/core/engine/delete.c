@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Deletion: the directory in the state directory gets its deleting name (one rename: the point of no return),
+ * the tree forgets the name, and the storage goes at once or, while someone reads it, at the last close. A
+ * snapshot that is forgotten goes the same way, but for its volumes: its record says so before anything else.
+ */
+#include "internal.h"
+
+#include "base/cleanup.h"
+#include "base/durable.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/*
+ * The record says so too, for whoever looks at the directory; its name already does, so a failure is no harm.
+ */
+static void mark_deleting(int vm_dir, const char *name, const struct sf_record *record)
+{
+	struct sf_record copy;
+	auto_fd int dir = sf_open_dir(vm_dir, name, NULL);
+
+	if (dir < 0 || sf_record_copy(record, &copy) < 0)
+		return;
+	copy.state = SF_RECORD_DELETING;
+	(void)sf_state_write_record(dir, &copy, NULL);
+	sf_record_fini(&copy);
+}
+
+int sf_hide_snapshot(struct sf_vm_op *op, const struct sf_record *record, struct sf_err *err)
+{
+	char name[SF_ID_TEXT + 1], subject[2 * SF_NAME_MAX + 2];
+	int rc = sf_op_dir(op, false, err);
+
+	if (rc < 0)
+		return rc;
+	sf_state_deleting_name(&record->uuid, name);
+	rc = sf_durable_rename(op->dir, record->name, op->dir, name, err);
+	if (rc < 0) {
+		sf_op_unsettle(op); /* it may have happened all the same: the disk will say */
+		return rc;
+	}
+	mark_deleting(op->dir, name, record);
+	(void)snprintf(subject, sizeof(subject), "%s/%s", op->name, record->name);
+	sf_health_clear(op->engine->health, "broken", subject);
+	return 0;
+}
+
+int sf_delete_snapshot(struct sf_vm_op *op, const struct sf_snapshot *snapshot, struct sf_err *err)
+{
+	int rc = sf_lead(op, &snapshot->record, snapshot->record.name, SF_LIFE_READY, SF_EVENT_DELETE, err);
+
+	if (rc < 0)
+		return rc;
+	if (!sf_catalog_hide(op->engine->catalog, snapshot->id))
+		return 0; /* still being read: the last close goes on from here */
+	rc = sf_reap_snapshot(op, snapshot, err);
+	return rc < 0 ? sf_wrap(err, rc, "the name is gone, the rest will be tried again") : 0;
+}
+
+int sf_reap_snapshot(struct sf_vm_op *op, const struct sf_snapshot *snapshot, struct sf_err *err)
+{
+	char name[SF_ID_TEXT + 1];
+	int rc = sf_op_dir(op, false, err);
+
+	sf_state_deleting_name(&snapshot->record.uuid, name);
+	if (rc == 0)
+		rc = sf_lead(op, &snapshot->record, name, SF_LIFE_DELETING, SF_EVENT_UNUSED, err);
+	if (rc < 0)
+		sf_op_unsettle(op);
+	return rc;
+}
+
+/* A revert that waits to be finished may need it. */
+static int check_plan(struct sf_vm_op *op, const struct sf_snapshot *snapshot, struct sf_err *err)
+{
+	struct sf_plan plan;
+	struct sf_err why = {0};
+	int rc = sf_op_dir(op, false, err);
+
+	if (rc < 0)
+		return rc;
+	rc = sf_plan_read(op->dir, &plan, &why);
+	if (rc == -ENOENT)
+		return 0;
+	if (rc < 0)
+		return sf_fail(err, rc, "%s", why.text);
+	if (sf_id_equal(&plan.snapshot, &snapshot->record.uuid) ||
+	    (plan.has_safety && sf_id_equal(&plan.safety, &snapshot->record.uuid)))
+		return sf_fail(err, -EBUSY, "a revert that is not finished needs it");
+	return 0;
+}
+
+/*
+ * The record says that it is being deleted and that its volumes stay, durably: from here on every way, recovery's
+ * too, leads to its end without them.
+ */
+static int mark_forgotten(struct sf_vm_op *op, const struct sf_snapshot *snapshot, struct sf_err *err)
+{
+	struct sf_record copy;
+	auto_fd int dir = -1;
+	int rc = sf_op_dir(op, false, err);
+
+	if (rc < 0 || (dir = sf_open_dir(op->dir, snapshot->record.name, err)) < 0)
+		return rc < 0 ? rc : dir;
+	if (sf_record_copy(&snapshot->record, &copy) < 0)
+		return sf_fail(err, -ENOMEM, "out of memory");
+	copy.state = SF_RECORD_DELETING;
+	copy.forgotten = true;
+	rc = sf_state_write_record(dir, &copy, err);
+	if (rc < 0) {
+		sf_op_unsettle(op); /* it may have happened all the same: the disk will say */
+		sf_record_fini(&copy);
+		return rc;
+	}
+	for (size_t i = 0; i < copy.ndisks; i++) {
+		char token[SF_ID_TEXT];
+
+		sf_id_format(&copy.disks[i].object.token, token);
+		sf_log(SF_LOG_INFO, "%s/%s: forgotten; what is kept of %s as %s stays", op->name, copy.name,
+		       copy.disks[i].object.origin, token);
+	}
+	rc = sf_publish_record(op, &copy, snapshot->broken, err);
+	if (rc < 0)
+		sf_op_unsettle(op);
+	return rc;
+}
+
+static int forget_snapshot(struct sf_vm_op *op, const struct sf_snapshot *snapshot, struct sf_err *err)
+{
+	struct sf_snapshot *marked;
+	int rc = mark_forgotten(op, snapshot, err);
+
+	if (rc < 0)
+		return rc;
+	rc = sf_catalog_snapshot_by_id(op->engine->catalog, snapshot->id, &marked);
+	if (rc < 0)
+		return sf_fail(err, rc, "the snapshot is gone");
+	rc = sf_delete_snapshot(op, marked, err);
+	sf_snapshot_unref(marked);
+	return rc;
+}
+
+/* id 0: whichever has the name. */
+static int delete_named(struct sf_vm_op *op, const char *name, uint64_t id, bool forget, struct sf_err *err)
+{
+	struct sf_snapshot *snapshot;
+	int rc;
+
+	if (sf_catalog_snapshot(op->engine->catalog, op->vm->id, name, &snapshot) < 0)
+		return sf_fail(err, -ENOENT, "VM '%s' has no snapshot '%s'", op->name, name);
+	if (id && id != snapshot->id)
+		rc = sf_fail(err, -ENOENT, "the snapshot is gone, and another one has its name");
+	else if (snapshot->record.held)
+		rc = sf_fail(err, -EBUSY, "the snapshot is held (setfattr -x user.snapfs.hold releases it)");
+	else
+		rc = check_plan(op, snapshot, err);
+	if (rc == 0)
+		rc = forget ? forget_snapshot(op, snapshot, err) : sf_delete_snapshot(op, snapshot, err);
+	sf_snapshot_unref(snapshot);
+	return rc;
+}
+
+int sf_engine_delete(struct sf_engine *engine, uint64_t vm_id, const char *name, struct sf_job *job,
+		     struct sf_err *err)
+{
+	struct sf_err own = {0};
+	struct sf_vm_op op;
+	int rc = sf_op_begin(engine, SF_OP_DELETE, vm_id, name, job, &op, err);
+
+	if (rc < 0)
+		return rc;
+	rc = sf_op_end(&op, delete_named(&op, name, 0, false, &own), &own);
+	return rc < 0 ? sf_fail(err, rc, "%s", own.text) : 0;
+}
+
+int sf_engine_delete_one(struct sf_engine *engine, uint64_t snapshot_id, bool forget, struct sf_job *job,
+			 struct sf_err *err)
+{
+	struct sf_snapshot *snapshot;
+	char name[SF_NAME_MAX + 1];
+	struct sf_err own = {0};
+	struct sf_vm_op op;
+	uint64_t vm_id;
+	int rc = sf_catalog_snapshot_by_id(engine->catalog, snapshot_id, &snapshot);
+
+	if (rc < 0)
+		return sf_fail(err, -ENOENT, "the snapshot is gone");
+	vm_id = snapshot->vm_id;
+	memcpy(name, snapshot->record.name, sizeof(name));
+	sf_snapshot_unref(snapshot);
+	rc = sf_op_begin(engine, SF_OP_DELETE, vm_id, name, job, &op, err);
+	if (rc < 0)
+		return rc;
+	rc = sf_op_end(&op, delete_named(&op, name, snapshot_id, forget, &own), &own);
+	return rc < 0 ? sf_fail(err, rc, "%s", own.text) : 0;
+}

@@ -1,0 +1,473 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * After a crash: guests first, then half-done snapshots, then half-done reverts, then a look for volumes that
+ * nobody owns. Records that cannot be read are set aside; what cannot be finished is reported and kept.
+ * Nothing is guessed.
+ */
+#include "internal.h"
+
+#include "base/cleanup.h"
+#include "base/durable.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define ASIDE_PREFIX ".aside-"
+
+/* --- listing a directory --- */
+
+struct names {
+	char **list;
+	size_t n;
+};
+
+static void names_fini(struct names *names)
+{
+	for (size_t i = 0; i < names->n; i++)
+		free(names->list[i]);
+	free(names->list);
+}
+
+static int names_add(struct names *names, const char *name)
+{
+	char **list = realloc(names->list, (names->n + 1) * sizeof(char *));
+
+	if (!list)
+		return -ENOMEM;
+	names->list = list;
+	list[names->n] = strdup(name);
+	if (!list[names->n])
+		return -ENOMEM;
+	names->n++;
+	return 0;
+}
+
+/* All entries but "." and "..", read whole before anything in the directory is changed. */
+static int names_read(int dir, struct names *ret, struct sf_err *err)
+{
+	auto_fd int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	auto_dir DIR *stream = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *entry;
+	struct names names = {0};
+	int rc = stream ? 0 : -errno;
+
+	if (stream)
+		(void)sf_take_fd(&fd); /* the stream's now */
+	while (rc == 0 && (errno = 0, entry = readdir(stream)))
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+			rc = names_add(&names, entry->d_name);
+	if (rc == 0 && errno != 0)
+		rc = -errno;
+	if (rc < 0) {
+		names_fini(&names);
+		return sf_fail(err, rc, "list the state directory: %s", strerror(-rc));
+	}
+	*ret = names;
+	return 0;
+}
+
+static bool is_directory(int dir, const char *name)
+{
+	struct stat st;
+
+	return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* ".<uuid>": on its way out. */
+static bool is_deleting_name(const char *name)
+{
+	struct sf_id uuid;
+
+	return name[0] == '.' && sf_id_parse(name + 1, &uuid) == 0;
+}
+
+static int read_record(int vm_dir, const char *name, struct sf_record *ret, struct sf_err *err)
+{
+	auto_fd int dir = sf_open_dir(vm_dir, name, err);
+
+	return dir < 0 ? dir : sf_state_read_record(dir, ret, err);
+}
+
+/* --- guests --- */
+
+static void free_guest_of(struct sf_vm_op *op, const char *name)
+{
+	struct sf_record record;
+
+	if (*name == '.' || read_record(op->dir, name, &record, NULL) < 0)
+		return;
+	if (record.state == SF_RECORD_CREATING && record.leased)
+		(void)sf_resume_forgotten(op, &(struct sf_err){0}); /* tried again with its record */
+	sf_record_fini(&record);
+}
+
+/* Before anything slow is done for any VM: no guest is left at rest longer than it has been already. */
+static void free_guest(struct sf_vm_op *op)
+{
+	struct names names;
+	struct sf_plan plan;
+
+	if (!op->present || sf_op_dir(op, false, NULL) < 0 || names_read(op->dir, &names, NULL) < 0)
+		return;
+	for (size_t i = 0; i < names.n; i++)
+		free_guest_of(op, names.list[i]);
+	names_fini(&names);
+	if (sf_plan_read(op->dir, &plan, NULL) == 0 && plan.phase == SF_LIFE_PREPARED &&
+	    plan.guest == SF_POWER_RUNNING)
+		(void)sf_resume_forgotten(op, &(struct sf_err){0}); /* tried again with its plan */
+}
+
+/* --- records --- */
+
+static void report_stray(struct sf_vm_op *op, const char *name, const char *what)
+{
+	char subject[SF_NAME_MAX + NAME_MAX + 2];
+
+	(void)snprintf(subject, sizeof(subject), "%s/%s", op->name, name);
+	sf_health_set(op->engine->health, "stray", subject, "%s", what);
+}
+
+static void set_aside(struct sf_vm_op *op, const char *name, const struct sf_err *why)
+{
+	char aside[NAME_MAX + 1], subject[SF_NAME_MAX + NAME_MAX + 2];
+	struct sf_err err = {0};
+	int rc = -EEXIST;
+
+	(void)snprintf(aside, sizeof(aside), ASIDE_PREFIX "%.200s", name);
+	for (int i = 2; i < 100 && rc == -EEXIST; i++) {
+		rc = sf_durable_rename(op->dir, name, op->dir, aside, &err);
+		if (rc == -EEXIST)
+			(void)snprintf(aside, sizeof(aside), ASIDE_PREFIX "%.200s-%d", name, i);
+	}
+	(void)snprintf(subject, sizeof(subject), "%s/%s", op->name, rc < 0 ? name : aside);
+	sf_health_set(op->engine->health, "set-aside", subject, "the record of '%s' cannot be read: %s", name,
+		      why->text);
+}
+
+/* Whether the directory holds nothing but what an interrupted first write of its record leaves. */
+static bool is_unborn(int vm_dir, const char *name)
+{
+	auto_fd int dir = sf_open_dir(vm_dir, name, NULL);
+	struct names names;
+	bool unborn = true;
+
+	if (dir < 0 || names_read(dir, &names, NULL) < 0)
+		return false;
+	for (size_t i = 0; i < names.n; i++)
+		unborn = unborn && strcmp(names.list[i], "." SF_STATE_META SF_DURABLE_TMP_SUFFIX) == 0;
+	names_fini(&names);
+	return unborn;
+}
+
+/* The directory's name is the truth; a record that was not rewritten after a rename is rewritten now. */
+static int fix_name(struct sf_vm_op *op, const char *name, struct sf_record *record, struct sf_err *err)
+{
+	auto_fd int dir = -1;
+	int rc;
+
+	if (strcmp(record->name, name) == 0)
+		return 0;
+	rc = sf_name_check(name, err);
+	if (rc < 0)
+		return rc;
+	(void)snprintf(record->name, sizeof(record->name), "%s", name);
+	sf_record_label(record);
+	dir = sf_open_dir(op->dir, name, err);
+	rc = dir < 0 ? dir : sf_state_write_record(dir, record, err);
+	if (rc == 0)
+		sf_relabel_disks(op, record);
+	return rc;
+}
+
+/* A copy that somebody made of a snapshot's directory: two records would own the same volumes. */
+static bool is_copy(struct sf_vm_op *op, const char *name, const struct sf_record *record)
+{
+	struct sf_snapshot *known;
+	bool copy;
+
+	if (sf_catalog_snapshot_by_id(op->engine->catalog, sf_snapshot_id(&record->uuid), &known) < 0)
+		return false;
+	copy = known->vm_id != op->vm->id ||
+	       (!is_deleting_name(name) && strcmp(known->record.name, name) != 0 &&
+		is_directory(op->dir, known->record.name));
+	sf_snapshot_unref(known);
+	return copy;
+}
+
+static int recover_ready(struct sf_vm_op *op, const char *name, struct sf_record *record, struct sf_err *err)
+{
+	auto_fd int dir = -1;
+	int rc = fix_name(op, name, record, err);
+
+	if (rc < 0)
+		return rc;
+	dir = sf_open_dir(op->dir, name, err);
+	if (dir < 0)
+		return dir;
+	(void)unlinkat(dir, "." SF_STATE_META SF_DURABLE_TMP_SUFFIX, 0); /* seldom there, both */
+	(void)unlinkat(dir, "." SF_STATE_MANIFEST SF_DURABLE_TMP_SUFFIX, 0);
+	return sf_lead(op, record, name, SF_LIFE_READY, SF_EVENT_FOUND, err);
+}
+
+/*
+ * A deletion that stopped before its directory had the deleting name: what the tree knows becomes what the record on
+ * disk says (its volumes may be forgotten), and the directory gets the name under which the last reader's close, or
+ * the next start, looks for it.
+ */
+static int catch_up(struct sf_vm_op *op, const char *name, const char *deleting,
+		    const struct sf_record *record, bool broken, struct sf_err *err)
+{
+	char subject[2 * SF_NAME_MAX + 2];
+	struct sf_record copy;
+	int rc;
+
+	if (sf_record_copy(record, &copy) < 0)
+		return sf_fail(err, -ENOMEM, "out of memory");
+	rc = sf_publish_record(op, &copy, broken, err);
+	if (rc == 0)
+		rc = sf_durable_rename(op->dir, name, op->dir, deleting, err);
+	(void)snprintf(subject, sizeof(subject), "%s/%s", op->name, record->name);
+	if (rc == 0)
+		sf_health_clear(op->engine->health, "broken", subject);
+	return rc;
+}
+
+static int recover_deleting(struct sf_vm_op *op, const char *name, const struct sf_record *record,
+			    struct sf_err *err)
+{
+	uint64_t id = sf_snapshot_id(&record->uuid);
+	char deleting[SF_ID_TEXT + 1];
+	struct sf_snapshot *known;
+	int rc = 0;
+
+	if (sf_catalog_snapshot_by_id(op->engine->catalog, id, &known) < 0)
+		return sf_lead(op, record, name, SF_LIFE_DELETING, SF_EVENT_FOUND, err);
+	sf_state_deleting_name(&record->uuid, deleting);
+	if (strcmp(name, deleting) != 0)
+		rc = catch_up(op, name, deleting, record, known->broken, err);
+	sf_snapshot_unref(known);
+	if (rc < 0)
+		return rc;
+	if (!sf_catalog_hide(op->engine->catalog, id))
+		return 0; /* somebody reads it: the last close goes on from here */
+	return sf_lead(op, record, deleting, SF_LIFE_DELETING, SF_EVENT_UNUSED, err);
+}
+
+static int recover_creating(struct sf_vm_op *op, const char *name, const struct sf_record *record,
+			    struct sf_err *err)
+{
+	int rc = sf_lead(op, record, name, SF_LIFE_CREATING, SF_EVENT_FOUND, err);
+
+	if (rc == 0)
+		sf_log(SF_LOG_INFO, "%s/%s: was half made and has been undone", op->name, name);
+	return rc;
+}
+
+static int recover_record(struct sf_vm_op *op, const char *name, struct sf_record *record, struct sf_err *err)
+{
+	if (is_copy(op, name, record)) {
+		report_stray(op, name, "is a copy of a snapshot's directory; it is left alone");
+		return 0;
+	}
+	if (is_deleting_name(name) || record->state == SF_RECORD_DELETING)
+		return recover_deleting(op, name, record, err);
+	if (record->state == SF_RECORD_READY)
+		return recover_ready(op, name, record, err);
+	return recover_creating(op, name, record, err);
+}
+
+static int recover_snapshot(struct sf_vm_op *op, const char *name, struct sf_err *err)
+{
+	struct sf_record record;
+	struct sf_err why = {0};
+	int rc = read_record(op->dir, name, &record, &why);
+
+	if (rc == 0) {
+		rc = recover_record(op, name, &record, err);
+		sf_record_fini(&record);
+		return rc;
+	}
+	if (rc == -ENOENT && is_unborn(op->dir, name))
+		return sf_state_remove_snapshot(op->dir, name, err);
+	if (rc == -ENOENT || rc == -EINVAL || rc == -EFBIG || rc == -ELOOP) {
+		set_aside(op, name, &why);
+		return 0;
+	}
+	return sf_fail(err, rc, "%s", why.text);
+}
+
+static void recover_entry(struct sf_vm_op *op, const char *name)
+{
+	char subject[SF_NAME_MAX + NAME_MAX + 2];
+	struct sf_err err = {0};
+
+	(void)snprintf(subject, sizeof(subject), "%s/%s", op->name, name);
+	if (strcmp(name, SF_STATE_PLAN) == 0)
+		return;
+	if (strcmp(name, "." SF_STATE_PLAN SF_DURABLE_TMP_SUFFIX) == 0) {
+		(void)unlinkat(op->dir, name, 0); /* tried again at the next start */
+	} else if (strncmp(name, ASIDE_PREFIX, strlen(ASIDE_PREFIX)) == 0) {
+		sf_health_set(op->engine->health, "set-aside", subject,
+			      "a record that could not be read lies in the state directory");
+	} else if (!is_directory(op->dir, name) || (*name == '.' && !is_deleting_name(name))) {
+		report_stray(op, name, "is not snapfs's and lies in its state directory");
+	} else if (recover_snapshot(op, name, &err) < 0) {
+		sf_op_unsettle(op);
+		sf_health_set(op->engine->health, "undo", subject, "%s", err.text);
+	} else {
+		sf_health_clear(op->engine->health, "undo", subject);
+	}
+}
+
+static int recover_plan(struct sf_vm_op *op, struct sf_err *err)
+{
+	struct sf_plan plan;
+	int rc = sf_plan_read(op->dir, &plan, err);
+
+	if (rc == -ENOENT)
+		return 0;
+	if (rc < 0)
+		return rc;
+	rc = sf_revert_found(op, &plan, err);
+	if (rc == 0)
+		sf_log(SF_LOG_INFO, "VM '%s': a revert that was interrupted while %s is settled", op->name,
+		       sf_life_name(plan.phase));
+	return rc;
+}
+
+static int recover_entries(struct sf_vm_op *op, struct sf_err *err)
+{
+	struct names names;
+	struct sf_err none = {0};
+	int rc = sf_op_dir(op, false, &none);
+
+	if (rc == -ENOENT)
+		return 0;
+	if (rc < 0)
+		return sf_fail(err, rc, "%s", none.text);
+	rc = names_read(op->dir, &names, err);
+	if (rc < 0)
+		return rc;
+	sf_health_clear(op->engine->health, "undo", op->name);
+	for (size_t i = 0; i < names.n; i++)
+		recover_entry(op, names.list[i]);
+	names_fini(&names);
+	return recover_plan(op, err);
+}
+
+int sf_recover_vm(struct sf_vm_op *op, struct sf_err *err)
+{
+	int rc = recover_entries(op, err);
+
+	if (rc < 0) {
+		sf_op_unsettle(op);
+		sf_health_set(op->engine->health, "revert", op->name, "%s", err->text);
+		return rc;
+	}
+	sf_health_clear(op->engine->health, "revert", op->name);
+	return 0;
+}
+
+/* --- whose directory is it --- */
+
+/*
+ * What the records say: one that bears the directory's own name, else any. Without records, the name alone.
+ */
+static void identity_of(int vm_dir, const char *dir_name, char uuid[static SF_VM_UUID],
+			char vm_name[static SF_NAME_MAX + 1])
+{
+	struct names names;
+	bool sure = false;
+
+	uuid[0] = '\0';
+	(void)snprintf(vm_name, SF_NAME_MAX + 1, "%s", dir_name);
+	if (names_read(vm_dir, &names, NULL) < 0)
+		return;
+	for (size_t i = 0; i < names.n && !sure; i++) {
+		struct sf_record record;
+
+		if (read_record(vm_dir, names.list[i], &record, NULL) < 0)
+			continue;
+		memcpy(uuid, record.vm_uuid, SF_VM_UUID);
+		memcpy(vm_name, record.vm_name, SF_NAME_MAX + 1);
+		sure = strncmp(dir_name, record.vm_name, strlen(record.vm_name)) == 0;
+		sf_record_fini(&record);
+	}
+	names_fini(&names);
+}
+
+/* False when records may lie in it that are not known now. */
+static bool adopt_dir(struct sf_engine *engine, const char *name)
+{
+	char uuid[SF_VM_UUID], vm_name[SF_NAME_MAX + 1];
+	struct sf_engine_vm *vm;
+	struct sf_err err = {0};
+	auto_fd int dir = -1;
+	int rc;
+
+	/* A VM whose last snapshot went leaves nothing; so does one whose first snapshot never came to be. */
+	if (unlinkat(sf_state_fd(engine->state), name, AT_REMOVEDIR) == 0)
+		return true;
+	rc = strlen(name) < SF_VM_DIR ? sf_name_check(name, &err) : -ENAMETOOLONG;
+	if (rc == -ENAMETOOLONG && strlen(name) < SF_VM_DIR)
+		rc = 0; /* a name with "~" and an id behind it */
+	if (rc == 0)
+		dir = rc = sf_state_vm_dir(engine->state, name, false, &err);
+	if (rc >= 0) {
+		identity_of(dir, name, uuid, vm_name);
+		rc = sf_engine_add_gone(engine, uuid, vm_name, name, &vm);
+	}
+	if (rc < 0)
+		sf_health_set(engine->health, "stray", name,
+			      "in the state directory, is not the directory of a VM: %s",
+			      rc == -EEXIST ? "its VM has another one" : err.text);
+	return rc >= 0 || !is_directory(sf_state_fd(engine->state), name);
+}
+
+static bool adopt_dirs(struct sf_engine *engine)
+{
+	bool all_known = true;
+	struct sf_err err = {0};
+	struct names names;
+
+	if (names_read(sf_state_fd(engine->state), &names, &err) < 0) {
+		sf_health_set(engine->health, "undo", "state", "%s", err.text);
+		return false;
+	}
+	for (size_t i = 0; i < names.n; i++)
+		if (!sf_state_is_reserved(names.list[i]))
+			all_known = adopt_dir(engine, names.list[i]) && all_known;
+	names_fini(&names);
+	return all_known;
+}
+
+static void each_vm(struct sf_engine *engine, void (*fn)(struct sf_vm_op *op))
+{
+	for (size_t i = 0; i < engine->nvms; i++) {
+		struct sf_vm_op op;
+
+		if (sf_op_enter(engine, engine->vms[i], &op, NULL) < 0)
+			continue;
+		fn(&op);
+		sf_op_leave(&op);
+	}
+}
+
+static void recover_one(struct sf_vm_op *op)
+{
+	(void)sf_recover_vm(op, &(struct sf_err){0}); /* reported in health.json, tried again later */
+}
+
+void sf_recover_all(struct sf_engine *engine)
+{
+	bool all_known = adopt_dirs(engine);
+
+	each_vm(engine, free_guest);
+	each_vm(engine, recover_one);
+	sf_find_orphans(engine, all_known);
+}

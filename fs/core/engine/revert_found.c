@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Reverts that did not go through: one that fails is undone or turned round to the state that was left, and
+ * one that an earlier process began is finished or undone from its plan.
+ */
+#include "reverting.h"
+
+#include "base/log.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/* --- failing --- */
+
+int sf_revert_undo(struct sf_reverting *r)
+{
+	struct sf_err err = {0};
+	enum sf_life from = r->plan.phase == SF_LIFE_PREPARED ? SF_LIFE_PREPARED : SF_LIFE_STOPPING;
+	int rc = sf_revert_run(r, from, SF_EVENT_FAILED, NULL, &err);
+
+	if (rc < 0) {
+		sf_op_unsettle(r->op);
+		sf_health_set(r->op->engine->health, "undo", r->op->name, "revert: %s", err.text);
+	}
+	return rc;
+}
+
+/* What a half-way revert may have started must not be running when the disks are exchanged under it. */
+static int stop_again(struct sf_reverting *r, struct sf_err *err)
+{
+	struct sf_hypervisor *hv = r->op->engine->hv;
+
+	return sf_hypervisor_can(hv, SF_HYPERVISOR_CONTROL) ? sf_hypervisor_stop(hv, &r->op->desc, err) : 0;
+}
+
+/*
+ * The new aim is the state that was left: its disks, if any disk was replaced, its RAM and power; then its
+ * snapshot has served. Without such a snapshot, and with the disks as they were, all that is left to do is to
+ * boot the guest. *ret_how: what became of the VM, in words.
+ */
+static int turn_back(struct sf_reverting *r, const char **ret_how, struct sf_err *err)
+{
+	struct sf_plan plan = {.phase = r->swapped ? SF_LIFE_SWITCHING : SF_LIFE_POWERING,
+			       .snapshot = r->plan.has_safety ? r->plan.safety : r->plan.snapshot,
+			       .guest = r->plan.guest,
+			       .power = r->plan.guest,
+			       .back = r->plan.has_safety};
+	struct sf_snapshot *aim;
+	int rc;
+
+	if (r->swapped && !r->plan.has_safety)
+		return sf_fail(err, -ENOENT, "the state before was not kept ('discard')");
+	rc = sf_revert_find(r->op, &plan.snapshot, &aim);
+	if (rc < 0)
+		return sf_fail(err, rc, "the snapshot of the state being left is gone");
+	plan.memory = plan.back && aim->record.memory.present && sf_power_alive(plan.power);
+	*ret_how = plan.memory                  ? "the VM is as it was before, its RAM restored"
+		   : sf_power_alive(plan.power) ? "the VM was booted again from its old disks"
+						: "the VM is as it was before";
+	sf_snapshot_unref(aim);
+	rc = stop_again(r, err);
+	if (rc == 0)
+		rc = sf_plan_write(r->op->dir, &plan, err);
+	return rc < 0 ? rc : sf_revert_found(r->op, &plan, err);
+}
+
+/* The first failure is what the user is told; what became of the VM stands before it. */
+int sf_revert_recover(struct sf_reverting *r, int rc, struct sf_err *err)
+{
+	struct sf_err why = {0};
+	const char *how;
+
+	if (rc == -EUCLEAN) /* between storage and engine; to users it is a failed disk operation */
+		rc = sf_wrap(err, -EIO, "not finished");
+	if (!r->stopped && !r->swapped) {
+		(void)sf_revert_undo(r); /* reports for itself */
+		return rc;
+	}
+	sf_volumes_close(&r->volumes);
+	if (turn_back(r, &how, &why) == 0)
+		return sf_wrap(err, rc, "%s", how);
+	sf_op_unsettle(r->op);
+	sf_health_set(r->op->engine->health, "revert", r->op->name, "half done (%s); it is tried again: %s",
+		      err->text, why.text);
+	return sf_wrap(err, rc, "half done, to be tried again (%s)", why.text);
+}
+
+/* --- after a crash --- */
+
+/*
+ * A host that came up again may have booted the guest before us, on disks of which some may be replaced. The
+ * revert goes on, but what the guest has done since is kept first, as with any revert.
+ */
+static int keep_what_runs(struct sf_reverting *r, struct sf_err *err)
+{
+	const struct sf_plan plan = r->plan;
+	int rc;
+
+	r->plan.has_safety = true;
+	r->plan.safety = sf_id_new();
+	rc = sf_revert_take_safety(r, NULL, err);
+	r->plan = plan;
+	if (rc == 0)
+		rc = sf_revert_stop(r, err);
+	if (rc < 0 && r->lease) {
+		(void)sf_lease_end(r->lease, NULL, NULL); /* the watchdog goes on if it must */
+		r->lease = NULL;
+	}
+	return rc;
+}
+
+/* The volumes as they must be for the swap: nobody runs on them, and nobody else has them. */
+static int claim_volumes(struct sf_reverting *r, struct sf_err *err)
+{
+	enum sf_power now;
+	int rc = sf_hypervisor_power(r->op->engine->hv, &r->op->desc, &now, err);
+
+	if (rc == 0 && sf_power_alive(now))
+		rc = r->op->engine->starting
+			     ? keep_what_runs(r, err)
+			     : sf_fail(err, -EBUSY,
+				       "the guest was started while its revert was half done; switch it off");
+	if (rc == 0)
+		rc = sf_revert_match(r, err);
+	if (rc == 0 && !sf_power_alive(r->plan.guest))
+		rc = sf_volumes_hold(&r->volumes, err);
+	return rc;
+}
+
+/* Whether the guest was stopped before the crash, or is off by now. */
+static int is_stopped(struct sf_reverting *r, bool *ret, struct sf_err *err)
+{
+	enum sf_power now;
+	int rc = sf_hypervisor_power(r->op->engine->hv, &r->op->desc, &now, err);
+
+	*ret = rc == 0 && !sf_power_alive(now);
+	return rc;
+}
+
+/* Stopping is either done or has failed: no disk was touched yet. */
+static int go_on_from_stopping(struct sf_reverting *r, struct sf_err *err)
+{
+	bool stopped;
+	int rc = is_stopped(r, &stopped, err);
+
+	if (rc < 0)
+		return rc;
+	if (!stopped)
+		return sf_revert_run(r, SF_LIFE_STOPPING, SF_EVENT_FAILED, NULL, err);
+	rc = claim_volumes(r, err);
+	return rc < 0 ? rc : sf_revert_walk_on(r, SF_LIFE_STOPPING, err);
+}
+
+static int go_on(struct sf_reverting *r, enum sf_life phase, struct sf_err *err)
+{
+	int rc = sf_revert_find(r->op, &r->plan.snapshot, &r->target);
+
+	if (rc < 0)
+		return sf_fail(err, rc, "the snapshot that the VM was being reverted to is gone");
+	if (phase == SF_LIFE_STOPPING)
+		return go_on_from_stopping(r, err);
+	if (phase == SF_LIFE_SWITCHING)
+		rc = claim_volumes(r, err);
+	if (rc == 0)
+		rc = sf_revert_run(r, phase, SF_EVENT_FOUND, NULL, err);
+	return rc < 0 ? rc : sf_revert_walk_on(r, phase, err);
+}
+
+/*
+ * The disks are ours to exchange and will not take this snapshot: the state that was left is the other way
+ * out.
+ */
+static int give_up(struct sf_reverting *r, int rc, struct sf_err *err)
+{
+	struct sf_err why = {0};
+	const char *how;
+
+	sf_volumes_close(&r->volumes);
+	r->swapped = true;
+	if (turn_back(r, &how, &why) < 0)
+		return rc;
+	sf_log(SF_LOG_WARNING, "VM '%s': the revert could not be finished (%s): %s", r->op->name, err->text,
+	       how);
+	return 0;
+}
+
+int sf_revert_found(struct sf_vm_op *op, const struct sf_plan *plan, struct sf_err *err)
+{
+	struct sf_reverting *r = calloc(1, sizeof(*r)); /* too large for a thread's stack */
+	int rc;
+
+	if (!r)
+		return sf_fail(err, -ENOMEM, "out of memory");
+	r->op = op;
+	r->plan = *plan;
+	r->found = true;
+	if (plan->phase == SF_LIFE_PREPARED)
+		rc = sf_revert_run(r, SF_LIFE_PREPARED, SF_EVENT_FOUND, NULL, err);
+	else
+		rc = go_on(r, plan->phase, err);
+	if (rc < 0 && r->volumes.n > 0 && plan->has_safety)
+		rc = give_up(r, rc, err);
+	sf_volumes_close(&r->volumes);
+	sf_snapshot_unref(r->target);
+	free(r);
+	return rc;
+}

@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Rolling a VM back: idle -> prepared -> switching -> powering -> idle (lifecycle.h). Up to the stop of the
+ * guest a failure is undone; from there on the plan leads forward, after a crash too. What becomes of a
+ * failure is in revert_found.c.
+ */
+#include "reverting.h"
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* --- the actions --- */
+
+static int write_plan(struct sf_reverting *r, enum sf_life next, struct sf_err *err)
+{
+	int rc = sf_op_dir(r->op, true, err);
+
+	r->plan.phase = next;
+	return rc < 0 ? rc : sf_plan_write(r->op->dir, &r->plan, err);
+}
+
+static void safety_name(struct sf_vm_op *op, char name[static SF_NAME_MAX + 1])
+{
+	time_t now = (time_t)(sf_clock_real_ns() / 1000000000);
+	struct sf_snapshot *other;
+	struct tm tm = {0};
+	char stamp[32];
+
+	gmtime_r(&now, &tm);
+	(void)strftime(stamp, sizeof(stamp), "%Y%m%dT%H%M%SZ", &tm);
+	(void)snprintf(name, SF_NAME_MAX + 1, "pre-revert-%s", stamp);
+	for (int i = 2; sf_catalog_snapshot(op->engine->catalog, op->vm->id, name, &other) == 0; i++) {
+		sf_snapshot_unref(other);
+		(void)snprintf(name, SF_NAME_MAX + 1, "pre-revert-%s-%d", stamp, i);
+	}
+}
+
+/* The state being left, taken so that the guest does not run again between it and the stop. */
+int sf_revert_take_safety(struct sf_reverting *r, struct sf_budget *budget, struct sf_err *err)
+{
+	char name[SF_NAME_MAX + 1], description[SF_NAME_MAX + 80];
+	struct sf_create_request request = {.description = description};
+	struct sf_take_options options = {.request = &request,
+					  .name = name,
+					  .uuid = r->plan.safety,
+					  .left_for = &r->target->record.uuid,
+					  .leave_at_rest = true,
+					  .budget = budget};
+	int rc;
+
+	if (!r->plan.has_safety)
+		return 0;
+	safety_name(r->op, name);
+	(void)snprintf(description, sizeof(description),
+		       r->found ? "found running on half-reverted disks when the revert to '%s' went on"
+				: "the state that the revert to '%s' left",
+		       r->target->record.name);
+	rc = sf_take(r->op, &options, &r->lease, err);
+	return rc < 0 ? sf_wrap(err, rc, "snapshot of the state being left") : 0;
+}
+
+/*
+ * A stop that reports failure may have worked: then the guest's state is gone, and undoing would not bring it
+ * back.
+ */
+int sf_revert_stop(struct sf_reverting *r, struct sf_err *err)
+{
+	struct sf_hypervisor *hv = r->op->engine->hv;
+	enum sf_power now;
+	int rc = r->lease ? sf_lease_check(r->lease, err) : 0;
+
+	if (rc < 0 || !sf_hypervisor_can(hv, SF_HYPERVISOR_CONTROL))
+		return rc;
+	rc = sf_hypervisor_stop(hv, &r->op->desc, err);
+	if (rc < 0)
+		sf_wrap(err, rc, "stop the guest");
+	if (rc < 0 && sf_hypervisor_power(hv, &r->op->desc, &now, NULL) == 0 && sf_power_alive(now))
+		return rc;
+	r->stopped = sf_power_alive(r->plan.guest);
+	if (r->lease)
+		(void)sf_lease_drop(r->lease, NULL); /* was in force a moment ago; the guest is off now */
+	r->lease = NULL;
+	return rc;
+}
+
+static void pass_note_on(struct sf_reverting *r, const char *note)
+{
+	if (!*note)
+		return;
+	if (r->job)
+		sf_job_note(r->job, "%s", note);
+	else
+		sf_log(SF_LOG_INFO, "VM '%s': %s", r->op->name, note);
+}
+
+/* One disk. Where there is no way back, nobody's wish to cancel is heard. */
+static int swap_disk(struct sf_reverting *r, size_t index, struct sf_err *err)
+{
+	struct sf_job deaf = {0};
+	bool heard = r->job && !r->swapped;
+	int rc = sf_volume_revert(r->volumes.list[index], &r->target->record.disks[index].object,
+				  heard ? r->job : &deaf, err);
+
+	if (rc == 0)
+		pass_note_on(r, deaf.note);
+	return rc;
+}
+
+static int swap(struct sf_reverting *r, struct sf_err *err)
+{
+	for (size_t i = 0; i < r->volumes.n; i++) {
+		const struct sf_object *object = &r->target->record.disks[i].object;
+		int rc = swap_disk(r, i, err);
+
+		r->swapped = r->swapped || rc == 0 || rc == -EUCLEAN;
+		if (rc < 0)
+			return sf_wrap(err, rc, "disk %s", object->vdev);
+	}
+	return 0;
+}
+
+static int restore_memory(struct sf_reverting *r, struct sf_err *err)
+{
+	auto_fd int fd = sf_revert_open_memory(r, err);
+	int rc = fd < 0 ? fd : sf_hypervisor_restore(r->op->engine->hv, &r->op->desc, fd, err);
+
+	return rc < 0 ? sf_wrap(err, rc, "restore the guest's RAM") : 0;
+}
+
+/*
+ * After a crash in this phase: a guest in the state asked for is the finished work. Right after the crash,
+ * one at rest may be half-restored and has not run on these disks yet, so it is brought back once more; later
+ * on it is someone's who had a reason.
+ */
+static int clear_the_way(struct sf_reverting *r, bool *ret_done, struct sf_err *err)
+{
+	struct sf_engine *engine = r->op->engine;
+	enum sf_power now;
+	int rc = sf_hypervisor_power(engine->hv, &r->op->desc, &now, err);
+
+	*ret_done = rc == 0 && (now == SF_POWER_RUNNING || (now == r->plan.power && !engine->starting));
+	if (rc < 0 || *ret_done || !sf_power_alive(now))
+		return rc;
+	if (!engine->starting)
+		return sf_fail(err, -EBUSY,
+			       "the guest was started while its revert was half done; switch it off");
+	return sf_hypervisor_stop(engine->hv, &r->op->desc, err);
+}
+
+static int set_power(struct sf_reverting *r, struct sf_err *err)
+{
+	struct sf_hypervisor *hv = r->op->engine->hv;
+	bool done = false;
+	int rc = 0;
+
+	if (!sf_power_alive(r->plan.power))
+		return 0;
+	if (r->found)
+		rc = clear_the_way(r, &done, err);
+	if (rc < 0 || done)
+		return rc;
+	rc = r->plan.memory ? restore_memory(r, err) : sf_hypervisor_start(hv, &r->op->desc, true, err);
+	if (rc == 0 && r->plan.power == SF_POWER_RUNNING)
+		rc = sf_hypervisor_resume(hv, &r->op->desc, err);
+	return rc;
+}
+
+/* By the whole uuid, of which the id is only a part. With a reference. */
+int sf_revert_find(struct sf_vm_op *op, const struct sf_id *uuid, struct sf_snapshot **ret)
+{
+	struct sf_snapshot *snapshot;
+	int rc = sf_catalog_snapshot_by_id(op->engine->catalog, sf_snapshot_id(uuid), &snapshot);
+
+	if (rc < 0)
+		return rc;
+	if (!sf_id_equal(&snapshot->record.uuid, uuid) || snapshot->vm_id != op->vm->id) {
+		sf_snapshot_unref(snapshot);
+		return -ENOENT;
+	}
+	*ret = snapshot;
+	return 0;
+}
+
+/* One that readers keep is on its way already. */
+static int drop_by_uuid(struct sf_vm_op *op, const struct sf_id *uuid, struct sf_err *err)
+{
+	struct sf_snapshot *snapshot, *visible = NULL;
+	int rc = 0;
+
+	if (sf_revert_find(op, uuid, &snapshot) < 0)
+		return 0;
+	if (sf_catalog_snapshot(op->engine->catalog, op->vm->id, snapshot->record.name, &visible) == 0 &&
+	    visible == snapshot)
+		rc = sf_delete_snapshot(op, snapshot, err);
+	sf_snapshot_unref(visible);
+	sf_snapshot_unref(snapshot);
+	return rc;
+}
+
+/* After a crash the lease is gone with the process; what the plan says of the guest takes its place. */
+static int resume(struct sf_reverting *r, struct sf_err *err)
+{
+	struct sf_lease *lease = r->lease;
+	int rc;
+
+	r->lease = NULL;
+	if (lease) {
+		rc = sf_lease_end(lease, NULL, err);
+		return rc == -ETIMEDOUT ? 0 : rc;
+	}
+	if (r->found && r->plan.guest == SF_POWER_RUNNING)
+		return sf_resume_forgotten(r->op, err);
+	return 0;
+}
+
+static int drop_plan(struct sf_reverting *r, struct sf_err *err)
+{
+	int rc = r->op->dir < 0 ? 0 : sf_plan_drop(r->op->dir, err);
+
+	if (rc == 0 && r->plan.back)
+		rc = drop_by_uuid(r->op, &r->plan.snapshot, err);
+	return rc;
+}
+
+static int perform(struct sf_reverting *r, enum sf_action action, enum sf_life next, struct sf_budget *budget,
+		   struct sf_err *err)
+{
+	switch (action) {
+	case SF_ACT_WRITE_PLAN:
+		return write_plan(r, next, err);
+	case SF_ACT_SAFETY:
+		return sf_revert_take_safety(r, budget, err);
+	case SF_ACT_STOP:
+		return sf_revert_stop(r, err);
+	case SF_ACT_SWAP:
+		return swap(r, err);
+	case SF_ACT_POWER:
+		return set_power(r, err);
+	case SF_ACT_RESUME:
+		return resume(r, err);
+	case SF_ACT_DROP_SAFETY:
+		return r->plan.has_safety ? drop_by_uuid(r->op, &r->plan.safety, err) : 0;
+	case SF_ACT_DROP_PLAN:
+		return drop_plan(r, err);
+	default:
+		return sf_fail(err, -EINVAL, "no action '%s' in a revert", sf_action_name(action));
+	}
+}
+
+int sf_revert_run(struct sf_reverting *r, enum sf_life state, enum sf_event event, struct sf_budget *budget,
+		  struct sf_err *err)
+{
+	const struct sf_step *step = sf_lifecycle(state, event);
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < step->nactions; i++)
+		rc = perform(r, step->actions[i], step->next, budget, err);
+	return rc;
+}
+
+/*
+ * The VM is as it is to be: a plan that cannot be removed is found done later and is no reason to turn round.
+ */
+static void finish(struct sf_reverting *r)
+{
+	struct sf_err err = {0};
+
+	if (sf_revert_run(r, SF_LIFE_POWERING, SF_EVENT_DONE, NULL, &err) == 0)
+		return;
+	sf_op_unsettle(r->op);
+	sf_health_set(r->op->engine->health, "undo", r->op->name, "after a finished revert: %s", err.text);
+}
+
+/* From where the plan stands to the end. */
+int sf_revert_walk_on(struct sf_reverting *r, enum sf_life phase, struct sf_err *err)
+{
+	int rc = 0;
+
+	if (phase == SF_LIFE_STOPPING)
+		rc = sf_revert_run(r, SF_LIFE_STOPPING, SF_EVENT_DONE, NULL, err);
+	if (rc == 0 && phase != SF_LIFE_POWERING)
+		rc = sf_revert_run(r, SF_LIFE_SWITCHING, SF_EVENT_DONE, NULL, err);
+	if (rc == 0)
+		finish(r);
+	return rc;
+}
+
+/* --- the doors --- */
+
+static int revert(struct sf_reverting *r, const struct sf_revert_request *request, struct sf_err *err)
+{
+	struct sf_budget budget = {.npools = 0};
+	int rc = sf_revert_prepare(r, request, &budget, err);
+
+	if (rc < 0)
+		return rc;
+	r->plan.snapshot = r->target->record.uuid;
+	r->plan.has_safety = !request->discard;
+	r->plan.safety = sf_id_new();
+	rc = sf_revert_run(r, SF_LIFE_IDLE, SF_EVENT_BEGIN, &budget, err);
+	if (rc == 0 && sf_job_cancelled(r->job))
+		rc = sf_fail(err, -EINTR, "cancelled");
+	if (rc < 0) {
+		(void)sf_revert_undo(r); /* reports for itself */
+		return rc;
+	}
+	rc = sf_revert_run(r, SF_LIFE_PREPARED, SF_EVENT_DONE, NULL, err);
+	if (rc == 0)
+		rc = sf_revert_walk_on(r, SF_LIFE_STOPPING, err);
+	return rc < 0 ? sf_revert_recover(r, rc, err) : 0;
+}
+
+static int revert_named(struct sf_vm_op *op, const char *name, const struct sf_revert_request *request,
+			struct sf_err *err)
+{
+	struct sf_reverting *r = calloc(1, sizeof(*r)); /* too large for a thread's stack */
+	int rc;
+
+	if (!r)
+		return sf_fail(err, -ENOMEM, "out of memory");
+	r->op = op;
+	r->job = op->job;
+	if (sf_catalog_snapshot(op->engine->catalog, op->vm->id, name, &r->target) < 0)
+		rc = sf_fail(err, -ENOENT, "VM '%s' has no snapshot '%s'", op->name, name);
+	else if (request->snapshot && request->snapshot != r->target->id)
+		rc = sf_fail(err, -ENOENT, "the snapshot is gone, and another one has its name");
+	else
+		rc = revert(r, request, err);
+	sf_volumes_close(&r->volumes);
+	sf_snapshot_unref(r->target);
+	free(r);
+	return rc;
+}
+
+int sf_engine_revert(struct sf_engine *engine, uint64_t vm_id, const char *name,
+		     const struct sf_revert_request *request, struct sf_job *job, struct sf_err *err)
+{
+	struct sf_err own = {0};
+	struct sf_vm_op op;
+	int rc = sf_op_begin(engine, SF_OP_REVERT, vm_id, name, job, &op, err);
+
+	if (rc < 0)
+		return rc;
+	rc = sf_op_end(&op, revert_named(&op, name, request, &own), &own);
+	return rc < 0 ? sf_fail(err, rc, "%s", own.text) : 0;
+}

@@ -1,0 +1,450 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The operations that read: look-ups, attributes, open files, listings. */
+#define FUSE_USE_VERSION 312
+
+#include "fs.h"
+
+#include "core/engine/engine.h"
+
+#include "base/cleanup.h"
+#include "base/err.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <fuse_lowlevel.h>
+
+/* What cannot change is asked for once a day, what seldom does after a second, control files each time. */
+#define FOREVER_S 86400.0
+#define NAME_S    1.0
+
+#define STATFS_BLOCK 4096
+
+static struct sf_fs *fs_of(fuse_req_t req)
+{
+	return fuse_req_userdata(req);
+}
+
+/* --- replies --- */
+
+/*
+ * The kernel asks for the attributes of every directory on the way to a file. It is told of changes (sf_ops_changed); of VMs that come
+ * and go it hears a second later.
+ */
+static double attr_timeout(const struct sf_node *node)
+{
+	if (node->kind == SF_NODE_IMAGE || node->kind == SF_NODE_SNAPSHOT)
+		return FOREVER_S;
+	return sf_node_is_dir(node) || node->kind == SF_NODE_META || node->kind == SF_NODE_MANIFEST ? NAME_S
+												    : 0;
+}
+
+/* A control file's name is looked up each time, which also makes its size 0 again for O_APPEND. */
+static double entry_timeout(const struct sf_node *node)
+{
+	if (sf_node_is_control(node))
+		return 0;
+	return sf_node_is_dir(node) ? NAME_S : FOREVER_S;
+}
+
+static void fill_entry(const struct sf_fs *fs, const struct sf_node *node, struct fuse_entry_param *entry)
+{
+	memset(entry, 0, sizeof(*entry));
+	entry->ino = node->ino;
+	entry->attr_timeout = attr_timeout(node);
+	entry->entry_timeout = entry_timeout(node);
+	sf_tree_stat(&fs->tree, node, &entry->attr);
+}
+
+void sf_ops_reply_node(fuse_req_t req, const struct sf_fs *fs, const struct sf_node *node)
+{
+	struct fuse_entry_param entry;
+
+	fill_entry(fs, node, &entry);
+	fuse_reply_entry(req, &entry);
+}
+
+void sf_ops_changed(const struct sf_fs *fs, uint64_t ino)
+{
+	(void)fuse_lowlevel_notify_inval_inode(fs->se, ino, -1,
+					       0); /* it fails when the kernel does not know it */
+}
+
+void sf_ops_listing_changed(const struct sf_fs *fs, uint64_t ino)
+{
+	(void)fuse_lowlevel_notify_inval_inode(fs->se, ino, 0, 0); /* as above */
+}
+
+/* Names and words that nobody has checked yet: in a report they must not look like a second line. */
+static void defuse(char *text)
+{
+	for (; *text; text++)
+		if ((unsigned char)*text < 0x20 || *text == 0x7f)
+			*text = '?';
+}
+
+void sf_ops_refuse(fuse_req_t req, const struct sf_fs *fs, const char *what, struct sf_err *err)
+{
+	defuse(err->text);
+	sf_engine_note_failure(fs->engine, what, err);
+	fuse_reply_err(req, -err->code);
+}
+
+void sf_ops_refuse_node(fuse_req_t req, const struct sf_fs *fs, const char *verb, const struct sf_node *node,
+			const char *name, int rc, const char *why)
+{
+	char path[SF_NODE_PATH], what[SF_ERR_TEXT];
+	struct sf_err err = {0};
+
+	sf_node_path(node, path);
+	(void)snprintf(what, sizeof(what), "%s %s%s%s", verb, path,
+		       name && *path && path[strlen(path) - 1] != '/' ? "/" : "", name ? name : "");
+	defuse(what);
+	sf_fail(&err, rc, "%s", why);
+	sf_ops_refuse(req, fs, what, &err);
+}
+
+/* --- the session's beginning --- */
+
+static void op_init(void *userdata, struct fuse_conn_info *conn)
+{
+	struct sf_fs *fs = userdata;
+
+	conn->max_read = fs->max_read;
+	conn->max_readahead = SF_FS_READAHEAD;
+	conn->max_background = SF_FS_MAX_BACKGROUND;
+#ifdef FUSE_CAP_EXPORT_SUPPORT
+	conn->want |= conn->capable & FUSE_CAP_EXPORT_SUPPORT;
+#endif
+	sf_passthrough_want(&fs->passthrough, conn);
+#ifdef FUSE_CAP_READDIRPLUS
+	conn->want |= conn->capable & FUSE_CAP_READDIRPLUS;
+#endif
+#ifdef FUSE_CAP_SPLICE_READ
+	conn->want &= ~(unsigned)FUSE_CAP_SPLICE_READ; /* requests are small: a pipe for each thread
+							  buys nothing */
+#endif
+}
+
+/* --- names and attributes --- */
+
+static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	const struct sf_fs *fs = fs_of(req);
+	struct sf_node dir = {0}, node = {0};
+	int rc;
+
+	if (parent == FUSE_ROOT_ID)
+		sf_engine_refresh(fs->engine);
+	rc = sf_tree_node(&fs->tree, parent, &dir);
+	if (rc == 0)
+		rc = sf_tree_lookup(&fs->tree, &dir, name, &node);
+	if (rc < 0)
+		fuse_reply_err(req, -rc);
+	else
+		sf_ops_reply_node(req, fs, &node);
+	sf_node_fini(&node);
+	sf_node_fini(&dir);
+}
+
+static void reply_attr(fuse_req_t req, const struct sf_node *node)
+{
+	struct stat st;
+
+	sf_tree_stat(&fs_of(req)->tree, node, &st);
+	fuse_reply_attr(req, &st, attr_timeout(node));
+}
+
+static void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	struct sf_node node;
+	int rc = sf_tree_node(&fs_of(req)->tree, ino, &node);
+
+	(void)fi;
+	if (rc < 0) {
+		fuse_reply_err(req, -rc);
+		return;
+	}
+	reply_attr(req, &node);
+	sf_node_fini(&node);
+}
+
+/*
+ * `echo word > revert` truncates first; an editor or dd may truncate to some length. Neither means anything.
+ */
+static void set_attr(fuse_req_t req, const struct sf_node *node, int to_set)
+{
+	const struct sf_fs *fs = fs_of(req);
+
+	if (sf_node_is_writable(node) && (to_set & FUSE_SET_ATTR_SIZE))
+		reply_attr(req, node);
+	else if (to_set & FUSE_SET_ATTR_SIZE)
+		sf_ops_refuse_node(req, fs, "truncate", node, NULL, -EROFS, "snapshots are read-only");
+	else
+		sf_ops_refuse_node(req, fs, "setattr", node, NULL, -EPERM,
+				   "owner, mode and times cannot be changed");
+}
+
+static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
+		       struct fuse_file_info *fi)
+{
+	struct sf_node node;
+	int rc = sf_tree_node(&fs_of(req)->tree, ino, &node);
+
+	(void)attr;
+	(void)fi;
+	if (rc < 0) {
+		fuse_reply_err(req, -rc);
+		return;
+	}
+	set_attr(req, &node, to_set);
+	sf_node_fini(&node);
+}
+
+static void op_statfs(fuse_req_t req, fuse_ino_t ino)
+{
+	const struct sf_fs *fs = fs_of(req);
+	struct sf_space space = {0};
+	struct sf_node node;
+	struct statvfs st = {.f_bsize = STATFS_BLOCK, .f_frsize = STATFS_BLOCK, .f_namemax = SF_NAME_MAX};
+	int rc = sf_tree_node(&fs->tree, ino, &node);
+
+	if (rc == 0) {
+		rc = sf_engine_space(fs->engine, node.vm.id, &space, NULL);
+		sf_node_fini(&node);
+	}
+	if (rc < 0) {
+		fuse_reply_err(req, -rc);
+		return;
+	}
+	st.f_blocks = space.total_bytes / STATFS_BLOCK;
+	st.f_bfree = space.free_bytes / STATFS_BLOCK;
+	st.f_bavail = st.f_bfree;
+	fuse_reply_statfs(req, &st);
+}
+
+/* --- files --- */
+
+static int check_access(const struct sf_node *node, int flags)
+{
+	if (sf_node_is_dir(node))
+		return -EISDIR;
+	return !sf_node_is_writable(node) && ((flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC)) ? -EROFS
+												    : 0;
+}
+
+static void open_node(fuse_req_t req, fuse_ino_t ino, const struct sf_node *node, struct fuse_file_info *fi)
+{
+	struct sf_fs *fs = fs_of(req);
+	char path[SF_NODE_PATH], what[SF_NODE_PATH + 8];
+	struct sf_handle *handle;
+	struct sf_err err = {0};
+
+	if (sf_data_open(fs, node, &handle, &err) < 0) {
+		sf_node_path(node, path);
+		(void)snprintf(what, sizeof(what), "open %s", path);
+		sf_ops_refuse(req, fs, what, &err);
+		return;
+	}
+	fi->fh = (uint64_t)(uintptr_t)handle;
+	fi->keep_cache = node->kind == SF_NODE_IMAGE;
+	fi->direct_io = !fi->keep_cache;
+	if (fi->keep_cache &&
+	    sf_passthrough_open(&fs->passthrough, req, ino, sf_data_image(handle), fi) < 0) {
+		sf_data_close(fs, handle);
+		fuse_reply_err(req, ENOMEM);
+		return;
+	}
+	if (fuse_reply_open(req, fi) < 0) { /* nobody waits for it any more: there will be no release */
+		sf_passthrough_close(&fs->passthrough, NULL, ino);
+		sf_data_close(fs, handle);
+	}
+}
+
+static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	const struct sf_fs *fs = fs_of(req);
+	struct sf_node node;
+	int rc = sf_tree_node(&fs->tree, ino, &node);
+
+	if (rc < 0) {
+		fuse_reply_err(req, -rc);
+		return;
+	}
+	rc = check_access(&node, fi->flags);
+	if (rc == -EROFS)
+		sf_ops_refuse_node(req, fs, "open for writing", &node, NULL, rc, "snapshots are read-only");
+	else if (rc < 0)
+		fuse_reply_err(req, -rc);
+	else
+		open_node(req, ino, &node, fi);
+	sf_node_fini(&node);
+}
+
+static struct sf_handle *handle_of(const struct fuse_file_info *fi)
+{
+	return (struct sf_handle *)(uintptr_t)fi->fh;
+}
+
+static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
+{
+	(void)ino;
+	sf_data_read(req, fs_of(req), handle_of(fi), size, off);
+}
+
+static void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t off, int whence, struct fuse_file_info *fi)
+{
+	(void)ino;
+	sf_data_lseek(req, handle_of(fi), off, whence);
+}
+
+static void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	struct sf_fs *fs = fs_of(req);
+
+	sf_passthrough_close(&fs->passthrough, req, ino);
+	sf_data_close(fs, handle_of(fi));
+	fuse_reply_err(req, 0);
+}
+
+/* --- directories --- */
+
+/* Which files a snapshot has hardly ever changes, so the kernel keeps that list and is told. */
+static int open_dir(struct sf_fs *fs, fuse_ino_t ino, struct fuse_file_info *fi, struct sf_handle **ret)
+{
+	struct sf_node dir;
+	int rc = sf_tree_node(&fs->tree, ino, &dir);
+
+	if (rc < 0)
+		return rc;
+	fi->cache_readdir = fi->keep_cache = dir.kind == SF_NODE_SNAPSHOT;
+	rc = sf_data_open_dir(fs, &dir, ret);
+	sf_node_fini(&dir);
+	return rc;
+}
+
+static void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	struct sf_fs *fs = fs_of(req);
+	struct sf_handle *handle;
+	int rc;
+
+	if (ino == FUSE_ROOT_ID)
+		sf_engine_refresh(fs->engine);
+	rc = open_dir(fs, ino, fi, &handle);
+	if (rc < 0) {
+		fuse_reply_err(req, -rc);
+		return;
+	}
+	fi->fh = (uint64_t)(uintptr_t)handle;
+	if (fuse_reply_open(req, fi) < 0)
+		sf_data_close(fs, handle);
+}
+
+/* A listing from before a manifest came, that its reader may have put into the kernel's memory after it came. */
+static bool lacks_manifest(const struct sf_fs *fs, fuse_ino_t ino, const struct sf_handle *handle)
+{
+	size_t n, i = 0;
+	const struct sf_entry *entries = sf_data_entries(handle, &n);
+	struct sf_node dir;
+	bool lacks;
+
+	if (sf_tree_node(&fs->tree, ino, &dir) < 0)
+		return false;
+	lacks = dir.kind == SF_NODE_SNAPSHOT && dir.snapshot->manifest_bytes;
+	while (lacks && i < n)
+		lacks = entries[i++].ino != sf_tree_manifest_ino(&dir);
+	sf_node_fini(&dir);
+	return lacks;
+}
+
+static void op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	struct sf_fs *fs = fs_of(req);
+	bool stale = lacks_manifest(fs, ino, handle_of(fi));
+
+	sf_data_close(fs, handle_of(fi));
+	fuse_reply_err(req, 0);
+	if (stale)
+		sf_ops_listing_changed(fs, ino);
+}
+
+/*
+ * Attributes come along for what is still there; for the rest, and for dots, ino 0 says that there are none.
+ */
+static size_t add_plus(fuse_req_t req, char *buf, size_t size, const struct sf_entry *entry, off_t next)
+{
+	struct fuse_entry_param param = {
+		.attr = {.st_ino = entry->ino, .st_mode = entry->is_dir ? S_IFDIR : S_IFREG}};
+	bool dots = strcmp(entry->name, ".") == 0 || strcmp(entry->name, "..") == 0;
+	const struct sf_fs *fs = fs_of(req);
+	struct sf_node node;
+
+	if (!dots && sf_tree_node(&fs->tree, entry->ino, &node) == 0) {
+		fill_entry(fs, &node, &param);
+		sf_node_fini(&node);
+	}
+	return fuse_add_direntry_plus(req, buf, size, entry->name, &param, next);
+}
+
+static size_t add_plain(fuse_req_t req, char *buf, size_t size, const struct sf_entry *entry, off_t next)
+{
+	struct stat st = {.st_ino = entry->ino, .st_mode = entry->is_dir ? S_IFDIR : S_IFREG};
+
+	return fuse_add_direntry(req, buf, size, entry->name, &st, next);
+}
+
+typedef size_t add_fn(fuse_req_t req, char *buf, size_t size, const struct sf_entry *entry, off_t next);
+
+static void reply_entries(fuse_req_t req, size_t size, off_t off, const struct fuse_file_info *fi,
+			  add_fn *add)
+{
+	size_t n, used = 0;
+	const struct sf_entry *entries = sf_data_entries(handle_of(fi), &n);
+	auto_free char *buf = malloc(size);
+
+	if (!buf || off < 0) {
+		fuse_reply_err(req, buf ? EINVAL : ENOMEM);
+		return;
+	}
+	for (size_t i = (size_t)off; i < n; i++) {
+		size_t len = add(req, buf + used, size - used, &entries[i], (off_t)i + 1);
+
+		if (len > size - used)
+			break;
+		used += len;
+	}
+	fuse_reply_buf(req, buf, used);
+}
+
+static void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
+{
+	(void)ino;
+	reply_entries(req, size, off, fi, add_plain);
+}
+
+static void op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
+{
+	(void)ino;
+	reply_entries(req, size, off, fi, add_plus);
+}
+
+void sf_ops_fill(struct fuse_lowlevel_ops *ops)
+{
+	ops->init = op_init;
+	ops->lookup = op_lookup;
+	ops->getattr = op_getattr;
+	ops->setattr = op_setattr;
+	ops->statfs = op_statfs;
+	ops->open = op_open;
+	ops->read = op_read;
+	ops->lseek = op_lseek;
+	ops->release = op_release;
+	ops->opendir = op_opendir;
+	ops->readdir = op_readdir;
+	ops->readdirplus = op_readdirplus;
+	ops->releasedir = op_releasedir;
+}
