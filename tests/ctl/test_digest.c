@@ -3,7 +3,7 @@
 #include "digest.h"
 #include "reader.h"
 
-#include "act.h"
+#include "interrupt.h"
 #include "mount.h"
 
 #include "base/err.h"
@@ -25,7 +25,7 @@
 static bool interrupted;
 static int watched; /* how often the watchdog was set, less how often it was taken away */
 
-bool sf_act_interrupted(void)
+bool sf_interrupted(void)
 {
 	return interrupted;
 }

@@ -2,7 +2,6 @@
 /* snapfsctl: the table of commands, the options before them, and the end of each: the answer printed, the output flushed. */
 #include "tools/snapfsctl/show/advice.h"
 #include "tools/snapfsctl/commands/ctl.h"
-#include "tools/snapfsctl/tree/mount.h"
 #include "tools/snapfsctl/show/text.h"
 
 #include "base/cleanup.h"
@@ -15,7 +14,6 @@
 #include <locale.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -131,119 +129,6 @@ static const struct sf_ctl_command *find(const char *name)
 	return NULL;
 }
 
-/* --- what commands use --- */
-
-void sf_ctl_say(const char *fmt, ...)
-{
-	char line[4096];
-	va_list ap;
-
-	va_start(ap, fmt);
-	(void)vsnprintf(line, sizeof(line), fmt, ap);
-	va_end(ap);
-	/* Whatever a name, a guest or a peer put into it: lines stay, nothing else is obeyed. */
-	sf_text_defuse(line);
-	(void)fprintf(stderr, "snapfsctl: %s\n", line);
-}
-
-int sf_ctl_usage(const struct sf_ctl *ctl, const char *fmt, ...)
-{
-	char line[512];
-	va_list ap;
-
-	va_start(ap, fmt);
-	(void)vsnprintf(line, sizeof(line), fmt, ap);
-	va_end(ap);
-	sf_ctl_say("%s: %s", ctl->command->name, line);
-	(void)fprintf(stderr, "Usage: snapfsctl %s %s\n`snapfsctl %s --help` shows its options.\n",
-		      ctl->command->name, ctl->command->usage, ctl->command->name);
-	return SF_EXIT_USAGE;
-}
-
-int sf_ctl_open(struct sf_ctl *ctl)
-{
-	struct sf_err err = {0};
-
-	return sf_mount_open(&ctl->mount, ctl->mount_given, &err) < 0 ? sf_ctl_fail(ctl, &err) : -1;
-}
-
-int sf_ctl_fail(struct sf_ctl *ctl, const struct sf_err *err)
-{
-	sf_ctl_say("%s", err->text);
-	sf_advice_say(err->code, err->text, "");
-	json_object_set_new(ctl->answer, "errno", json_string(sf_errno_name(err->code)));
-	json_object_set_new(ctl->answer, "error", sf_json_lossy(err->text));
-	return SF_EXIT_FAILED;
-}
-
-bool sf_ctl_confirm(struct sf_ctl *ctl, bool assumed, const char *question)
-{
-	char answer[16] = "";
-
-	if (assumed)
-		return true;
-	sf_ctl_say("%s", question);
-	if (!ctl->ask) {
-		(void)fputs("  there is no terminal to ask at; -y says yes\n", stderr);
-	} else {
-		(void)fputs("Go on? [y/N] ", stderr);
-		if (fgets(answer, sizeof(answer), stdin) && (*answer == 'y' || *answer == 'Y'))
-			return true;
-	}
-	json_object_set_new(ctl->answer, "errno", json_string("ECANCELED"));
-	json_object_set_new(ctl->answer, "error", json_string("nobody agreed to it"));
-	return false;
-}
-
-static void help_command(const struct sf_ctl_command *command)
-{
-	(void)printf("Usage: snapfsctl %s %s\nTo %s.\n", command->name, command->usage, command->summary);
-	if (*command->help)
-		(void)printf("\n%s", command->help);
-	(void)puts("      --json              print the answer as JSON\n"
-		   "  -h, --help              show this text");
-}
-
-/* --- options --- */
-
-enum { OPT_JSON = 1000, OPT_MOUNT };
-
-int sf_ctl_option(struct sf_ctl *ctl, int argc, char **argv, const char *letters,
-		  const struct option *options)
-{
-	static const struct option common[] = {{"json", no_argument, NULL, OPT_JSON},
-					       {"mount", required_argument, NULL, 'm'},
-					       {"help", no_argument, NULL, 'h'}};
-	struct option all[32] = {0};
-	char all_letters[64];
-	size_t n = 0;
-	int opt;
-
-	for (; options && options[n].name; n++)
-		all[n] = options[n];
-	memcpy(&all[n], common, sizeof(common));
-	(void)snprintf(all_letters, sizeof(all_letters), "%shm:", letters);
-	while ((opt = getopt_long(argc, argv, all_letters, all, NULL)) == OPT_JSON || opt == 'm') {
-		if (opt == OPT_JSON)
-			ctl->json = true;
-		else
-			ctl->mount_given = optarg;
-	}
-	if (opt == 'h') {
-		help_command(ctl->command);
-		ctl->json = false; /* this is the answer */
-	}
-	if (opt == '?')
-		(void)fprintf(stderr, "Usage: snapfsctl %s %s\n`snapfsctl %s --help` shows its options.\n",
-			      ctl->command->name, ctl->command->usage, ctl->command->name);
-	return opt;
-}
-
-int sf_ctl_stop(int opt)
-{
-	return opt == 'h' ? SF_EXIT_OK : SF_EXIT_USAGE;
-}
-
 static void help(void)
 {
 	(void)puts("Usage: snapfsctl [--mount DIR] COMMAND [ARGUMENT...]\n"
@@ -335,7 +220,7 @@ static int help_asked(struct sf_ctl *ctl, const char *name)
 	if (name && !command)
 		return unknown_command(name);
 	if (command)
-		help_command(command);
+		sf_ctl_help(command);
 	else
 		help();
 	return finish(ctl, SF_EXIT_OK);
@@ -365,7 +250,7 @@ static char *complaint_name(const struct sf_ctl *ctl)
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {{"mount", required_argument, NULL, 'm'},
-						{"json", no_argument, NULL, OPT_JSON},
+						{"json", no_argument, NULL, SF_CTL_OPT_JSON},
 						{"help", no_argument, NULL, 'h'},
 						{"version", no_argument, NULL, 'V'},
 						{NULL, 0, NULL, 0}};
@@ -386,7 +271,7 @@ int main(int argc, char **argv)
 			return finish(&ctl, SF_EXIT_OK);
 		if (opt == 'm')
 			ctl.mount_given = optarg;
-		else if (opt == OPT_JSON)
+		else if (opt == SF_CTL_OPT_JSON)
 			ctl.json = true;
 		else
 			return SF_EXIT_USAGE;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* snapfsctl create: takes a snapshot of each VM named. */
 #include "tools/snapfsctl/tree/act.h"
+#include "tools/snapfsctl/tree/interrupt.h"
 #include "ctl.h"
 #include "results.h"
 #include "tools/snapfsctl/tree/snaps.h"
@@ -84,7 +85,7 @@ static int create(struct sf_ctl *ctl, const char *argument, const json_t *reques
 	if (rc == 0)
 		rc = sf_vm_check(&ctl->mount, vm, &err);
 	if (rc == 0)
-		rc = sf_act_create(ctl, vm, request, name, note, sizeof(note), &err);
+		rc = sf_act_create(&ctl->mount, ctl->json, vm, request, name, note, sizeof(note), &err);
 	if (rc == 0) {
 		(void)snprintf(path, sizeof(path), "%s/%s", vm, name);
 		if (*note)
@@ -125,7 +126,7 @@ int sf_cmd_create(struct sf_ctl *ctl, int argc, char **argv)
 	if ((status = check_vms(ctl, argv + optind, argc - optind)) >= 0)
 		return status;
 	sf_results_init(&results, ctl);
-	for (i = optind; i < argc && !sf_act_interrupted(); i++)
+	for (i = optind; i < argc && !sf_interrupted(); i++)
 		(void)create(ctl, argv[i], request, &results); /* results knows */
 	if (i < argc)
 		sf_results_interrupted(&results);

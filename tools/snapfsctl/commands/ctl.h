@@ -10,23 +10,18 @@
 #ifndef SF_CTL_H
 #define SF_CTL_H
 
+#include "tools/snapfsctl/show/say.h"
 #include "tools/snapfsctl/tree/mount.h"
 
-#include "base/json.h"
-
 #include "base/err.h"
+#include "base/json.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 
-/* Exit status, as in snapfsctl(1). */
-enum sf_exit {
-	SF_EXIT_OK = 0,
-	SF_EXIT_FAILED = 1,
-	SF_EXIT_USAGE = 2,
-	SF_EXIT_PARTLY = 3, /* some of several things failed */
-};
+/* What getopt_long(3) returns for --json, which has no letter. */
+#define SF_CTL_OPT_JSON 1000
 
 /* Version of the form of what --json prints. */
 #define SF_CTL_SCHEMA 1
@@ -79,6 +74,9 @@ int sf_ctl_option(struct sf_ctl *ctl, int argc, char **argv, const char *letters
 		  const struct option *options);
 int sf_ctl_stop(int opt);
 
+/* Prints the command's help text on standard output. */
+void sf_ctl_help(const struct sf_ctl_command *command);
+
 /* Opens the mount, as a command does once its options make sense. -1, or SF_EXIT_FAILED after saying why. */
 int sf_ctl_open(struct sf_ctl *ctl);
 
@@ -87,9 +85,6 @@ int sf_ctl_usage(const struct sf_ctl *ctl, const char *fmt, ...) __attribute__((
 
 /* The command as a whole failed: one line on standard error (and the answer), with what to do. Returns SF_EXIT_FAILED. */
 int sf_ctl_fail(struct sf_ctl *ctl, const struct sf_err *err);
-
-/* A line on standard error, "snapfsctl: …". */
-void sf_ctl_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /*
  * Whether the user agrees to question, which names what is destroyed: assumed says so already; otherwise it is asked on

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* snapfsctl delete: deletes the snapshots named, after saying what goes with them. */
 #include "tools/snapfsctl/tree/act.h"
+#include "tools/snapfsctl/tree/interrupt.h"
 #include "ctl.h"
 #include "results.h"
 #include "tools/snapfsctl/tree/snaps.h"
@@ -75,7 +76,7 @@ static void delete_one(struct sf_ctl *ctl, const struct victim *victim, bool for
 		return;
 	}
 	sf_snap_path(&victim->snap, path);
-	rc = sf_act_delete(ctl, &victim->snap, forget ? "forget" : "yes", &err);
+	rc = sf_act_delete(&ctl->mount, ctl->json, &victim->snap, forget ? "forget" : "yes", &err);
 	sf_results_add(results, path, rc, &err, NULL, NULL);
 }
 
@@ -105,7 +106,7 @@ static int delete_all(struct sf_ctl *ctl, const struct victim *victims, size_t n
 	size_t i;
 
 	sf_results_init(&results, ctl);
-	for (i = 0; i < n && !sf_act_interrupted(); i++)
+	for (i = 0; i < n && !sf_interrupted(); i++)
 		delete_one(ctl, &victims[i], forget, &results);
 	if (i < n)
 		sf_results_interrupted(&results);

@@ -55,7 +55,7 @@ static int print(struct sf_ctl *ctl, const struct sf_usages *usages, const struc
 		 struct sf_err *err)
 {
 	struct sf_table *table;
-	int rc = sf_table_new(&table, ctl, columns, NCOLUMNS, style, err);
+	int rc = sf_table_new(&table, ctl->terminal, columns, NCOLUMNS, style, err);
 
 	if (rc < 0)
 		return rc;

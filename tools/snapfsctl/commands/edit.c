@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* snapfsctl rename, describe, hold, release: what changes a record and nothing else. */
 #include "tools/snapfsctl/tree/act.h"
+#include "tools/snapfsctl/tree/interrupt.h"
 #include "ctl.h"
 #include "results.h"
 #include "tools/snapfsctl/tree/snaps.h"
@@ -72,7 +73,7 @@ int sf_cmd_rename(struct sf_ctl *ctl, int argc, char **argv)
 	if (rc == 0)
 		rc = new_name(ctl, argv[optind + 1], snap.vm, name, &err);
 	if (rc == 0)
-		rc = sf_act_rename(ctl, snap.vm, snap.name, name, &err);
+		rc = sf_act_rename(&ctl->mount, ctl->json, snap.vm, snap.name, name, &err);
 	if (rc == 0)
 		(void)snprintf(path, sizeof(path), "%s/%s", snap.vm, name);
 	sf_results_add(&results, rc == 0 ? path : argv[optind], rc, &err, NULL, NULL);
@@ -86,13 +87,13 @@ static int set(struct sf_ctl *ctl, char **arguments, int n, const char *attribut
 	int i;
 
 	sf_results_init(&results, ctl);
-	for (i = 0; i < n && !sf_act_interrupted(); i++) {
+	for (i = 0; i < n && !sf_interrupted(); i++) {
 		struct sf_snap snap = {0};
 		struct sf_err err = {0};
 		int rc = find(ctl, arguments[i], &snap, &err);
 
 		if (rc == 0)
-			rc = sf_act_attribute(ctl, snap.vm, snap.name, attribute, value, &err);
+			rc = sf_act_attribute(&ctl->mount, ctl->json, snap.vm, snap.name, attribute, value, &err);
 		sf_results_add(&results, arguments[i], rc, &err, NULL, NULL);
 	}
 	if (i < n)

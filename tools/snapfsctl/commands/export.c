@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* snapfsctl export: a snapshot's files, copied into a directory or as a tar archive. */
-#include "tools/snapfsctl/tree/act.h"
+#include "tools/snapfsctl/tree/interrupt.h"
 #include "ctl.h"
 #include "tools/snapfsctl/export/export.h"
 #include "results.h"
@@ -19,32 +19,6 @@ struct request {
 	const char *target; /* NULL: standard output */
 	bool zstd;
 };
-
-void sf_export_moved(struct sf_export *export, uint64_t bytes)
-{
-	export->done_bytes += bytes;
-	sf_progress_show(&export->progress, export->done_bytes, export->total_bytes);
-}
-
-void sf_export_note(struct sf_export *export, const char *name, const char *status, const struct sf_id *hash)
-{
-	json_t *entry = json_pack("{s:s, s:s}", "name", name, "status", status);
-	char text[SF_ID_TEXT];
-
-	if (hash) {
-		sf_id_format(hash, text);
-		json_object_set_new(entry, "xxh3_128", json_string(text));
-	}
-	json_array_append_new(export->files, entry);
-}
-
-int sf_export_check(const struct sf_content_file *file, const struct sf_id *hash, struct sf_err *err)
-{
-	if (!file->known || (!file->contradicted && sf_id_equal(&file->hash, hash)))
-		return 0;
-	return sf_fail(err, -EBADMSG, "%s differs from what %s says; cp copies it all the same", file->path,
-		       file->known_by);
-}
 
 /* -1 when all options were taken; an exit status otherwise. */
 static int take_options(struct sf_ctl *ctl, int argc, char **argv, struct request *request)
@@ -82,8 +56,8 @@ static void describe(const struct sf_export *export, const char *target, char *b
 		       content->n == 1 ? "" : "s", bytes);
 }
 
-static int export(struct sf_export *export, const struct request *request, char *done, size_t size,
-		  struct sf_err *err)
+static int export(struct sf_export *export, const struct request *request, bool quiet, char *done,
+		  size_t size, struct sf_err *err)
 {
 	char what[SF_SNAP_PATH + 16];
 	int rc;
@@ -92,7 +66,7 @@ static int export(struct sf_export *export, const struct request *request, char 
 	if (!export->digest)
 		return sf_fail(err, -ENOMEM, "out of memory");
 	(void)snprintf(what, sizeof(what), "export %s", export->content.path);
-	sf_progress_begin(&export->progress, what, export->ctl->json);
+	sf_progress_begin(&export->progress, what, quiet);
 	rc = request->target ? sf_export_dir(export, request->target, err)
 			     : sf_export_tar(export, request->zstd, err);
 	sf_progress_end(&export->progress);
@@ -111,7 +85,7 @@ int sf_cmd_export(struct sf_ctl *ctl, int argc, char **argv)
 {
 	struct request request = {0};
 	int status = take_options(ctl, argc, argv, &request), rc;
-	struct sf_export exported = {.ctl = ctl};
+	struct sf_export exported = {.mount = &ctl->mount};
 	char done[PATH_MAX + SF_SNAP_PATH + 64] = "";
 	struct sf_results results;
 	struct sf_err err = {0};
@@ -121,9 +95,9 @@ int sf_cmd_export(struct sf_ctl *ctl, int argc, char **argv)
 	sf_results_init(&results, ctl);
 	exported.files = json_array();
 	rc = sf_content_open(&exported.content, &ctl->mount, argv[optind], &err);
-	sf_act_catch_interrupts();
+	sf_interrupt_catch();
 	if (rc == 0)
-		rc = export(&exported, &request, done, sizeof(done), &err);
+		rc = export(&exported, &request, ctl->json, done, sizeof(done), &err);
 	sf_results_add(&results, rc == 0 ? exported.content.path : argv[optind], rc, &err,
 		       *done ? done : NULL, json_pack("{s:o}", "files", exported.files));
 	sf_content_close(&exported.content);

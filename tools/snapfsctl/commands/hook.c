@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "hook.h"
 
-#include "tools/snapfsctl/tree/act.h"
+#include "tools/snapfsctl/tree/interrupt.h"
 
 #include "base/clock.h"
 #include "base/err.h"
@@ -51,10 +51,10 @@ int sf_hook_run(const char *const *argv, const char *const *env, uint64_t deadli
 	if (rc < 0)
 		return sf_wrap(err, rc, "hook %s", argv[0]);
 	while ((rc = sf_proc_wait(&proc, LOOK_MS, &status, err)) == -ETIMEDOUT) {
-		if (!sf_act_interrupted() && sf_clock_mono_ms() < until)
+		if (!sf_interrupted() && sf_clock_mono_ms() < until)
 			continue;
 		end(&proc);
-		if (sf_act_interrupted())
+		if (sf_interrupted())
 			return sf_fail(err, -EINTR, "hook %s: interrupted", argv[0]);
 		return sf_fail(err, -ETIMEDOUT, "hook %s: not done within %llu s", argv[0],
 			       (unsigned long long)(deadline_ms / 1000));

@@ -222,7 +222,7 @@ static int print(struct sf_ctl *ctl, const struct query *query, const struct sf_
 		 struct sf_err *err)
 {
 	struct sf_table *table;
-	int rc = sf_table_new(&table, ctl, columns, NCOLUMNS, &query->style, err);
+	int rc = sf_table_new(&table, ctl->terminal, columns, NCOLUMNS, &query->style, err);
 
 	if (rc < 0)
 		return rc;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* snapfsctl map: which parts of a snapshot's disks hold data, and which differ between two snapshots of a VM. */
-#include "tools/snapfsctl/tree/act.h"
+#include "tools/snapfsctl/tree/interrupt.h"
 #include "tools/snapfsctl/content/content.h"
 #include "ctl.h"
 #include "tools/snapfsctl/show/map.h"
@@ -357,7 +357,7 @@ int sf_cmd_map(struct sf_ctl *ctl, int argc, char **argv)
 	if (status >= 0 || (status = sf_ctl_open(ctl)) >= 0)
 		return status;
 	sf_results_init(&results, ctl);
-	sf_act_catch_interrupts();
+	sf_interrupt_catch();
 	d.compared = argc - optind == 2;
 	d.disks = json_array();
 	rc = draw(&d, argv + optind, &err);

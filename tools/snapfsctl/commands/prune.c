@@ -115,7 +115,7 @@ static int show(struct sf_ctl *ctl, const struct request *request, const struct 
 {
 	static const struct sf_table_style style = {0};
 	struct sf_table *table;
-	int rc = sf_table_new(&table, ctl, columns, NCOLUMNS, &style, err);
+	int rc = sf_table_new(&table, ctl->terminal, columns, NCOLUMNS, &style, err);
 
 	if (rc < 0)
 		return rc;

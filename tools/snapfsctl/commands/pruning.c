@@ -2,6 +2,7 @@
 #include "pruning.h"
 
 #include "tools/snapfsctl/tree/act.h"
+#include "tools/snapfsctl/tree/interrupt.h"
 
 #include "core/calendar/zone.h"
 
@@ -114,7 +115,7 @@ static size_t delete_one(struct sf_ctl *ctl, const struct sf_snap *snap, struct 
 	char path[SF_SNAP_PATH], done[SF_SNAP_PATH + 32];
 	const char *action = "remove", *why = "removed";
 	struct sf_err err = {0};
-	int rc = sf_act_delete(ctl, snap, "yes", &err);
+	int rc = sf_act_delete(&ctl->mount, ctl->json, snap, "yes", &err);
 	bool removed = rc == 0;
 
 	sf_snap_path(snap, path);
@@ -139,7 +140,7 @@ size_t sf_prune_delete(struct sf_ctl *ctl, const struct sf_pruned *pruned, struc
 	for (size_t i = 0; i < pruned->snaps.n; i++) {
 		if (pruned->kept[i].keep)
 			continue;
-		if (sf_act_interrupted()) {
+		if (sf_interrupted()) {
 			sf_results_interrupted(results);
 			break;
 		}

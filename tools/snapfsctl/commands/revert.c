@@ -84,7 +84,7 @@ static void revert(struct sf_ctl *ctl, const struct sf_snap *snap, const struct 
 	int rc;
 
 	(void)snprintf(words, sizeof(words), "%s%s", request->power, request->discard ? " discard" : "");
-	rc = sf_act_revert(ctl, snap, words, &err);
+	rc = sf_act_revert(&ctl->mount, ctl->json, snap, words, &err);
 	if (rc == 0 && !request->discard)
 		find_kept(ctl, snap->vm, began_ns, kept);
 	sf_snap_path(snap, path);

@@ -5,6 +5,7 @@
  * is killed is known as one that failed.
  */
 #include "tools/snapfsctl/tree/act.h"
+#include "tools/snapfsctl/tree/interrupt.h"
 #include "ctl.h"
 #include "hook.h"
 #include "pruning.h"
@@ -229,7 +230,7 @@ static int create(struct run *run, const char *vm)
 	set_choice(request, "memory", run->schedule->memory);
 	set_choice(request, "quiesce", run->schedule->quiesce);
 	(void)snprintf(path, sizeof(path), "%s/%s", vm, run->name);
-	rc = sf_act_create(run->ctl, vm, request, name, text, sizeof(text), &err);
+	rc = sf_act_create(&run->ctl->mount, run->ctl->json, vm, request, name, text, sizeof(text), &err);
 	run->ncreated += rc == 0;
 	sf_results_add(&run->results, path, rc, &err, path, json_pack("{s:s}", "action", "create"));
 	return rc;
@@ -273,7 +274,7 @@ static void work(struct run *run)
 	size_t n = 0, ntaken = 0;
 	int rc = sf_vms_load(&run->ctl->mount, &vms, &n, &err);
 
-	for (size_t i = 0; i < n && rc == 0 && !sf_act_interrupted(); i++) {
+	for (size_t i = 0; i < n && rc == 0 && !sf_interrupted(); i++) {
 		if (!sf_schedule_takes(run->schedule, vms[i]) || !is_present(&run->ctl->mount, vms[i]))
 			continue;
 		ntaken++;
@@ -281,7 +282,7 @@ static void work(struct run *run)
 			prune(run, vms[i]);
 	}
 	sf_names_free(vms, n);
-	if (rc == 0 && sf_act_interrupted())
+	if (rc == 0 && sf_interrupted())
 		rc = sf_fail(&err, -EINTR, "interrupted");
 	else if (rc == 0 && ntaken == 0)
 		rc = sf_fail(&err, -ENOENT, "schedule '%s' (line %d) is for none of the VMs that there are",
@@ -310,13 +311,13 @@ static int run_schedule(struct run *run, bool due_only)
 	}
 	if (fd < 0)
 		return sf_ctl_fail(run->ctl, &err);
-	sf_act_catch_interrupts();
+	sf_interrupt_catch();
 	name_snapshots(run, now);
 	sf_results_init(&run->results, run->ctl);
 	if (run_hook(run, run->schedule->pre, "") == 0)
 		work(run);
 	/* What the first hook froze or locked, this one lets go, whoever interrupted what was between them. */
-	sf_act_forget_interrupt();
+	sf_interrupt_forget();
 	(void)run_hook(run, run->schedule->post,
 		       result_word(status_of(run))); /* its failure is among the results */
 	status = status_of(run);

@@ -86,7 +86,7 @@ static int show(struct sf_ctl *ctl, const struct sf_snaps *snaps, json_t *answer
 	static const struct sf_table_style style = {0};
 	struct sf_row **rows = calloc(snaps->n + 1, sizeof(struct sf_row *));
 	struct sf_table *table = NULL;
-	int rc = rows ? sf_table_new(&table, ctl, columns, NCOLUMNS, &style, err)
+	int rc = rows ? sf_table_new(&table, ctl->terminal, columns, NCOLUMNS, &style, err)
 		      : sf_fail(err, -ENOMEM, "out of memory");
 
 	for (size_t first = 0, n; rc == 0 && first < snaps->n; first += n) {

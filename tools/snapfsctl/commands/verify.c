@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* snapfsctl verify: whether snapshots hold what they held when their manifest was made, by reading all of it. */
 #include "tools/snapfsctl/tree/act.h"
+#include "tools/snapfsctl/tree/interrupt.h"
 #include "tools/snapfsctl/content/content.h"
 #include "ctl.h"
 #include "tools/snapfsctl/content/digest.h"
@@ -178,10 +179,10 @@ static int store_patiently(struct verification *v, const char *text)
 	static const struct timespec second = {.tv_sec = 1};
 	int rc = -EBUSY;
 
-	for (int i = 0; i < STORE_TRIES && rc == -EBUSY && !sf_act_interrupted(); i++) {
+	for (int i = 0; i < STORE_TRIES && rc == -EBUSY && !sf_interrupted(); i++) {
 		if (i > 0)
 			(void)nanosleep(&second, NULL); /* an interrupt ends it early, and is looked for */
-		rc = sf_act_manifest(v->ctl, &v->content.snap, text, &v->err);
+		rc = sf_act_manifest(&v->ctl->mount, v->ctl->json, &v->content.snap, text, &v->err);
 	}
 	if (rc == 0)
 		v->err = (struct sf_err){0};
@@ -274,7 +275,7 @@ static void verify_all(struct verification *v, char **vms, size_t nvms)
 {
 	struct sf_err err = {0};
 
-	for (size_t i = 0; i < (nvms ? nvms : 1) && !sf_act_interrupted(); i++) {
+	for (size_t i = 0; i < (nvms ? nvms : 1) && !sf_interrupted(); i++) {
 		struct sf_snaps snaps = {0};
 		char vm[SF_SNAP_PATH], path[SF_SNAP_PATH];
 		int rc = nvms ? sf_mount_path(&v->ctl->mount, vms[i], vm, sizeof(vm), &err) : 0;
@@ -287,7 +288,7 @@ static void verify_all(struct verification *v, char **vms, size_t nvms)
 		}
 		v->nth = 0;
 		v->nall = snaps.n;
-		for (size_t j = 0; j < snaps.n && !sf_act_interrupted(); j++) {
+		for (size_t j = 0; j < snaps.n && !sf_interrupted(); j++) {
 			sf_snap_path(&snaps.list[j], path);
 			verify_snapshot(v, path, true);
 		}
@@ -322,9 +323,9 @@ static int end(struct verification *v)
 		sf_ctl_say("%zu snapshot%s no manifest; --make makes one of what there is now", v->nunchecked,
 			   v->nunchecked == 1 ? " has" : "s have");
 	(void)sf_results_end(&v->results);                   /* its status does not know of unchecked ones */
-	if (sf_act_interrupted() && v->results.nfailed == 0) /* between two snapshots */
+	if (sf_interrupted() && v->results.nfailed == 0) /* between two snapshots */
 		sf_ctl_say("interrupted");
-	if (sf_act_interrupted() || v->results.nfailed > 0)
+	if (sf_interrupted() || v->results.nfailed > 0)
 		return SF_EXIT_FAILED;
 	return v->nunchecked > 0 ? SF_EXIT_PARTLY : SF_EXIT_OK;
 }
@@ -343,11 +344,11 @@ int sf_cmd_verify(struct sf_ctl *ctl, int argc, char **argv)
 		return SF_EXIT_FAILED;
 	}
 	sf_results_init(&v.results, ctl);
-	sf_act_catch_interrupts();
+	sf_interrupt_catch();
 	v.nall = (size_t)(argc - optind);
 	if (all)
 		verify_all(&v, argv + optind, (size_t)(argc - optind));
-	for (int i = optind; !all && i < argc && !sf_act_interrupted(); i++)
+	for (int i = optind; !all && i < argc && !sf_interrupted(); i++)
 		verify_snapshot(&v, argv[i], false);
 	sf_digest_free(v.digest);
 	return end(&v);

@@ -3,7 +3,7 @@
  * snapfsctl watch: jobs and space as they change. On a terminal the screen is drawn again every second; elsewhere each job is a line
  * when it begins and when it ends.
  */
-#include "tools/snapfsctl/tree/act.h"
+#include "tools/snapfsctl/tree/interrupt.h"
 #include "ctl.h"
 #include "tools/snapfsctl/tree/members.h"
 #include "tools/snapfsctl/show/progress.h"
@@ -197,7 +197,7 @@ static bool pause_a_while(void)
 	struct pollfd out = {.fd = STDOUT_FILENO};
 
 	(void)poll(&out, 1, STEP_MS); /* an interrupt ends it, too */
-	return !sf_act_interrupted() && !(out.revents & (POLLERR | POLLHUP | POLLNVAL));
+	return !sf_interrupted() && !(out.revents & (POLLERR | POLLHUP | POLLNVAL));
 }
 
 static int watch(struct sf_ctl *ctl, bool once)
@@ -206,14 +206,14 @@ static int watch(struct sf_ctl *ctl, bool once)
 	struct sf_err err = {0};
 	struct view view;
 
-	sf_act_catch_interrupts();
+	sf_interrupt_catch();
 	if (ctl->terminal && !once)
 		(void)fputs("\033[2J", stdout);
 	do {
 		auto_free char *text = NULL;
 
 		if (load(ctl, &view, &err) < 0)
-			return sf_act_interrupted() ? SF_EXIT_OK : sf_ctl_fail(ctl, &err);
+			return sf_interrupted() ? SF_EXIT_OK : sf_ctl_fail(ctl, &err);
 		text = draw(ctl, &view);
 		if (once)
 			(void)fputs(text ? text : "", stdout);

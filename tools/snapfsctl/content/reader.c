@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "reader.h"
 
-#include "tools/snapfsctl/tree/act.h"
+#include "tools/snapfsctl/tree/interrupt.h"
 #include "tools/snapfsctl/tree/mount.h"
 
 #include "base/cleanup.h"
@@ -128,7 +128,7 @@ static int read_data(struct sf_reader *reader, struct sf_err *err)
 			reader->direct = false;
 			if (fcntl(reader->fd, F_SETFL, 0) < 0)
 				return sf_fail(err, -errno, "%s: %s", reader->what, strerror(errno));
-		} else if (errno != EINTR || sf_act_interrupted()) {
+		} else if (errno != EINTR || sf_interrupted()) {
 			return sf_fail(err, -errno, "%s: %s", reader->what, strerror(errno));
 		}
 	}
@@ -139,7 +139,7 @@ static int look_ahead(struct sf_reader *reader, struct sf_err *err)
 {
 	int rc = 0;
 
-	if (sf_act_interrupted())
+	if (sf_interrupted())
 		return sf_fail(err, -EINTR, "%s: interrupted", reader->what);
 	if (reader->off == reader->size_bytes)
 		return 0;

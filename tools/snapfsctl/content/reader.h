@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A file read from its beginning to its end, in pieces that are data or a hole. It leaves the host's cache to others: it reads
- * with O_DIRECT, and where a file system cannot, gives back what it has read. An interrupt (sf_act_catch_interrupts()) ends it.
+ * with O_DIRECT, and where a file system cannot, gives back what it has read. An interrupt (sf_interrupt_catch()) ends it.
  */
 #ifndef SF_CTL_READER_H
 #define SF_CTL_READER_H

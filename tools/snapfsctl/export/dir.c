@@ -391,7 +391,7 @@ static int export_all(struct dir_export *dir, struct sf_err *err)
 int sf_export_dir(struct sf_export *export, const char *target, struct sf_err *err)
 {
 	struct dir_export dir = {.export = export};
-	int rc = sf_target_open(&dir.target, target, &export->ctl->mount, err);
+	int rc = sf_target_open(&dir.target, target, export->mount, err);
 
 	if (rc < 0)
 		return rc;

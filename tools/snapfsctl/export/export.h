@@ -4,12 +4,12 @@
 #define SF_CTL_EXPORT_H
 
 #include "tools/snapfsctl/content/content.h"
-#include "tools/snapfsctl/commands/ctl.h"
 #include "tools/snapfsctl/content/digest.h"
 #include "tools/snapfsctl/show/progress.h"
+#include "tools/snapfsctl/tree/mount.h"
 
 struct sf_export {
-	struct sf_ctl *ctl;
+	const struct sf_mount *mount;
 	struct sf_content content;
 	struct sf_digest *digest;
 	struct sf_progress progress;

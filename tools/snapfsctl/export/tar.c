@@ -5,7 +5,7 @@
  */
 #include "export.h"
 
-#include "tools/snapfsctl/tree/act.h"
+#include "tools/snapfsctl/tree/interrupt.h"
 #include "tools/snapfsctl/content/reader.h"
 
 #include "base/cleanup.h"
@@ -48,7 +48,7 @@ static la_ssize_t write_out(struct archive *archive, void *arg, const void *data
 
 	do {
 		n = write(STDOUT_FILENO, data, len);
-	} while (n < 0 && errno == EINTR && !sf_act_interrupted());
+	} while (n < 0 && errno == EINTR && !sf_interrupted());
 	if (n < 0) {
 		tar->write_rc = -errno;
 		archive_set_error(archive, errno, "standard output: %s", strerror(errno));

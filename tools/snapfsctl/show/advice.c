@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "advice.h"
 
-#include "tools/snapfsctl/tree/snaps.h"
 #include "text.h"
 
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+
+/* A path shown: VM/SNAPSHOT, both as long as they may be. */
+#define PATH_TEXT 512
 
 /* The first whose errno fits and whose words stand in the failure's text is given. */
 static const struct advice {
@@ -57,7 +59,7 @@ static void quote(const char *path, char *buf, size_t size)
 
 void sf_advice_say(int rc, const char *text, const char *path)
 {
-	char plain[SF_SNAP_PATH], quoted[4 * SF_SNAP_PATH] = "";
+	char plain[PATH_TEXT], quoted[4 * PATH_TEXT] = "";
 
 	for (size_t i = 0; i < sizeof(advices) / sizeof(advices[0]); i++) {
 		const struct advice *advice = &advices[i];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "progress.h"
 
-#include "tools/snapfsctl/commands/ctl.h"
+#include "say.h"
 #include "text.h"
 
 #include "base/clock.h"

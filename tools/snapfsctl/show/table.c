@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "table.h"
 
-#include "tools/snapfsctl/commands/ctl.h"
 #include "text.h"
 
 #include "base/err.h"
@@ -106,8 +105,8 @@ static int add_columns(struct sf_table *table)
 	return 0;
 }
 
-int sf_table_new(struct sf_table **ret, const struct sf_ctl *ctl, const struct sf_column *columns,
-		 size_t ncolumns, const struct sf_table_style *style, struct sf_err *err)
+int sf_table_new(struct sf_table **ret, bool terminal, const struct sf_column *columns, size_t ncolumns,
+		 const struct sf_table_style *style, struct sf_err *err)
 {
 	struct sf_table *table = calloc(1, sizeof(*table));
 	int rc;
@@ -122,7 +121,7 @@ int sf_table_new(struct sf_table **ret, const struct sf_ctl *ctl, const struct s
 	rc = choose(table, style, err);
 	if (rc == 0 && add_columns(table) < 0)
 		rc = sf_fail(err, -ENOMEM, "out of memory");
-	if (rc == 0 && ctl->terminal && !getenv("NO_COLOR"))
+	if (rc == 0 && terminal && !getenv("NO_COLOR"))
 		(void)scols_table_enable_colors(table->scols, 1); /* without: no colours */
 	if (rc < 0) {
 		sf_table_free(table);

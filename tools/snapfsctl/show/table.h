@@ -9,7 +9,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-struct sf_ctl;
 struct sf_err;
 struct sf_table;
 struct sf_row;
@@ -36,11 +35,11 @@ struct sf_table_style {
 };
 
 /*
- * columns (ncolumns of them, at most 32) are all that there are, in the order of the table's cells; they outlive the table. -EINVAL for
+ * terminal: standard output is one, and colours are shown. columns (ncolumns of them, at most 32) are all that there are, in the order of the table's cells; they outlive the table. -EINVAL for
  * a name in style->wanted that is none, naming those that are.
  */
-int sf_table_new(struct sf_table **ret, const struct sf_ctl *ctl, const struct sf_column *columns,
-		 size_t ncolumns, const struct sf_table_style *style, struct sf_err *err);
+int sf_table_new(struct sf_table **ret, bool terminal, const struct sf_column *columns, size_t ncolumns,
+		 const struct sf_table_style *style, struct sf_err *err);
 void sf_table_free(struct sf_table *table);
 
 /* Whether a column is shown: its cells may be dear to find. */

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "act.h"
 
+#include "interrupt.h"
+#include "mount.h"
+
 #include "tools/snapfsctl/show/progress.h"
+#include "tools/snapfsctl/show/say.h"
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -24,51 +28,11 @@
 /* How often jobs.json is looked at while a call is under way. */
 #define LOOK_MS 200
 
-/* --- interrupts --- */
-
-static volatile sig_atomic_t interrupts;
-
-static void on_interrupt(int signal)
-{
-	(void)signal;
-	if (++interrupts > 1)
-		_exit(SF_EXIT_FAILED);
-}
-
-static void on_wake(int signal)
-{
-	(void)signal; /* its arrival is what interrupts the call */
-}
-
-void sf_act_catch_interrupts(void)
-{
-	static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
-	struct sigaction interrupt = {.sa_handler = on_interrupt}, wake = {.sa_handler = on_wake};
-
-	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
-		struct sigaction before;
-
-		(void)sigaction(signals[i], NULL, &before); /* these exist */
-		if (before.sa_handler != SIG_IGN)
-			(void)sigaction(signals[i], &interrupt, NULL);
-	}
-	(void)sigaction(SIGUSR1, &wake, NULL);
-}
-
-bool sf_act_interrupted(void)
-{
-	return interrupts > 0;
-}
-
-void sf_act_forget_interrupt(void)
-{
-	interrupts = 0;
-}
-
 /* --- a call in its thread --- */
 
 struct act {
 	const struct sf_mount *mount;
+	bool quiet;            /* no progress */
 	const char *operation; /* as jobs.json calls it */
 	char vm[SF_NAME_MAX + 1], path[SF_SNAP_PATH], file[SF_SNAP_PATH + 32], to[SF_SNAP_PATH];
 	const struct sf_snap *snap; /* the one that is meant */
@@ -138,7 +102,7 @@ static void wait_for(struct act *act, pthread_t worker, struct sf_progress *prog
 	bool told = false;
 
 	while (poll(&ready, 1, LOOK_MS) <= 0) {
-		if (!sf_act_interrupted()) {
+		if (!sf_interrupted()) {
 			look(act, progress);
 			continue;
 		}
@@ -193,7 +157,7 @@ static void explain(const struct act *act, uint64_t began_ns, int rc, struct sf_
 }
 
 /* Runs a call that was filled in; its errors are complete. */
-static int run(struct sf_ctl *ctl, struct act *act, struct sf_err *err)
+static int run(struct act *act, struct sf_err *err)
 {
 	auto_fd int done = eventfd(0, EFD_CLOEXEC);
 	uint64_t began_ns = sf_clock_real_ns();
@@ -202,13 +166,12 @@ static int run(struct sf_ctl *ctl, struct act *act, struct sf_err *err)
 	pthread_t worker;
 	int rc;
 
-	act->mount = &ctl->mount;
 	act->done = done;
 	(void)snprintf(what, sizeof(what), "%s %s", act->operation, act->path);
-	sf_act_catch_interrupts();
+	sf_interrupt_catch();
 	if (done < 0 || (rc = start(act, &worker)) < 0)
 		return sf_fail(err, -ENOMEM, "%s: no thread for it", what);
-	sf_progress_begin(&progress, what, ctl->json);
+	sf_progress_begin(&progress, what, act->quiet);
 	wait_for(act, worker, &progress);
 	if (act->rc == 0)
 		return 0;
@@ -356,11 +319,12 @@ static int take_outcome(struct act *act, int rc, char *name, char *note, size_t 
 	return 0;
 }
 
-int sf_act_create(struct sf_ctl *ctl, const char *vm, const json_t *request,
+int sf_act_create(const struct sf_mount *mount, bool quiet, const char *vm, const json_t *request,
 		  char ret_name[static SF_NAME_MAX + 1], char *ret_note, size_t note_size, struct sf_err *err)
 {
 	auto_free char *text = json_dumps(request, JSON_COMPACT);
-	struct act act = {.operation = "create", .text = text, .call = call_write};
+	struct act act = {
+		.mount = mount, .quiet = quiet, .operation = "create", .text = text, .call = call_write};
 	const char *name = json_string_value(json_object_get(request, "name"));
 
 	if (!text)
@@ -368,51 +332,74 @@ int sf_act_create(struct sf_ctl *ctl, const char *vm, const json_t *request,
 	act.name = json_object_size(request) == 1 ? name : NULL;
 	name_act(&act, vm, name ? name : "");
 	(void)snprintf(act.file, sizeof(act.file), "%s/.create", vm);
-	return take_outcome(&act, run(ctl, &act, err), ret_name, ret_note, note_size, err);
+	return take_outcome(&act, run(&act, err), ret_name, ret_note, note_size, err);
 }
 
-int sf_act_delete(struct sf_ctl *ctl, const struct sf_snap *snap, const char *words, struct sf_err *err)
-{
-	struct act act = {
-		.operation = "delete", .snap = snap, .file = ".delete", .text = words, .call = call_delete};
-
-	name_act(&act, snap->vm, snap->name);
-	return run(ctl, &act, err);
-}
-
-int sf_act_revert(struct sf_ctl *ctl, const struct sf_snap *snap, const char *words, struct sf_err *err)
-{
-	struct act act = {
-		.operation = "revert", .snap = snap, .file = "revert", .text = words, .call = call_word};
-
-	name_act(&act, snap->vm, snap->name);
-	return run(ctl, &act, err);
-}
-
-int sf_act_manifest(struct sf_ctl *ctl, const struct sf_snap *snap, const char *text, struct sf_err *err)
-{
-	struct act act = {
-		.operation = "edit", .snap = snap, .file = ".manifest", .text = text, .call = call_word};
-
-	name_act(&act, snap->vm, snap->name);
-	return run(ctl, &act, err);
-}
-
-int sf_act_rename(struct sf_ctl *ctl, const char *vm, const char *name, const char *new_name,
+int sf_act_delete(const struct sf_mount *mount, bool quiet, const struct sf_snap *snap, const char *words,
 		  struct sf_err *err)
 {
-	struct act act = {.operation = "rename", .call = call_rename};
+	struct act act = {.mount = mount,
+			  .quiet = quiet,
+			  .operation = "delete",
+			  .snap = snap,
+			  .file = ".delete",
+			  .text = words,
+			  .call = call_delete};
+
+	name_act(&act, snap->vm, snap->name);
+	return run(&act, err);
+}
+
+int sf_act_revert(const struct sf_mount *mount, bool quiet, const struct sf_snap *snap, const char *words,
+		  struct sf_err *err)
+{
+	struct act act = {.mount = mount,
+			  .quiet = quiet,
+			  .operation = "revert",
+			  .snap = snap,
+			  .file = "revert",
+			  .text = words,
+			  .call = call_word};
+
+	name_act(&act, snap->vm, snap->name);
+	return run(&act, err);
+}
+
+int sf_act_manifest(const struct sf_mount *mount, bool quiet, const struct sf_snap *snap, const char *text,
+		    struct sf_err *err)
+{
+	struct act act = {.mount = mount,
+			  .quiet = quiet,
+			  .operation = "edit",
+			  .snap = snap,
+			  .file = ".manifest",
+			  .text = text,
+			  .call = call_word};
+
+	name_act(&act, snap->vm, snap->name);
+	return run(&act, err);
+}
+
+int sf_act_rename(const struct sf_mount *mount, bool quiet, const char *vm, const char *name,
+		  const char *new_name, struct sf_err *err)
+{
+	struct act act = {.mount = mount, .quiet = quiet, .operation = "rename", .call = call_rename};
 
 	name_act(&act, vm, name);
 	(void)snprintf(act.to, sizeof(act.to), "%s/%s", vm, new_name);
-	return run(ctl, &act, err);
+	return run(&act, err);
 }
 
-int sf_act_attribute(struct sf_ctl *ctl, const char *vm, const char *name, const char *attribute,
-		     const char *value, struct sf_err *err)
+int sf_act_attribute(const struct sf_mount *mount, bool quiet, const char *vm, const char *name,
+		     const char *attribute, const char *value, struct sf_err *err)
 {
-	struct act act = {.operation = "edit", .attribute = attribute, .text = value, .call = call_attribute};
+	struct act act = {.mount = mount,
+			  .quiet = quiet,
+			  .operation = "edit",
+			  .attribute = attribute,
+			  .text = value,
+			  .call = call_attribute};
 
 	name_act(&act, vm, name);
-	return run(ctl, &act, err);
+	return run(&act, err);
 }

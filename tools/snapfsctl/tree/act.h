@@ -7,32 +7,32 @@
 #ifndef SF_CTL_ACT_H
 #define SF_CTL_ACT_H
 
-#include "tools/snapfsctl/commands/ctl.h"
 #include "snaps.h"
 
-/* request: what .create takes; name and note are for the outcome. */
-int sf_act_create(struct sf_ctl *ctl, const char *vm, const json_t *request,
+#include <stdbool.h>
+
+/*
+ * mount is where it is done; quiet shows no progress.
+ * request: what .create takes; name and note are for the outcome.
+ */
+int sf_act_create(const struct sf_mount *mount, bool quiet, const char *vm, const json_t *request,
 		  char ret_name[static SF_NAME_MAX + 1], char *ret_note, size_t note_size,
 		  struct sf_err *err);
 /*
  * The following act on the very snapshot that was loaded: -ESTALE when another one has its name by now. words: what the control
  * file takes ("yes", "forget").
  */
-int sf_act_delete(struct sf_ctl *ctl, const struct sf_snap *snap, const char *words, struct sf_err *err);
-int sf_act_revert(struct sf_ctl *ctl, const struct sf_snap *snap, const char *words, struct sf_err *err);
-/* text: of its manifest. */
-int sf_act_manifest(struct sf_ctl *ctl, const struct sf_snap *snap, const char *text, struct sf_err *err);
-int sf_act_rename(struct sf_ctl *ctl, const char *vm, const char *name, const char *new_name,
+int sf_act_delete(const struct sf_mount *mount, bool quiet, const struct sf_snap *snap, const char *words,
 		  struct sf_err *err);
+int sf_act_revert(const struct sf_mount *mount, bool quiet, const struct sf_snap *snap, const char *words,
+		  struct sf_err *err);
+/* text: of its manifest. */
+int sf_act_manifest(const struct sf_mount *mount, bool quiet, const struct sf_snap *snap, const char *text,
+		    struct sf_err *err);
+int sf_act_rename(const struct sf_mount *mount, bool quiet, const char *vm, const char *name,
+		  const char *new_name, struct sf_err *err);
 /* attribute: "user.snapfs.hold"; value NULL removes it, which is no failure when it is not there. */
-int sf_act_attribute(struct sf_ctl *ctl, const char *vm, const char *name, const char *attribute,
-		     const char *value, struct sf_err *err);
-
-/* Whether an interrupt came during the last of these: the rest of a list is not to be begun. */
-bool sf_act_interrupted(void);
-/* Forgets an interrupt that came before: for what has to be done all the same. */
-void sf_act_forget_interrupt(void);
-/* From now on interrupts (but for those that are ignored, as under nohup) are only noted, for sf_act_interrupted(): a command's own long work looks there. */
-void sf_act_catch_interrupts(void);
+int sf_act_attribute(const struct sf_mount *mount, bool quiet, const char *vm, const char *name,
+		     const char *attribute, const char *value, struct sf_err *err);
 
 #endif

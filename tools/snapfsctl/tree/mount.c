@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "mount.h"
 
-#include "tools/snapfsctl/commands/ctl.h"
+#include "tools/snapfsctl/show/say.h"
 #include "tools/snapfsctl/show/text.h"
 
 #include "base/cleanup.h"
