@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Completion of snapfsctl and snapfs for bash. Commands, options and what arguments are come from --help, names from the mount.
-# Answers of functions are in variables of the caller, as subshells are slow. Nothing that was typed is ever evaluated.
+# Completion of snapfsctl and snapfs for bash. Commands, options and kinds of arguments come from --help, names from the mount.
+# Functions return results in variables of their caller, because subshells are slow. Typed text is never evaluated.
 # shellcheck shell=bash disable=SC2154,SC2034
 
-# text: what the shell will make of $1; quote: the kind of quotes that it ends within.
+# Sets text: the word that the shell makes of $1; quote: the quote character that is still open at its end.
 _snapfs_unquote() {
 	local raw=$1 i c
 	text= quote=
@@ -22,10 +22,10 @@ _snapfs_unquote() {
 	done
 }
 
-# Of the word at the cursor bash will put an answer in the place of $1 only: not of an opening quote and what stands before it,
-# nor of what ends in one of COMP_WORDBREAKS, where COMP_WORDS is broken too.
-# words: those up to the cursor, whole, as they were typed; typed: the last one, without quotes; cut: how much of that stays;
-# quote: within what quotes the answer will stand.
+# bash replaces only $1 of the word at the cursor with a completion: not an opening quote and the text before it, nor a part that
+# ends in one of COMP_WORDBREAKS. It also splits COMP_WORDS there.
+# Sets words: the whole words up to the cursor, as typed; typed: the last one, without quotes; cut: how many characters of it bash
+# keeps; quote: the quotes around the completion.
 _snapfs_split() {
 	local rest=$COMP_LINE i word
 	words=()
@@ -45,8 +45,8 @@ _snapfs_split() {
 	cut=${#text}
 }
 
-# options, usage: of "$@ --help"; an option that takes something is followed by what, such as "--mount DIR". mount_options: what
-# may follow -o, such as "gid=GROUP".
+# Sets options and usage from "$@ --help"; an option with an argument is followed by its placeholder, such as "--mount DIR".
+# mount_options: what may follow -o, such as "gid=GROUP".
 _snapfs_help() {
 	local line part list=options
 	options=() mount_options=() usage=
@@ -71,7 +71,7 @@ _snapfs_help() {
 	done < <("$@" --help 2>/dev/null)
 }
 
-# argument: what option $1 takes; empty when it takes nothing. "-m, --mount DIR" says it behind the last name.
+# Sets argument: the placeholder of option $1's argument; empty if it takes none. "-m, --mount DIR" has it after the last name.
 _snapfs_argument() {
 	local i j
 	argument=
@@ -87,7 +87,7 @@ _snapfs_argument() {
 	done
 }
 
-# kinds: what may stand at place $1 (from 0) of a command, by its usage: what stands there or, with "...", before.
+# Sets kinds: the placeholders for position $1 (from 0) in the command's usage: the one there, and earlier ones with "...".
 _snapfs_kinds() {
 	local place=$1 word n=0 rest=${usage#* * } list
 	kinds=
@@ -101,7 +101,7 @@ _snapfs_kinds() {
 	done
 }
 
-# mount: where snapfs is mounted, as snapfsctl finds it.
+# Sets mount: where snapfs is mounted, as snapfsctl finds it.
 _snapfs_mount() {
 	local device place type rest
 	mount=${given[1]:-${SNAPFS_MOUNT:-}}
@@ -111,7 +111,7 @@ _snapfs_mount() {
 	done </proc/self/mounts
 }
 
-# VMs, snapshots of VM $1, schedules: one a line. A daemon that hangs must not hang the shell.
+# Print VMs, snapshots of VM $1 or schedules, one a line. The timeout keeps a hanging daemon from blocking the shell.
 _snapfs_vms() {
 	local mount
 	_snapfs_mount
@@ -126,7 +126,7 @@ _snapfs_schedules() {
 	sed -nE 's/^[[:blank:]]*\[schedule[[:blank:]]+"?([^]"]*[^]"[:blank:]])"?[[:blank:]]*\].*/\1/p' /etc/snapfs.conf 2>/dev/null
 }
 
-# Offers what begins with what was typed, quoted as that is: bash does so for names of files only.
+# Offers the lines that begin with what was typed, quoted in the same way: bash does this for file names only.
 _snapfs_offer() {
 	local name
 	while IFS= read -r name; do
@@ -168,7 +168,7 @@ _snapfsctl() {
 	_snapfs_split "$2"
 	_snapfs_help snapfsctl
 
-	# What stands before the cursor: the mount, the command, and how many arguments.
+	# The words before the cursor: the mount, the command, and the number of arguments.
 	for word in "${words[@]:1:${#words[@]}-2}"; do
 		if [[ -n $expected ]]; then
 			[[ $expected != @(-m|--mount) ]] || given=(-m "$(_snapfs_unquote "$word" && printf %s "$text")")
@@ -202,7 +202,7 @@ _snapfsctl() {
 	fi
 }
 
-# Of a list with commas the last; a mount option that takes something is followed by "=".
+# Completes the last item of a comma-separated list; a mount option with an argument is followed by "=".
 _snapfs_mount_option() {
 	local before=${typed%"${typed##*,}"} list=("${mount_options[@]%%[A-Z]*}")
 	if [[ ${typed##*,} == @(config|state)=* ]]; then
