@@ -7,12 +7,14 @@
 #include "call.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdint.h>
 #include <string.h>
 #include <time.h>
 
-enum action { ACT_FAIL, ACT_DELAY, ACT_DIE, ACT_DIE_AFTER };
+enum action { ACT_FAIL, ACT_DELAY, ACT_HOLD, ACT_DIE, ACT_DIE_AFTER };
 
 struct rule {
 	char call[32];
@@ -20,6 +22,7 @@ struct rule {
 	enum action action;
 	int code;          /* ACT_FAIL: a negative errno */
 	uint64_t delay_ms; /* ACT_DELAY */
+	const char *fifo;  /* ACT_HOLD: in the plan's text */
 	uint64_t seen;
 };
 
@@ -27,6 +30,7 @@ struct sf_fault_plan {
 	pthread_mutex_t lock; /* guards the observer and the rules' counts */
 	void (*observe)(void *arg, const char *call);
 	void *observe_arg;
+	char *text; /* what was parsed, cut up */
 	size_t nrules;
 	struct rule rules[];
 };
@@ -98,7 +102,7 @@ static int parse_count(struct rule *rule, const char *text, struct sf_err *err)
 
 static int parse_action(struct rule *rule, const char *text, bool fails, struct sf_err *err)
 {
-	static const char delay[] = "delay:";
+	static const char delay[] = "delay:", hold[] = "hold:";
 
 	rule->code = parse_errno(text);
 	if (rule->code < 0 && !fails)
@@ -113,11 +117,14 @@ static int parse_action(struct rule *rule, const char *text, bool fails, struct 
 	else if (strncmp(text, delay, sizeof(delay) - 1) == 0 &&
 		 parse_number(text + sizeof(delay) - 1, SF_FAULT_DELAY_MAX_MS, &rule->delay_ms) == 0)
 		rule->action = ACT_DELAY;
-	else
+	else if (strncmp(text, hold, sizeof(hold) - 1) == 0 && text[sizeof(hold) - 1]) {
+		rule->action = ACT_HOLD;
+		rule->fifo = text + sizeof(hold) - 1;
+	} else
 		return sf_fail(err, -EINVAL,
 			       "fault plan: '%s' is no action of %s; an errno, delay:1 to "
 			       "delay:%d, die or "
-			       "die-after",
+			       "die-after, or hold:FIFO",
 			       text, rule->call, SF_FAULT_DELAY_MAX_MS);
 	return 0;
 }
@@ -164,18 +171,19 @@ static size_t count_rules(const char *text)
 
 int sf_fault_plan_new(const char *text, struct sf_fault_plan **ret, struct sf_err *err)
 {
-	auto_free char *copy = strdup(text);
 	struct sf_fault_plan *plan;
 	int rc = 0;
 
 	plan = calloc(1, sizeof(*plan) + count_rules(text) * sizeof(plan->rules[0]));
-	if (!plan || !copy) {
+	if (plan)
+		plan->text = strdup(text);
+	if (!plan || !plan->text) {
 		free(plan);
 		return sf_fail(err, -ENOMEM, "fault plan: out of memory");
 	}
 	pthread_mutex_init(&plan->lock, NULL);
-	if (*copy)
-		rc = parse_rules(plan, copy, err);
+	if (*plan->text)
+		rc = parse_rules(plan, plan->text, err);
 	if (rc < 0) {
 		sf_fault_plan_free(plan);
 		return rc;
@@ -189,6 +197,7 @@ void sf_fault_plan_free(struct sf_fault_plan *plan)
 	if (!plan)
 		return;
 	pthread_mutex_destroy(&plan->lock);
+	free(plan->text);
 	free(plan);
 }
 
@@ -228,6 +237,16 @@ static void delay(uint64_t ms)
 		;
 }
 
+/* Opened without waiting for a writer, so that a test sees in /proc/PID/fd that the call has come this far. */
+static void hold(const char *fifo)
+{
+	auto_fd int fd = open(fifo, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	struct pollfd writer = {.fd = fd, .events = POLLIN};
+
+	while (fd >= 0 && poll(&writer, 1, -1) < 0 && errno == EINTR)
+		;
+}
+
 /* Without the lock, so that an observer may wait, or put another in its place. */
 static void tell_observer(struct sf_fault_plan *plan, const char *call)
 {
@@ -256,6 +275,9 @@ int sf_fault_before(struct sf_fault_plan *plan, struct sf_fault_call *call, stru
 			       strerror(-rule->code));
 	case ACT_DELAY:
 		delay(rule->delay_ms);
+		return 0;
+	case ACT_HOLD:
+		hold(rule->fifo);
 		return 0;
 	case ACT_DIE:
 		_exit(SF_FAULT_EXIT);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The `fault` backend: wraps any storage or hypervisor and fails, delays or dies at a named call and count.
+ * The `fault` backend: wraps any storage or hypervisor and fails, delays, holds or dies at a named call and count.
  *
  * A plan is text: CALL@COUNT=ACTION[,CALL@COUNT=ACTION…]
  *   CALL    storage.SLOT or hypervisor.SLOT, as the slots are named in the contracts ("storage.create")
  *   COUNT   1 for the first such call, '*' for every one
  *   ACTION  an errno's name ("EIO": the call is not made), delay:MS (then the call is made),
+ *           hold:FIFO (the call waits until a writer has opened the FIFO and closed it; without the file it goes on),
  *           die (the process ends at once with SF_FAULT_EXIT, before the call), die-after (after the call)
  *
  * Calls that cannot fail (storage.claims and whatever closes or releases) take no errno.

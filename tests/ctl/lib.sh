@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# What the cases of snapfsctl share besides what those of the mount do.
+# The library of the snapfsctl cases, on top of that of the mount cases.
 # shellcheck shell=bash source=../mount/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../mount/lib.sh"
 
@@ -8,12 +8,13 @@ SNAPFSCTL=${SNAPFSCTL:-$TOP/build/tools/snapfsctl/snapfsctl}
 [ -x "$SNAPFSCTL" ] || die "$SNAPFSCTL is not built"
 unset SNAPFS_MOUNT SNAPFS_TIMEOUT NO_COLOR
 
-# ctl ARGUMENT...: on the mount of this case.
+# ctl ARGUMENT...: snapfsctl on the mount of this case.
 ctl() {
 	"$SNAPFSCTL" --mount "$MNT" "$@"
 }
 
-# exits STATUS COMMAND...: COMMAND ends so; what it printed is in $WORK/out and $WORK/err. What --json prints keeps the schema.
+# exits STATUS COMMAND...: checks the exit status of COMMAND; its output is in $WORK/out and $WORK/err. --json output is checked
+# against the schema.
 exits() {
 	local wanted=$1 status=0
 	shift
@@ -22,7 +23,7 @@ exits() {
 	[[ " $* " != *" --json "* ]] || [ "$wanted" = 2 ] || keeps_schema
 }
 
-# told TEXT: the last command said so on standard error; printed TEXT: on standard output.
+# told TEXT: standard error of the last command contains TEXT; printed TEXT: standard output does.
 told() {
 	grep -qF -- "$1" "$WORK/err" || die "standard error is '$(cat "$WORK/err")' instead of: $1"
 }
@@ -31,7 +32,7 @@ printed() {
 	grep -qF -- "$1" "$WORK/out" || die "standard output is '$(cat "$WORK/out")' instead of: $1"
 }
 
-# keeps_schema [CONDITION]: $WORK/out is one document d that keeps the schema, and fits.
+# keeps_schema [CONDITION]: $WORK/out is one document d that matches the schema and the Python condition.
 keeps_schema() {
 	python3 - "$TOP/tools/snapfsctl/schema.json" "$WORK/out" "${1:-True}" <<'PYTHON' || die "the answer is: $(cat "$WORK/out" "$WORK/err")"
 import json
@@ -51,7 +52,7 @@ if not eval(condition):
 PYTHON
 }
 
-# answers STATUS CONDITION ARGUMENT...: with --json, snapfsctl ends so and its answer fits.
+# answers STATUS CONDITION ARGUMENT...: checks the exit status of snapfsctl --json, and its document d.
 answers() {
 	local wanted=$1 condition=$2
 	shift 2
@@ -59,7 +60,8 @@ answers() {
 	keeps_schema "$condition"
 }
 
-# history VM MODEL NAME=TIME...: while no daemon runs: snapshots of image files like MODEL, taken at other times (UTC, without the Z).
+# history VM MODEL NAME=TIME...: copies the snapshot MODEL of image files to these names and times (UTC, without the Z), while no
+# daemon runs.
 history() {
 	python3 - "$STATE" "$DATA" "$@" <<'PYTHON'
 import json
@@ -87,7 +89,8 @@ for entry in wanted:
 PYTHON
 }
 
-# on_terminal COLUMNS INPUT COMMAND...: COMMAND on a terminal that wide; what it shows goes to $WORK/screen; its exit status.
+# on_terminal COLUMNS INPUT COMMAND...: runs COMMAND on a terminal of that width, copies what it shows to $WORK/screen as it comes,
+# and returns its exit status. INPUT is typed at once or, with TYPE_AFTER=TEXT, once the screen shows TEXT.
 on_terminal() {
 	python3 - "$@" >"$WORK/screen" <<'PYTHON'
 import fcntl
@@ -103,16 +106,20 @@ if pid == 0:
     fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, int(columns), 0, 0))
     os.environ["TERM"] = "xterm"
     os.execvp(command[0], command)
-os.write(fd, text.encode())
+screen, after = b"", os.environ.get("TYPE_AFTER", "").encode()
 while True:
+    if text and after in screen:
+        os.write(fd, text.encode())
+        text = ""
     try:
         data = os.read(fd, 4096)
     except OSError:
         break
     if not data:
         break
+    screen += data
     sys.stdout.buffer.write(data)
-sys.stdout.flush()
+    sys.stdout.buffer.flush()
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 PYTHON
 }

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# What the cases in this folder share: a daemon on a directory of its own, waiting, checking, and leaving nothing behind. A case
-# sources it, calls `start`, and passes by reaching its end. The binary is $SNAPFS; the file system to work on $SNAPFS_TEST_DIR.
+# The library of the cases in this folder: a daemon on its own directory, waiting, checking, and cleaning up. A case sources it,
+# calls `start`, and passes if it reaches its end. $SNAPFS is the binary, $SNAPFS_TEST_DIR the file system to work on.
+# A case never sleeps and never measures time: it waits for an event (`await`) or holds the daemon at a call (`hold`).
 # shellcheck shell=bash disable=SC2034
 set -euo pipefail
 export LC_ALL=C TZ=UTC
@@ -8,9 +9,10 @@ PATH=$PATH:/usr/sbin:/sbin
 umask 022
 
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+. "$HERE/../lib/slow.sh"
 SNAPFS=${SNAPFS:-$HERE/../../build/fs/snapfs}
-# Longest wait for anything; sanitizers and a busy machine are slow.
-DEADLINE=${SNAPFS_TEST_DEADLINE:-60}
+# The longest wait for one event, in seconds. It only ends a case that hangs.
+DEADLINE=${SNAPFS_TEST_DEADLINE:-$(slow 120)}
 
 skip() {
 	echo "skipped: $*"
@@ -43,7 +45,7 @@ mkdir "$MNT" "$DATA"
 
 # --- waiting and checking ---
 
-# await WHAT COMMAND...: until COMMAND succeeds; fails at the deadline.
+# await WHAT COMMAND...: waits until COMMAND succeeds; the case fails at the deadline.
 await() {
 	local what=$1 until=$((SECONDS + DEADLINE))
 	shift
@@ -58,7 +60,7 @@ is() {
 	[ "$1" = "$2" ] || die "$3: expected '$1', got '$2'"
 }
 
-# must COMMAND...: its words are of interest only when it fails.
+# must COMMAND...: runs it and shows its output only if it fails.
 must() {
 	local said
 	said=$("$@" 2>&1) || die "'$*' failed: $said"
@@ -91,7 +93,7 @@ declare -A ERRNO_TEXT=(
 	[EXDEV]="Invalid cross-device link" [ENOTCONN]="Transport endpoint is not connected"
 	[ENODEV]="No such device" [E2BIG]="Argument list too long" [ENOTEMPTY]="Directory not empty" [ESTALE]="Stale file handle")
 
-# fails ERRNO COMMAND...: COMMAND fails and says so in the words of that errno.
+# fails ERRNO COMMAND...: COMMAND fails and prints the text of that errno.
 fails() {
 	local text=${ERRNO_TEXT[$1]} said
 	shift
@@ -101,7 +103,7 @@ fails() {
 	[[ $said == *"$text"* ]] || die "'$*' said '$said' instead of: $text"
 }
 
-# write WORD FILE: one write(2) of the word, as `echo word > file` does it.
+# write WORD FILE: one write(2) of the word, like `echo word > file`.
 write() {
 	echo "$1" >"$2"
 }
@@ -117,7 +119,7 @@ last_error_says() {
 	[[ $said == *" $1 "*"$2"* ]] || die "last-error says '$said' instead of: $1 … $2"
 }
 
-# json FILE EXPRESSION: the value of a Python expression over the document d.
+# json FILE EXPRESSION: prints the value of a Python expression; d is the document.
 json() {
 	python3 -c '
 import json, sys
@@ -126,7 +128,7 @@ value = eval(sys.argv[2])
 print({True: "yes", False: "no", None: "null"}.get(value, value) if isinstance(value, (bool, type(None))) else value)' "$1" "$2"
 }
 
-# holds FILE CONDITION: a Python condition over the document d.
+# holds FILE CONDITION: checks a Python condition; d is the document.
 holds() {
 	[ "$(json "$1" "bool($2)")" = yes ] || die "$1: not true: $2; it is $(cat "$1")"
 }
@@ -143,7 +145,7 @@ healthy() {
 	holds "$MNT/.snapfs/health.json" 'd["ok"] and not d["problems"]'
 }
 
-# problem KIND SUBJECT TEXT: health.json has one of that kind with these parts.
+# problem KIND SUBJECT TEXT: health.json has a problem of that kind whose subject and text contain these.
 problem() {
 	python3 -c '
 import json, sys
@@ -156,12 +158,12 @@ sys.exit(not found or d["ok"])' "$MNT/.snapfs/health.json" "$@" ||
 
 # --- images and sim guests ---
 
-# blank FILE [MIB]: a disk with nothing on it.
+# blank FILE [MIB]: an empty sparse disk.
 blank() {
 	truncate -s "${2:-64}M" "$1"
 }
 
-# image FILE [MIB]: a sparse disk with something recognisable at its start, middle and end.
+# image FILE [MIB]: a sparse disk with random data at its start, middle and end.
 image() {
 	local mib=${2:-64}
 	blank "$1" "$mib"
@@ -170,12 +172,12 @@ image() {
 	head -c 4096 /dev/urandom | dd of="$1" bs=4k seek=$((mib * 256 - 1)) conv=notrunc status=none
 }
 
-# scribble FILE: changes an image as its guest would.
+# scribble FILE: changes part of an image, like its guest.
 scribble() {
 	head -c 200000 /dev/urandom | dd of="$1" bs=4k seek=100 conv=notrunc status=none
 }
 
-# What the sim guest wrote last (0: nothing yet): into a disk, into its saved RAM. See backends/sim/sim.h and ram.h.
+# The tick that the sim guest wrote last, to a disk and to its saved RAM; 0 if none. See backends/sim/sim.h and ram.h.
 disk_tick() {
 	tick_at SNAPFSIM 8 "$1"
 }
@@ -197,26 +199,26 @@ beyond_tick() {
 	[ "$(disk_tick "$1")" -gt "$2" ]
 }
 
-# ticks_on IMAGE: the guest that writes to this live disk goes on.
+# ticks_on IMAGE: waits until the guest writes its next tick to this live disk.
 ticks_on() {
 	await "the guest of $1 to tick on" beyond_tick "$1" "$(disk_tick "$1")"
 }
 
-# Files that snapfs keeps beside the images of $DATA.
+# The number of files that snapfs keeps beside the images of $DATA.
 kept() {
 	find "$DATA" -path '*/.snapfs/*' -type f | wc -l
 }
 
-# Nothing of ours is left but the state directory's own two files.
+# snapfs has left nothing but the two permanent files of the state directory.
 nothing_left() {
 	is "" "$(find "$DATA" -path '*/.snapfs*')" "left beside the images"
 	is "id lock" "$(find "$STATE" -mindepth 1 -printf '%P\n' | sort | paste -sd ' ')" "left in the state directory"
 }
 
-# What a revert says of a disk that somebody has open.
+# The error of a revert whose disk another process has open.
 IN_USE="is open for writing by someone else"
 
-# Disks that are no image files: a file with functions of its own in the place of those above.
+# Other kinds of disk: this file replaces the functions above.
 if [ -n "${SNAPFS_TEST_DISKS:-}" ]; then
 	. "$SNAPFS_TEST_DISKS"
 fi
@@ -235,11 +237,11 @@ ready_or_ended() {
 	logged "mounted at" || ! alive "$PID"
 }
 
-# launch ARGUMENTS...: the daemon in the foreground of a job of ours, not waited for.
+# launch ARGUMENTS...: starts the daemon as a background job and does not wait for the mount.
 launch() {
 	LOG=$WORK/log.$((++NLOGS))
 	: >"$LOG"
-	# A script's background jobs ignore SIGINT, and what nohup runs SIGHUP, and that is inherited.
+	# The background jobs of a script inherit an ignored SIGINT, and those of nohup an ignored SIGHUP.
 	env --default-signal=INT,HUP "$SNAPFS" -f --state "$STATE" "$@" "$MNT" </dev/null >>"$LOG" 2>&1 &
 	PID=$!
 }
@@ -250,7 +252,7 @@ start() {
 	alive "$PID" || die "snapfs $* ended at once: $(cat "$LOG")"
 }
 
-# refused STATUS TEXT ARGUMENTS...: it does not start, and says why.
+# refused STATUS TEXT ARGUMENTS...: the daemon does not start; it exits with STATUS and logs TEXT.
 refused() {
 	local status=0 expected=$1 text=$2
 	shift 2
@@ -261,7 +263,7 @@ refused() {
 	is 1 "$(grep -c 'snapfs: error: ' "$LOG")" "error lines of snapfs $*"
 }
 
-# ended STATUS: the daemon ends by itself.
+# ended STATUS: waits until the daemon ends by itself, and checks its exit status.
 ended() {
 	local status=0
 	await "the daemon to end" not_running "$PID"
@@ -280,7 +282,7 @@ stop() {
 	ended 0
 }
 
-# crash: as the kernel's killer of processes would; the mount that nobody serves goes as well.
+# crash: kills the daemon with SIGKILL, and detaches the mount that it no longer serves.
 crash() {
 	kill -KILL "$PID"
 	wait "$PID" 2>/dev/null || true
@@ -288,10 +290,59 @@ crash() {
 	umount -l "$MNT"
 }
 
-# died: the fault plan has ended the daemon.
+# died: waits until the fault plan has ended the daemon.
 died() {
 	ended 86
 	umount -l "$MNT"
+}
+
+# --- stopping the daemon in the middle of a call ---
+
+# A fault plan that holds a call there: --fault "storage.create@1=hold:$HOLD". Calls wait only after `hold`; before that, and
+# after `let_go`, they pass.
+HOLD=$WORK/hold
+
+# A held mkdir(2), rmdir(2) or rename(2) keeps the kernel's lock on its directory: look up nothing in it until `let_go`. A write
+# to .create keeps no lock.
+hold() {
+	mkfifo "$HOLD"
+}
+
+is_held() {
+	[ -n "$(find "/proc/$PID/fd" -lname "$HOLD" 2>/dev/null)" ] || not_running "$PID"
+}
+
+# held: waits until a call of the daemon waits at the FIFO.
+held() {
+	await "a call to be held" is_held
+	! not_running "$PID" || die "the daemon ended before its call was held: $(cat "$LOG")"
+}
+
+# let_go: the calls that wait go on, and later ones pass.
+let_go() {
+	mv "$HOLD" "$HOLD.old"
+	: <>"$HOLD.old"
+	rm "$HOLD.old"
+}
+
+# thread_states PID: one letter for each of its threads: R is running, S and D are asleep.
+thread_states() {
+	sed 's/.*) \(.\) .*/\1/' "/proc/$1/task/"*/stat 2>/dev/null
+}
+
+# A FUSE call that a signal has interrupted waits in state D, after the kernel has queued the interrupt for the daemon.
+has_interrupted() {
+	not_running "$1" || thread_states "$1" | grep -q D
+}
+
+has_settled() {
+	! thread_states "$PID" | grep -q R
+}
+
+# interrupted PID: waits until the daemon has read the interrupt of the call that this process waits for.
+interrupted() {
+	await "the call to be interrupted" has_interrupted "$1"
+	await "the daemon to have read the interrupt" has_settled
 }
 
 # --- leaving ---
@@ -300,9 +351,9 @@ mounts_below() {
 	awk -v top="$WORK/" 'index($5, top) == 1 { print $5 }' /proc/self/mountinfo | tac
 }
 
-# Ten seconds to end by itself, then it is made to.
+# await_end PID: gives the process time to end by itself, then kills it.
 await_end() {
-	local until=$((SECONDS + 10))
+	local until=$((SECONDS + $(slow 20)))
 	while ! not_running "$1" && [ "$SECONDS" -lt "$until" ]; do
 		sleep 0.02
 	done
@@ -312,10 +363,11 @@ await_end() {
 
 end_everything() {
 	local path job
+	[ ! -p "$HOLD" ] || let_go
 	for job in $(jobs -p); do
 		[ "$job" = "$PID" ] || kill -TERM "$job" 2>/dev/null
 	done
-	# While the paths of their files are known; those that are mounted go with their mount.
+	# Before their files are deleted. Mounted ones detach when they are unmounted.
 	losetup -a | awk -F: -v top="($WORK/" 'index($0, top) { print $1 }' | xargs -r -n1 losetup -d
 	while read -r path; do
 		umount "$path" 2>/dev/null || umount -l "$path"
@@ -326,7 +378,7 @@ end_everything() {
 	done
 }
 
-# What no healthy program prints, whatever else went well.
+# A case fails if the daemon logs one of these.
 SUSPICIOUS='[Aa]ssert|AddressSanitizer|LeakSanitizer|ThreadSanitizer|runtime error|panic'
 
 leave() {

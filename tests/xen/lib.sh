@@ -1,20 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# What the cases in cases/ share, on top of what cases on LVM do: guests on volumes of the case's own group, their count (see
-# guest.c), and nothing left of them. They run in dom0 of a machine of scripts/xen-vm.
+# The library of the cases in cases/, on top of that of the LVM cases: guests on volumes of the case's own group, the count that they
+# keep (see guest.c), and their cleanup. The cases run in dom0 of a machine of scripts/xen-vm.
 # shellcheck shell=bash
 XEN_HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$XEN_HERE/../vm/lib.sh"
 
-[ -e /proc/xen/capabilities ] || die "this wants tests/xen/run ${0##*/}: it creates and destroys domains"
+[ -e /proc/xen/capabilities ] || die "run it with tests/xen/run ${0##*/}: it creates and destroys domains"
 
 GUEST_FILES=/usr/lib/snapfs-guest
 GUEST_KERNEL="quiet audit=0 init_on_alloc=0 mitigations=off rodata=off cryptomgr.notests tsc=reliable" # boots faster
 CONSOLES=/var/log/xen/console
-GUESTS=()          # names of all that this case has configured
-declare -A MARK=() # of each guest: how many lines its console's log had at `mark`
+GUESTS=()          # the names of all guests that this case has configured
+declare -A MARK=() # for each guest, the length of its console log in lines at the last `mark`
 HEARD=()           # see hear
 
-# A pause without a process: one costs 50 ms here, and the guests count on the same CPU.
+# sleep without a process: starting one takes 50 ms here, on the CPU that the guests share.
 mkfifo "$WORK/never"
 sleep() {
 	read -r -t "$1" <>"$WORK/never" || true
@@ -22,15 +22,15 @@ sleep() {
 
 # --- making guests ---
 
-# volume_of NAME N: the volume that is the guest's disk number N, from 0.
+# volume_of NAME N: prints the volume of the guest's disk number N, from 0.
 volume_of() {
 	echo "$1$([ "$2" = 0 ] || echo "-$2")"
 }
 
 # guest_config NAME [--disks N] [--memory MIB] [--size MIB] [--thin|--classic|--mixed] [--dirty MIB] [--tick MS] [--deaf]
-# [LINE...]: its volumes in $VG, which is made if there is none, and /etc/xen/NAME.cfg with these further lines. --mixed: xvda
-# thin, xvdb classic, and so on. --pvh: not a PV guest but one in hardware's own virtualisation, which this machine emulates and
-# without which Xen cannot save a guest while it runs. --deaf: it ignores all requests of Xen, above all that to suspend.
+# [LINE...]: creates the guest's volumes in $VG, which is made if missing, and /etc/xen/NAME.cfg with these further lines.
+# --mixed: xvda thin, xvdb classic, and so on. --pvh: a PVH guest instead of a PV guest; only those can be saved while they run.
+# --deaf: the guest ignores all requests of Xen, including the one to suspend.
 guest_config() {
 	local name=$1 type=pv ndisks=1 memory=96 size=32 kind=thin extra= n disks=
 	shift
@@ -71,20 +71,20 @@ $(printf '%s\n' "$@")
 CFG
 }
 
-# guest_create NAME: what is configured begins to run; returns when it counts.
+# guest_create NAME: starts a configured guest and waits until it counts.
 guest_create() {
 	mark "$1"
 	must xl create -q "/etc/xen/$1.cfg"
 	wait_ticks "$1" 2
 }
 
-# guest_start NAME OPTION...: as guest_config has them.
+# guest_start NAME OPTION...: configures and starts a guest; the options are those of guest_config.
 guest_start() {
 	guest_config "$@"
 	guest_create "$1"
 }
 
-# guest_says NAME WORD: a line on its console: poweroff, reboot, crash.
+# guest_says NAME WORD: types a line on the guest's console: poweroff, reboot, crash.
 guest_says() {
 	echo "$2" >"$(xenstore-read "/local/domain/$(xl domid "$1")/console/tty")"
 }
@@ -93,21 +93,21 @@ runs() {
 	xl domid "$1" >/dev/null 2>&1
 }
 
-# power_of NAME: running, paused or off, as Xen has it.
+# power_of NAME: prints running, paused or off, according to Xen.
 power_of() {
 	xl list "$1" 2>/dev/null | awk 'NR == 2 { print $5 ~ /p/ ? "paused" : "running"; found = 1 } END { if (!found) print "off" }'
 }
 
 # --- what they have counted ---
 
-# mark NAME: what its console says from now on counts.
+# mark NAME: later checks read the guest's console from here on.
 mark() {
 	local all=()
 	[ ! -e "$CONSOLES/guest-$1.log" ] || mapfile -t all <"$CONSOLES/guest-$1.log"
 	MARK[$1]=${#all[@]}
 }
 
-# hear NAME: HEARD is its lines since the mark, without those in which the console began or broke off in the middle.
+# hear NAME: sets HEARD to the lines since the mark, without incomplete ones.
 hear() {
 	local line all=()
 	HEARD=()
@@ -122,7 +122,7 @@ has_ticked() {
 	[ ${#HEARD[@]} -ge "$2" ]
 }
 
-# wait_ticks NAME [N]: until it has ticked N times (default 2) since the mark, and RAM and disks agreed.
+# wait_ticks NAME [N]: waits for N ticks (default 2) since the mark; RAM and disks must agree.
 wait_ticks() {
 	await "${2:-2} ticks of $1" has_ticked "$1" "${2:-2}"
 	agree "$1"
@@ -133,19 +133,19 @@ booted() {
 	[ ${#HEARD[@]} -gt 0 ] && [ "$(field "$1" boot)" != "$2" ]
 }
 
-# wait_boot NAME BOOT: until it counts in another boot than the one with that nonce.
+# wait_boot NAME BOOT: waits until the guest counts in a boot with another nonce.
 wait_boot() {
 	await "$1 to boot" booted "$1" "$2"
 	agree "$1"
 }
 
-# goes_on NAME [N]: it ticks N times (default 2) from now on.
+# goes_on NAME [N]: waits for N further ticks (default 2).
 goes_on() {
 	mark "$1"
 	wait_ticks "$@"
 }
 
-# agree NAME: its RAM and disks did so since the mark.
+# agree NAME: RAM and disks of the guest have agreed since the mark.
 agree() {
 	local line
 	hear "$1"
@@ -159,7 +159,7 @@ disagree() {
 	[[ ${HEARD[*]} == *MISMATCH* ]]
 }
 
-# field NAME FIELD [LINE]: of its last line since the mark, or of line 0, 1, ...: boot, count, xvda, ...
+# field NAME FIELD [LINE]: prints a field (boot, count, xvda, ...) of the last line since the mark, or of line 0, 1, ...
 field() {
 	local words
 	hear "$1"
@@ -168,13 +168,13 @@ field() {
 	echo "${words%% *}"
 }
 
-# count_on FILE|DEVICE: the count that a guest has written there.
+# count_on FILE|DEVICE: prints the count that a guest has written there.
 count_on() {
 	{ dd if="$1" iflag=direct bs=4096 count=1 status=none 2>/dev/null || head -c 4096 "$1"; } | sed -zn '1s/^COUNT //p' | tr -d '\0\n'
 }
 
-# continued NAME BOOT COUNT: since the mark it goes on as it was in RAM, with that boot's nonce, when its disk had COUNT. What it
-# had said last before that is not said again, so the first line may be of the tick after.
+# continued NAME BOOT COUNT: since the mark the guest continues from its RAM, with that boot's nonce, from COUNT on its disk. It does
+# not repeat its last line, so the first one may be of the tick after.
 continued() {
 	local first
 	wait_ticks "$1"
@@ -183,15 +183,15 @@ continued() {
 	[ "$first" -gt "$3" ] && [ "$first" -le $(($3 + 2)) ] || die "$1 goes on with $first when its disk had $3"
 }
 
-# reverted NAME BOOT COUNT: since the mark, which was made while it ran, it was brought back to that instant and counts on from what
-# its disk had, with that boot's nonce.
+# reverted NAME BOOT COUNT: since the mark, made while the guest ran, it was reverted to the instant with that boot's nonce and that
+# count on its disk, and counts on from there.
 reverted() {
 	await "$1 to go on from $3" has_said "$1" "boot=$2 count=($(($3 + 1))|$(($3 + 2))) "
 	goes_on "$1"
 	is "$2" "$(field "$1" boot)" "boot of $1"
 }
 
-# has_said NAME PATTERN: a line since the mark, and none of them of RAM and disks that differ.
+# has_said NAME PATTERN: a line since the mark matches; RAM and disks must agree in all of them.
 has_said() {
 	local line
 	agree "$1"
@@ -205,7 +205,7 @@ has_said() {
 
 HELPER=$BUILD/backends/xen/helper/snapfs-xen
 
-# start_xen [KEY=VALUE...] [-- ARGUMENT...]: the daemon, showing this host's guests, with these settings of its section [snapfs].
+# start_xen [KEY=VALUE...] [-- ARGUMENT...]: starts the daemon on this host's guests, with these settings in section [snapfs].
 start_xen() {
 	echo '[snapfs]' >"$WORK/snapfs.conf"
 	while [ $# -gt 0 ] && [ "$1" != -- ]; do
@@ -216,13 +216,13 @@ start_xen() {
 	start --config "$WORK/snapfs.conf" "${@:2}"
 }
 
-# instant NAME SNAPSHOT: BOOT and COUNT of that instant, as the guest is now and the snapshot's disks say.
+# instant NAME SNAPSHOT: sets BOOT, from the guest as it is now, and COUNT, from the snapshot's disk.
 instant() {
 	BOOT=$(field "$1" boot)
 	COUNT=$(count_on "$MNT/$1/$2/disk.img")
 }
 
-# make NAME SNAPSHOT: takes it of a guest that runs, which goes on.
+# make NAME SNAPSHOT: takes a snapshot of a running guest, which runs on.
 make() {
 	mark "$1"
 	mkdir "$MNT/$1/$2"
@@ -233,37 +233,62 @@ make() {
 
 # --- states that do not last ---
 
-# saving_ram NAME: RAM is on its way into a file.
-saving_ram() {
-	[ -n "$(find "$STATE/$1" -name memory.sav -size +8M -newer "$WORK/snapfs.conf" -mmin -1 2>/dev/null)" ] &&
-		json "$MNT/.snapfs/jobs.json" '[1 for j in d["jobs"] if j["operation"] == "create"]' 2>/dev/null | grep -q 1
+# The process of Xen that writes a guest's RAM to a file.
+STREAMER=libxl-save-help # as the kernel cuts its name
+
+streams() {
+	[ -n "$(find "$STATE/$1" -name memory.sav -size +8M 2>/dev/null)" ] && pgrep -x "$STREAMER" >/dev/null
 }
 
-# suspended NAME: the guest has come to rest for a save.
-suspended() {
-	xl list "$1" 2>/dev/null | awk 'NR == 2 { found = $5 ~ /s/ } END { exit !found }'
+streams_or_ended() {
+	streams "$1" || not_running "$maker"
 }
 
-# runs_on NAME: it is neither paused nor suspended.
+# stop_streaming NAME: takes the snapshot c in a background job, $maker, and stops the process that streams the guest's RAM when part
+# of it is in the file. A save that ends earlier is deleted, and the next one stopped.
+stop_streaming() {
+	local try
+	for try in {1..20}; do
+		mkdir "$MNT/$1/c" 2>"$WORK/said" &
+		maker=$!
+		await "RAM to be saved" streams_or_ended "$1"
+		pkill -STOP -x "$STREAMER" || true
+		if streams "$1" && runs_on "$1"; then
+			return
+		fi
+		go_on_streaming
+		wait "$maker" || die "mkdir: $(cat "$WORK/said")"
+		rmdir "$MNT/$1/c"
+	done
+	die "$try saves ended before they could be stopped"
+}
+
+go_on_streaming() {
+	pkill -CONT -x "$STREAMER" || true
+}
+
+# runs_on NAME: the guest is neither paused nor suspended.
 runs_on() {
 	xl list "$1" 2>/dev/null | awk 'NR == 2 { found = $5 !~ /[psc]/ } END { exit !found }'
 }
 
+# A domain that is being destroyed has lost its name already.
 gone_domain() {
-	! xl domid "$1" >/dev/null 2>&1
+	! xl domid "$1" >/dev/null 2>&1 && ! xl list | grep -q '^(null)'
 }
 
-# restoring: an xl brings RAM back that is not among the processes in RESTORED, which stayed with guests that they brought back.
+# restoring: an xl restores RAM. Those in RESTORED did so earlier and stay with their guests.
 restoring() {
 	[ -n "$(comm -13 <(echo "$RESTORED") <(pgrep -f 'xl restore -p' | sort))" ]
 }
 
-# disk_backends: what holds the disks of domains, those that were destroyed included. libxl leaves a console's backend now and then.
+# disk_backends: prints the block backends, which hold the disks of domains until after their destruction. libxl sometimes leaves
+# the backend of a console, which does not matter.
 disk_backends() {
 	ls /sys/bus/xen-backend/devices 2>/dev/null | grep '^vbd-'
 }
 
-# disks_free: until no domain has a disk any more.
+# disks_free: waits until no domain has a disk.
 disks_free() {
 	local until=$((SECONDS + DEADLINE))
 	while disk_backends >/dev/null; do
@@ -277,7 +302,7 @@ disks_free() {
 	done
 }
 
-# only_volumes N: there are so many snapshots in the group.
+# only_volumes N: the group has that many snapshots.
 only_volumes() {
 	[ "$(lvs --noheadings -o lv_tags "$VG" | grep -c snapfs)" = "$1" ]
 }
@@ -294,13 +319,14 @@ no_domains() {
 
 destroy_guests() {
 	local name try
-	pkill -x xl # one of them may be about to boot its guest again
+	go_on_streaming
+	pkill -x xl # one of them may be about to reboot its guest
 	for name in "${GUESTS[@]}"; do
-		timeout 30 xl destroy "$name"
+		timeout "$(slow 60)" xl destroy "$name"
 		rm -f "/etc/xen/$name.cfg" "$CONSOLES/guest-$name.log"
 	done
 	# A domain holds its disks until its backends are gone.
-	for try in {1..100}; do
+	for ((try = 0; try < $(slow 300); try++)); do
 		[ -n "$(disk_backends)$(pgrep -x xl)" ] || break
 		sleep 0.1
 	done
@@ -311,7 +337,7 @@ leave_xen() {
 	trap '' INT TERM HUP
 	trap - EXIT
 	set +e
-	end_everything # a daemon may be about to bring a guest back
+	end_everything # a daemon may be about to restore a guest
 	destroy_guests
 	(exit "$status")
 	leave_vm
