@@ -3,6 +3,10 @@
  * The crash sweep: every operation on every storage, stopped at every point in every mode, then recovered and
  * judged; at every point once more with the recovery itself stopped. One TAP case for each operation and
  * storage.
+ *
+ * With --seconds, or SNAPFS_SWEEP_SECONDS in the environment, each case gets an equal share of that time. It
+ * visits every PASSES-th point of every mode, then the points after them, and so on; it prints how many
+ * passes it completed. SNAPFS_TEST_TURN, which follows from the commit, says which pass comes first.
  */
 #include "children.h"
 #include "operations.h"
@@ -23,6 +27,8 @@
 /* Faults of one case that are told in full, and after which it is given up. */
 #define TOLD   3
 #define ENOUGH 25
+/* In which a case visits its points. */
+#define PASSES 16
 
 static const char *const mode_names[] = {"keep", "drop", "torn"};
 
@@ -31,6 +37,8 @@ struct options {
 	int mode; /* -1: all */
 	uint64_t seed, torn_seeds;
 	uint64_t k, recovery_k; /* 0: all */
+	uint64_t seconds;       /* 0: no limit */
+	uint64_t turn;          /* the pass to begin with */
 };
 
 struct attempt {
@@ -44,6 +52,8 @@ struct attempt {
 struct tally {
 	uint64_t points, faults;
 	uint64_t recovery_points; /* of the longest recovery seen */
+	uint64_t until_ms;        /* 0: no limit */
+	uint64_t passes;
 };
 
 /* Images and state directory are on different disks on most hosts, so on all of ours. */
@@ -151,20 +161,28 @@ static uint64_t pick(uint64_t seed, uint64_t k, uint64_t n)
 	return (seed * 0x9e3779b97f4a7c15 + k * 0xbf58476d1ce4e5b9) % 1000003 % n + 1;
 }
 
-/* turn of turns: the recovery is stopped once for each k, in every mode now and then. */
+static bool time_over(const struct tally *tally)
+{
+	return tally->until_ms > 0 && sf_clock_mono_ms() >= tally->until_ms;
+}
+
+/*
+ * One pass over the points of a mode, which is number turn of turns. The recovery is stopped once for each k;
+ * the modes take turns in that.
+ */
 static void sweep_mode(const struct options *options, struct attempt attempt, struct tally *tally,
-		       uint64_t turn, uint64_t turns)
+		       uint64_t first, uint64_t turn, uint64_t turns)
 {
 	bool cut = true;
 
-	for (attempt.k = 1; cut && tally->faults < ENOUGH; attempt.k++) {
+	for (attempt.k = first; cut && tally->faults < ENOUGH && !time_over(tally); attempt.k += PASSES) {
 		attempt.recovery_k = 0;
 		cut = try_point(options, &attempt, tally);
 		if (attempt.k % turns == turn) {
 			attempt.recovery_k = pick(attempt.seed, attempt.k, tally->recovery_points + 1);
 			(void)try_point(options, &attempt, tally); /* cut says the same again */
 		}
-		if (attempt.k == POINTS_MAX) {
+		if (attempt.k >= POINTS_MAX) {
 			(void)printf("# it does not end within %d points\n", POINTS_MAX);
 			tally->faults++;
 			break;
@@ -172,7 +190,8 @@ static void sweep_mode(const struct options *options, struct attempt attempt, st
 	}
 }
 
-static void sweep_case(const struct options *options, struct attempt attempt, struct tally *tally)
+static void sweep_pass(const struct options *options, struct attempt attempt, struct tally *tally,
+		       uint64_t first)
 {
 	uint64_t turns = 2 + options->torn_seeds;
 
@@ -187,8 +206,22 @@ static void sweep_case(const struct options *options, struct attempt attempt, st
 			(void)try_point(options, &attempt, tally); /* one point was asked for, there or not */
 			return;
 		}
-		sweep_mode(options, attempt, tally, turn, turns);
+		sweep_mode(options, attempt, tally, first, turn, turns);
 	}
+}
+
+static void sweep_case(const struct options *options, const struct attempt *attempt, struct tally *tally)
+{
+	uint64_t passes = options->k > 0 ? 1 : PASSES;
+
+	for (uint64_t i = 0; i < passes && !time_over(tally); i++) {
+		sweep_pass(options, *attempt, tally, (options->turn + i) % PASSES + 1);
+		tally->passes += !time_over(tally);
+	}
+	if (tally->passes < passes)
+		(void)printf("# %s on %s: its share of the time is over: %llu points, %llu of %llu passes\n",
+			     attempt->operation->name, attempt->storage, (unsigned long long)tally->points,
+			     (unsigned long long)tally->passes, (unsigned long long)passes);
 }
 
 static bool wanted(const char *option, const char *name)
@@ -196,10 +229,20 @@ static bool wanted(const char *option, const char *name)
 	return !option || strcmp(option, name) == 0;
 }
 
+static uint64_t count_cases(const struct options *options)
+{
+	uint64_t n = 0;
+
+	for (const struct operation *op = operations; op->name; op++)
+		n += 2 * (uint64_t)wanted(options->operation, op->name);
+	return n;
+}
+
 static uint64_t sweep_all(const struct options *options)
 {
 	static const char *const storages[] = {"mem", "file"};
-	uint64_t points = 0, faults = 0, ncases = 0;
+	uint64_t points = 0, faults = 0, ncases = 0, total = count_cases(options), seen = 0;
+	uint64_t end_ms = sf_clock_mono_ms() + options->seconds * 1000;
 
 	for (const struct operation *op = operations; op->name; op++) {
 		for (size_t i = 0; i < 2; i++) {
@@ -207,9 +250,14 @@ static uint64_t sweep_all(const struct options *options)
 			struct tally tally = {.recovery_points = 12};
 			uint64_t start = sf_clock_mono_ms();
 
+			if (wanted(options->operation, op->name))
+				seen++;
 			if (!wanted(options->operation, op->name) || !wanted(options->storage, storages[i]))
 				continue;
-			sweep_case(options, attempt, &tally);
+			if (options->seconds > 0) /* what is left, in equal parts; never nothing */
+				tally.until_ms =
+					start + (end_ms > start ? (end_ms - start) / (total - seen + 1) : 0) + 1;
+			sweep_case(options, &attempt, &tally);
 			(void)printf("%sok %llu - %s on %s # %llu points, %llu ms\n",
 				     tally.faults ? "not " : "", (unsigned long long)++ncases, op->name,
 				     storages[i], (unsigned long long)tally.points,
@@ -229,7 +277,7 @@ static uint64_t sweep_all(const struct options *options)
 static void usage(void)
 {
 	(void)fprintf(stderr, "usage: sweep [--operation NAME] [--storage mem|file] [--seed N] "
-			      "[--dir DIR] [--long]\n"
+			      "[--dir DIR] [--long] [--seconds N]\n"
 			      "             [--mode keep|drop|torn] [--k N [--recovery N]]\n");
 	exit(2);
 }
@@ -260,6 +308,7 @@ static void parse(int argc, char **argv, struct options *options)
 					      {"seed", required_argument, NULL, 'n'},
 					      {"dir", required_argument, NULL, 'd'},
 					      {"long", no_argument, NULL, 'l'},
+					      {"seconds", required_argument, NULL, 't'},
 					      {"mode", required_argument, NULL, 'm'},
 					      {"k", required_argument, NULL, 'k'},
 					      {"recovery", required_argument, NULL, 'r'},
@@ -282,6 +331,9 @@ static void parse(int argc, char **argv, struct options *options)
 			break;
 		case 'l':
 			options->torn_seeds = 12;
+			break;
+		case 't':
+			options->seconds = number(optarg);
 			break;
 		case 'm':
 			options->mode = mode_number(optarg);
@@ -310,9 +362,20 @@ static const char *default_dir(void)
 	return tmp ? tmp : "/tmp";
 }
 
+static uint64_t from_environment(const char *name)
+{
+	const char *text = getenv(name);
+
+	return text && *text ? number(text) : 0;
+}
+
 int main(int argc, char **argv)
 {
-	struct options options = {.mode = -1, .seed = 1, .torn_seeds = 2};
+	struct options options = {.mode = -1,
+				  .seed = 1,
+				  .torn_seeds = 2,
+				  .seconds = from_environment("SNAPFS_SWEEP_SECONDS"),
+				  .turn = from_environment("SNAPFS_TEST_TURN") % PASSES};
 	auto_free char *dir = NULL;
 
 	parse(argc, argv, &options);

@@ -10,3 +10,23 @@ slow() {
 	local ms=$((10#${whole:-0} * 1000 + 10#${fraction:0:3}))
 	echo $(((ms * ${SNAPFS_SLOWNESS:-1} + 999) / 1000))
 }
+
+# no_time_left: whether scripts/test wants no further case to begin; why_no_time: the reason for the skip. See tests/lib/plan.py.
+no_time_left() {
+	[ -n "${SNAPFS_TEST_UNTIL:-}" ] && [ "$EPOCHSECONDS" -ge "$SNAPFS_TEST_UNTIL" ]
+}
+
+why_no_time() {
+	echo "${SNAPFS_TEST_WHY:-no time left}"
+}
+
+# time_limit SECONDS: prints how long a case with this limit may run, as plan.py has it: until a minute after the time is over.
+time_limit() {
+	local limit left
+	limit=$(slow "$1")
+	if [ -n "${SNAPFS_TEST_UNTIL:-}" ]; then
+		left=$((SNAPFS_TEST_UNTIL + 60 - EPOCHSECONDS))
+		[ "$left" -ge "$limit" ] || limit=$((left > 1 ? left : 1))
+	fi
+	echo "$limit"
+}

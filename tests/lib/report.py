@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Reports cases in TAP, as they end. A case that prints a TAP plan stands for the tests in it."""
+import re
+import sys
+import threading
+
+OUTPUT_MAX = 40000
+TEST = re.compile(r"^(not )?ok\b *\d* *-? *(.*?) *(?:# *(skip\S*) *(.*))?$", re.M | re.I)
+PLAN = re.compile(r"^1\.\.(\d+)(?: *# *skip\S* *(.*))?", re.M | re.I)
+
+
+class Report:
+    """Threads share it."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.count = self.failed = 0
+
+    def result(self, ok, name, directive="", output=""):
+        with self.lock:
+            self.count += 1
+            self.failed += not ok
+            print(f"{'ok' if ok else 'not ok'} {self.count} - {name}{directive}")
+            self.show(output)
+
+    def skipped(self, name, reason):
+        self.result(True, name, f" # SKIP {reason}")
+
+    @staticmethod
+    def show(output):
+        if len(output) > OUTPUT_MAX:
+            output = output[:OUTPUT_MAX // 2] + "\n[...]\n" + output[-OUTPUT_MAX // 2:]
+        for line in output.splitlines():
+            print("#   " + line)
+        sys.stdout.flush()
+
+    def note(self, text):
+        with self.lock:
+            print("# " + text, flush=True)
+
+    def case(self, name, status, output, seconds, tap=None):
+        """status: 0 passed, 77 skipped, 124 ended by its time limit, else failed. tap: where a plan may be, if not in output."""
+        tap = output if tap is None else tap
+        plans = PLAN.findall(tap)
+        tests = TEST.findall(tap) if plans else []
+        failed = 0
+        for bad, test, skip, reason in tests:
+            if skip:
+                self.skipped(f"{name}: {test or reason}", reason or "no reason given")
+            else:
+                failed += bool(bad)
+                self.result(not bad, f"{name}: {test}")
+        reason = None
+        if status == 124:
+            reason = "time limit"
+        elif status not in (0, 77):
+            reason = f"status {status}"
+        elif plans and len(tests) != sum(int(n) for n, _ in plans):
+            reason = f"{len(tests)} of {sum(int(n) for n, _ in plans)} tests reported"
+        if reason and failed:
+            self.show(f"{name}: {reason}; all that it printed:\n{output}")
+        elif reason or failed:
+            self.result(False, f"{name} ({reason or 'a test failed'})", output=output)
+        elif status == 77:
+            lines = output.strip().splitlines() or ["no reason given"]
+            self.skipped(name, lines[-1].removeprefix("skipped: "))
+        elif plans and not tests:
+            self.skipped(name, plans[0][1] or "no tests")
+        elif not plans:
+            self.result(True, name)
+        self.note(f"{name}: {seconds:.1f} s")
+
+    def end(self):
+        """Prints the plan. The exit status: 0 when something ran or was skipped and nothing failed."""
+        print(f"1..{self.count}", flush=True)
+        return 1 if self.failed or self.count == 0 else 0
