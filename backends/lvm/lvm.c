@@ -67,13 +67,8 @@ static bool is_installed(const char *program)
 
 static void init_locks(struct sf_lvm *lvm)
 {
-	pthread_condattr_t attr;
-
 	pthread_mutex_init(&lvm->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&lvm->idle, &attr);
-	pthread_condattr_destroy(&attr);
+	sf_clock_cond_init(&lvm->idle);
 }
 
 int sf_lvm_new(const struct sf_lvm_options *options, struct sf_lvm **ret, struct sf_err *err)

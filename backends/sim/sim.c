@@ -5,6 +5,7 @@
 
 #include "backends/common/shared.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "backends/common/configured.h"
@@ -434,14 +435,9 @@ static int fill(struct sf_sim *sim, const struct sf_backend_env *env, struct sf_
 
 static void init_ticker(struct sf_sim *sim, unsigned tick_ms)
 {
-	pthread_condattr_t attr;
-
 	sim->tick_ms = tick_ms;
 	pthread_mutex_init(&sim->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&sim->ended, &attr);
-	pthread_condattr_destroy(&attr);
+	sf_clock_cond_init(&sim->ended);
 }
 
 int sf_sim_open(const struct sf_backend_env *env, struct sf_sim_world *world, unsigned tick_ms,

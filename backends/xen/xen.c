@@ -2,6 +2,7 @@
 #include "internal.h"
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
 
@@ -148,7 +149,6 @@ int sf_xen_open_within(const struct sf_xen_options *options, const struct sf_xen
 		       struct sf_hypervisor **ret, struct sf_err *err)
 {
 	struct sf_xen *xen = calloc(1, sizeof(*xen));
-	pthread_condattr_t attr;
 	int rc;
 
 	if (!xen)
@@ -158,10 +158,7 @@ int sf_xen_open_within(const struct sf_xen_options *options, const struct sf_xen
 	xen->limits = *limits;
 	pthread_mutex_init(&xen->asking, NULL);
 	pthread_mutex_init(&xen->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&xen->changed, &attr);
-	pthread_condattr_destroy(&attr);
+	sf_clock_cond_init(&xen->changed);
 	rc = begin(xen, options, err);
 	if (rc < 0) {
 		xen_close(&xen->base);

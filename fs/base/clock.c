@@ -24,6 +24,16 @@ uint64_t sf_clock_mono_ms(void)
 	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 }
 
+void sf_clock_cond_init(pthread_cond_t *cond)
+{
+	pthread_condattr_t attr;
+
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(cond, &attr);
+	pthread_condattr_destroy(&attr);
+}
+
 void sf_time_format(uint64_t real_ns, char text[static SF_TIME_TEXT])
 {
 	time_t seconds = (time_t)(real_ns / NS_PER_S);

@@ -3,6 +3,7 @@
 #ifndef SF_BASE_CLOCK_H
 #define SF_BASE_CLOCK_H
 
+#include <pthread.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -14,6 +15,9 @@ uint64_t sf_clock_real_ns(void);
 
 /* Milliseconds of CLOCK_MONOTONIC: for deadlines and durations only. */
 uint64_t sf_clock_mono_ms(void);
+
+/* A condition whose timed waits count CLOCK_MONOTONIC. Destroyed with pthread_cond_destroy(3). */
+void sf_clock_cond_init(pthread_cond_t *cond);
 
 void sf_time_format(uint64_t real_ns, char text[static SF_TIME_TEXT]);
 

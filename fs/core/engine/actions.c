@@ -3,9 +3,13 @@
  * One record led through one row of the lifecycle: by a create that failed, by a deletion, by recovery. The
  * first action that fails ends the row; what it was about stays on disk, and the row is walked again later.
  */
-#include "internal.h"
+#include "actions.h"
 
+#include "internal.h"
+#include "lease.h"
+#include "operation.h"
 #include "ram.h"
+#include "vms.h"
 
 #include "base/cleanup.h"
 #include "base/durable.h"
@@ -149,6 +153,40 @@ static int publish(const struct led *led, struct sf_err *err)
 	return sf_publish_record(led->op, &copy, led->broken, err);
 }
 
+/*
+ * The record says so too, for whoever looks at the directory; its name already does, so a failure is no harm.
+ */
+static void mark_deleting(int vm_dir, const char *name, const struct sf_record *record)
+{
+	struct sf_record copy;
+	auto_fd int dir = sf_open_dir(vm_dir, name, NULL);
+
+	if (dir < 0 || sf_record_copy(record, &copy) < 0)
+		return;
+	copy.state = SF_RECORD_DELETING;
+	(void)sf_state_write_record(dir, &copy, NULL);
+	sf_record_fini(&copy);
+}
+
+static int hide(struct sf_vm_op *op, const struct sf_record *record, struct sf_err *err)
+{
+	char name[SF_ID_TEXT + 1], subject[2 * SF_NAME_MAX + 2];
+	int rc = sf_op_dir(op, false, err);
+
+	if (rc < 0)
+		return rc;
+	sf_state_deleting_name(&record->uuid, name);
+	rc = sf_durable_rename(op->dir, record->name, op->dir, name, err);
+	if (rc < 0) {
+		sf_op_unsettle(op); /* it may have happened all the same: the disk will say */
+		return rc;
+	}
+	mark_deleting(op->dir, name, record);
+	(void)snprintf(subject, sizeof(subject), "%s/%s", op->name, record->name);
+	sf_health_clear(op->engine->health, "broken", subject);
+	return 0;
+}
+
 static int perform(struct led *led, enum sf_action action, struct sf_err *err)
 {
 	switch (action) {
@@ -166,7 +204,7 @@ static int perform(struct led *led, enum sf_action action, struct sf_err *err)
 	case SF_ACT_PUBLISH:
 		return publish(led, err);
 	case SF_ACT_HIDE:
-		return sf_hide_snapshot(led->op, led->record, err);
+		return hide(led->op, led->record, err);
 	case SF_ACT_FORGET:
 		sf_catalog_forget(led->op->engine->catalog, sf_snapshot_id(&led->record->uuid));
 		return 0;
@@ -185,4 +223,18 @@ int sf_lead(struct sf_vm_op *op, const struct sf_record *record, const char *dir
 	for (size_t i = 0; rc == 0 && i < step->nactions; i++)
 		rc = perform(&led, step->actions[i], err);
 	return rc;
+}
+
+/* Labels are for people and for rebuilding lost records: an old one is no failure. */
+void sf_relabel_disks(struct sf_vm_op *op, const struct sf_record *record)
+{
+	for (size_t i = 0; i < record->ndisks; i++) {
+		const struct sf_record_disk *disk = &record->disks[i];
+		struct sf_storage *storage = sf_storages_by_name(op->engine->storages, disk->storage);
+		struct sf_err why = {0};
+
+		if (storage && sf_object_relabel(storage, &disk->object, &why) < 0)
+			sf_log(SF_LOG_WARNING, "%s/%s: disk %s still bears an old label: %s", op->name,
+			       record->name, disk->object.vdev, why.text);
+	}
 }

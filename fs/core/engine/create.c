@@ -4,9 +4,15 @@
  * creating -> ready (lifecycle.h). Until the last write everything can be undone, by this process or by the
  * next one.
  */
-#include "internal.h"
+#include "create.h"
 
+#include "actions.h"
+#include "internal.h"
+#include "lease.h"
+#include "operation.h"
 #include "ram.h"
+#include "vms.h"
+#include "volumes.h"
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -449,29 +455,4 @@ int sf_take(struct sf_vm_op *op, const struct sf_take_options *options, struct s
 	sf_record_fini(&t->record);
 	free(t);
 	return rc;
-}
-
-int sf_engine_create(struct sf_engine *engine, uint64_t vm_id, const struct sf_create_request *request,
-		     struct sf_job *job, char ret_name[static SF_NAME_MAX + 1], struct sf_err *err)
-{
-	struct sf_take_options options = {.request = request, .uuid = sf_id_new()};
-	char name[SF_NAME_MAX + 1];
-	struct sf_lease *lease = NULL;
-	struct sf_err own = {0};
-	struct sf_vm_op op;
-	int rc;
-
-	if (*request->name)
-		(void)snprintf(name, sizeof(name), "%s", request->name);
-	else
-		(void)snprintf(name, sizeof(name), "%" PRIu64, sf_clock_real_ns() / 1000000000);
-	options.name = name;
-	rc = sf_op_begin(engine, SF_OP_CREATE, vm_id, name, job, &op, err);
-	if (rc < 0)
-		return rc;
-	rc = sf_op_end(&op, sf_take(&op, &options, &lease, &own), &own);
-	if (rc < 0)
-		return sf_fail(err, rc, "%s", own.text);
-	memcpy(ret_name, name, sizeof(name));
-	return 0;
 }

@@ -4,7 +4,14 @@
  * the tree forgets the name, and the storage goes at once or, while someone reads it, at the last close. A
  * snapshot that is forgotten goes the same way, but for its volumes: its record says so before anything else.
  */
+#include "delete.h"
+
+#include "actions.h"
 #include "internal.h"
+#include "operation.h"
+#include "vms.h"
+
+#include "core/state/revert_plan.h"
 
 #include "base/cleanup.h"
 #include "base/durable.h"
@@ -13,40 +20,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-
-/*
- * The record says so too, for whoever looks at the directory; its name already does, so a failure is no harm.
- */
-static void mark_deleting(int vm_dir, const char *name, const struct sf_record *record)
-{
-	struct sf_record copy;
-	auto_fd int dir = sf_open_dir(vm_dir, name, NULL);
-
-	if (dir < 0 || sf_record_copy(record, &copy) < 0)
-		return;
-	copy.state = SF_RECORD_DELETING;
-	(void)sf_state_write_record(dir, &copy, NULL);
-	sf_record_fini(&copy);
-}
-
-int sf_hide_snapshot(struct sf_vm_op *op, const struct sf_record *record, struct sf_err *err)
-{
-	char name[SF_ID_TEXT + 1], subject[2 * SF_NAME_MAX + 2];
-	int rc = sf_op_dir(op, false, err);
-
-	if (rc < 0)
-		return rc;
-	sf_state_deleting_name(&record->uuid, name);
-	rc = sf_durable_rename(op->dir, record->name, op->dir, name, err);
-	if (rc < 0) {
-		sf_op_unsettle(op); /* it may have happened all the same: the disk will say */
-		return rc;
-	}
-	mark_deleting(op->dir, name, record);
-	(void)snprintf(subject, sizeof(subject), "%s/%s", op->name, record->name);
-	sf_health_clear(op->engine->health, "broken", subject);
-	return 0;
-}
 
 int sf_delete_snapshot(struct sf_vm_op *op, const struct sf_snapshot *snapshot, struct sf_err *err)
 {
@@ -143,8 +116,7 @@ static int forget_snapshot(struct sf_vm_op *op, const struct sf_snapshot *snapsh
 	return rc;
 }
 
-/* id 0: whichever has the name. */
-static int delete_named(struct sf_vm_op *op, const char *name, uint64_t id, bool forget, struct sf_err *err)
+int sf_delete_named(struct sf_vm_op *op, const char *name, uint64_t id, bool forget, struct sf_err *err)
 {
 	struct sf_snapshot *snapshot;
 	int rc;
@@ -161,39 +133,4 @@ static int delete_named(struct sf_vm_op *op, const char *name, uint64_t id, bool
 		rc = forget ? forget_snapshot(op, snapshot, err) : sf_delete_snapshot(op, snapshot, err);
 	sf_snapshot_unref(snapshot);
 	return rc;
-}
-
-int sf_engine_delete(struct sf_engine *engine, uint64_t vm_id, const char *name, struct sf_job *job,
-		     struct sf_err *err)
-{
-	struct sf_err own = {0};
-	struct sf_vm_op op;
-	int rc = sf_op_begin(engine, SF_OP_DELETE, vm_id, name, job, &op, err);
-
-	if (rc < 0)
-		return rc;
-	rc = sf_op_end(&op, delete_named(&op, name, 0, false, &own), &own);
-	return rc < 0 ? sf_fail(err, rc, "%s", own.text) : 0;
-}
-
-int sf_engine_delete_one(struct sf_engine *engine, uint64_t snapshot_id, bool forget, struct sf_job *job,
-			 struct sf_err *err)
-{
-	struct sf_snapshot *snapshot;
-	char name[SF_NAME_MAX + 1];
-	struct sf_err own = {0};
-	struct sf_vm_op op;
-	uint64_t vm_id;
-	int rc = sf_catalog_snapshot_by_id(engine->catalog, snapshot_id, &snapshot);
-
-	if (rc < 0)
-		return sf_fail(err, -ENOENT, "the snapshot is gone");
-	vm_id = snapshot->vm_id;
-	memcpy(name, snapshot->record.name, sizeof(name));
-	sf_snapshot_unref(snapshot);
-	rc = sf_op_begin(engine, SF_OP_DELETE, vm_id, name, job, &op, err);
-	if (rc < 0)
-		return rc;
-	rc = sf_op_end(&op, delete_named(&op, name, snapshot_id, forget, &own), &own);
-	return rc < 0 ? sf_fail(err, rc, "%s", own.text) : 0;
 }

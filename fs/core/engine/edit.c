@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Changes that leave a snapshot's storage alone: name, description, hold, manifest. */
+#include "edit.h"
+
+#include "actions.h"
 #include "internal.h"
+#include "operation.h"
+#include "vms.h"
 
 #include "core/state/manifest.h"
 
@@ -25,20 +30,6 @@ static int write_record(struct sf_vm_op *op, const struct sf_record *record, str
 }
 
 /* --- rename --- */
-
-/* Labels are for people and for rebuilding lost records: an old one is no failure. */
-void sf_relabel_disks(struct sf_vm_op *op, const struct sf_record *record)
-{
-	for (size_t i = 0; i < record->ndisks; i++) {
-		const struct sf_record_disk *disk = &record->disks[i];
-		struct sf_storage *storage = sf_storages_by_name(op->engine->storages, disk->storage);
-		struct sf_err why = {0};
-
-		if (storage && sf_object_relabel(storage, &disk->object, &why) < 0)
-			sf_log(SF_LOG_WARNING, "%s/%s: disk %s still bears an old label: %s", op->name,
-			       record->name, disk->object.vdev, why.text);
-	}
-}
 
 /*
  * The directory's rename is the point of no return; a record that still has the old name is put right by
@@ -73,7 +64,7 @@ static int rename_snapshot(struct sf_vm_op *op, const struct sf_snapshot *snapsh
 	return sf_publish_record(op, &record, snapshot->broken, err);
 }
 
-static int rename_named(struct sf_vm_op *op, const char *from, const char *to, struct sf_err *err)
+int sf_rename_named(struct sf_vm_op *op, const char *from, const char *to, struct sf_err *err)
 {
 	struct sf_snapshot *snapshot, *other;
 	int rc = sf_name_check(to, err);
@@ -90,19 +81,6 @@ static int rename_named(struct sf_vm_op *op, const char *from, const char *to, s
 	}
 	sf_snapshot_unref(snapshot);
 	return rc;
-}
-
-int sf_engine_rename(struct sf_engine *engine, uint64_t vm_id, const char *from, const char *to,
-		     struct sf_err *err)
-{
-	struct sf_err own = {0};
-	struct sf_vm_op op;
-	int rc = sf_op_begin(engine, SF_OP_RENAME, vm_id, from, NULL, &op, err);
-
-	if (rc < 0)
-		return rc;
-	rc = sf_op_end(&op, rename_named(&op, from, to, &own), &own);
-	return rc < 0 ? sf_fail(err, rc, "%s", own.text) : 0;
 }
 
 /* --- manifest --- */
@@ -151,16 +129,7 @@ static int write_manifest(struct sf_vm_op *op, const struct sf_snapshot *snapsho
 	return sf_publish_record(op, &copy, snapshot->broken, err);
 }
 
-/* --- description and hold, and what they share with manifests --- */
-
-struct edit {
-	const struct sf_manifest *manifest; /* NULL: it is about the rest */
-	const char *description;            /* NULL: as it is */
-	bool change_hold;
-	bool held;
-};
-
-static int edit_snapshot(struct sf_vm_op *op, const struct sf_snapshot *snapshot, const struct edit *edit,
+static int edit_snapshot(struct sf_vm_op *op, const struct sf_snapshot *snapshot, const struct sf_edit *edit,
 			 struct sf_err *err)
 {
 	struct sf_record record;
@@ -189,7 +158,7 @@ static int edit_snapshot(struct sf_vm_op *op, const struct sf_snapshot *snapshot
  * The snapshot may have been renamed or deleted between the caller's look-up and the exclusion: look again
  * under it.
  */
-static int edit_by_id(struct sf_vm_op *op, uint64_t id, const struct edit *edit, struct sf_err *err)
+int sf_edit_by_id(struct sf_vm_op *op, uint64_t id, const struct sf_edit *edit, struct sf_err *err)
 {
 	struct sf_snapshot *snapshot, *visible = NULL;
 	int rc = sf_catalog_snapshot_by_id(op->engine->catalog, id, &snapshot);
@@ -204,44 +173,4 @@ static int edit_by_id(struct sf_vm_op *op, uint64_t id, const struct edit *edit,
 	sf_snapshot_unref(visible);
 	sf_snapshot_unref(snapshot);
 	return rc;
-}
-
-static int edit(struct sf_engine *engine, uint64_t id, const struct edit *edit, struct sf_err *err)
-{
-	struct sf_snapshot *snapshot;
-	struct sf_err own = {0};
-	struct sf_vm_op op;
-	int rc = sf_catalog_snapshot_by_id(engine->catalog, id, &snapshot);
-
-	if (rc < 0)
-		return sf_fail(err, -ENOENT, "the snapshot is gone");
-	rc = sf_op_begin(engine, SF_OP_EDIT, snapshot->vm_id, snapshot->record.name, NULL, &op, err);
-	sf_snapshot_unref(snapshot);
-	if (rc < 0)
-		return rc;
-	rc = sf_op_end(&op, edit_by_id(&op, id, edit, &own), &own);
-	return rc < 0 ? sf_fail(err, rc, "%s", own.text) : 0;
-}
-
-int sf_engine_describe(struct sf_engine *engine, uint64_t snapshot_id, const char *text, struct sf_err *err)
-{
-	const struct edit what = {.description = text};
-	int rc = sf_description_check(text, err);
-
-	return rc < 0 ? rc : edit(engine, snapshot_id, &what, err);
-}
-
-int sf_engine_hold(struct sf_engine *engine, uint64_t snapshot_id, bool held, struct sf_err *err)
-{
-	const struct edit what = {.change_hold = true, .held = held};
-
-	return edit(engine, snapshot_id, &what, err);
-}
-
-int sf_engine_set_manifest(struct sf_engine *engine, uint64_t snapshot_id, const struct sf_manifest *manifest,
-			   struct sf_err *err)
-{
-	const struct edit what = {.manifest = manifest};
-
-	return edit(engine, snapshot_id, &what, err);
 }

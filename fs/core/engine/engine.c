@@ -1,6 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Opening and closing. See engine.h and engine_impl.h. */
+/* Opening and closing. */
+#include "engine.h"
+
 #include "internal.h"
+#include "keeper.h"
+#include "lease.h"
+#include "recover.h"
+#include "vms.h"
+#include "watchers.h"
+
+#include "base/cleanup.h"
+#include "base/clock.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -28,7 +38,17 @@ static int open_parts(struct sf_engine *engine, struct sf_state *state, struct s
 	return rc < 0 ? rc : sf_keeper_new(engine, err);
 }
 
-/* What lives can be used without being watched, and whoever looks is told. */
+/* From here on the keeper retries what recovery could not settle. */
+static void end_start(struct sf_engine *engine)
+{
+	auto_unlock pthread_mutex_t *held = sf_lock(&engine->lock);
+
+	engine->starting = false;
+	engine->nchanges++;
+	pthread_cond_broadcast(&engine->changed);
+}
+
+/* A failure is not fatal: the storages work unwatched, and health.json says so. */
 static void start_watching(struct sf_engine *engine)
 {
 	struct sf_err err = {0};
@@ -46,7 +66,7 @@ int sf_engine_open(struct sf_engine **ret, struct sf_state *state, const struct 
 	if (!engine)
 		return sf_fail(err, -ENOMEM, "out of memory");
 	pthread_mutex_init(&engine->lock, NULL);
-	pthread_cond_init(&engine->idle, NULL);
+	sf_clock_cond_init(&engine->changed);
 	engine->config = config;
 	engine->storages = storages;
 	engine->hv = hv;
@@ -60,8 +80,7 @@ int sf_engine_open(struct sf_engine **ret, struct sf_state *state, const struct 
 	sf_engine_list(engine);
 	sf_recover_all(engine);
 	sf_runs_settle(engine->runs);
-	engine->starting = false;
-	sf_keeper_wake(engine);
+	end_start(engine);
 	start_watching(engine);
 	*ret = engine;
 	return 0;
@@ -84,7 +103,7 @@ void sf_engine_close(struct sf_engine *engine)
 	}
 	free(engine->vms);
 	sf_state_close(engine->state);
-	pthread_cond_destroy(&engine->idle);
+	pthread_cond_destroy(&engine->changed);
 	pthread_mutex_destroy(&engine->lock);
 	free(engine);
 }

@@ -11,12 +11,14 @@
 #ifndef SF_CORE_ENGINE_H
 #define SF_CORE_ENGINE_H
 
-#include "core/state/catalog.h"
+#include "requests.h"
+
 #include "core/config/config.h"
 #include "core/contract/hypervisor.h"
 #include "core/contract/image.h"
 #include "core/contract/job.h"
 #include "core/contract/storage.h"
+#include "core/state/catalog.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -44,17 +46,6 @@ struct sf_runs *sf_engine_runs(struct sf_engine *engine);
 /* Asks the hypervisor which VMs there are, at most once a second, and brings the catalog up to date. */
 void sf_engine_refresh(struct sf_engine *engine);
 
-enum sf_tristate { SF_POLICY, SF_NO, SF_YES };
-
-struct sf_create_request {
-	char name[SF_NAME_MAX + 1]; /* empty: seconds since the epoch */
-	enum sf_tristate memory;    /* SF_YES fails with -EOPNOTSUPP where it cannot be had */
-	enum sf_tristate quiesce;
-	const char *description;        /* NULL: none */
-	char (*disks)[SF_VDEV_MAX + 1]; /* which disks; NULL: all */
-	size_t ndisks;
-};
-
 /*
  * Takes a snapshot; durable when it returns 0. ret_name: what it is called. job may be cancelled from another
  * thread.
@@ -79,13 +70,6 @@ int sf_engine_delete_one(struct sf_engine *engine, uint64_t snapshot_id, bool fo
 int sf_engine_rename(struct sf_engine *engine, uint64_t vm_id, const char *from, const char *to,
 		     struct sf_err *err);
 
-struct sf_revert_request {
-	bool power_given; /* false: the power state recorded in the snapshot */
-	enum sf_power power;
-	bool discard;      /* do not keep the state being left */
-	uint64_t snapshot; /* the id of the one that is meant; 0: whichever has the name */
-};
-
 int sf_engine_revert(struct sf_engine *engine, uint64_t vm_id, const char *name,
 		     const struct sf_revert_request *request, struct sf_job *job, struct sf_err *err);
 
@@ -103,9 +87,6 @@ int sf_engine_set_manifest(struct sf_engine *engine, uint64_t snapshot_id, const
 /* The text of manifest.json as it is now, allocated. -ENOENT when there is none. */
 int sf_engine_manifest(struct sf_engine *engine, const struct sf_snapshot *snapshot, char **ret,
 		       struct sf_err *err);
-
-/* Which file of a snapshot: a disk's index, or the RAM. */
-#define SF_FILE_MEMORY SIZE_MAX
 
 /* Opens a file of a snapshot and keeps the snapshot's storage until sf_engine_image_close(). */
 int sf_engine_image_open(struct sf_engine *engine, struct sf_snapshot *snapshot, size_t file,

@@ -4,7 +4,14 @@
  * last reader, and tries again what was left half-done on a VM, until it is settled. It takes a VM's
  * exclusion like any operation; users' operations wait for it, it passes over VMs that are busy.
  */
+#include "keeper.h"
+
+#include "delete.h"
+#include "engine.h"
 #include "internal.h"
+#include "operation.h"
+#include "recover.h"
+#include "vms.h"
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -21,11 +28,10 @@
 struct sf_keeper {
 	struct sf_engine *engine;
 	pthread_t thread;
-	pthread_mutex_t lock; /* guards what follows; a leaf */
-	pthread_cond_t changed;
+	/* The engine's lock guards what follows, and its condition says that it has changed. */
 	uint64_t *queue; /* ids of hidden snapshots */
 	size_t n;
-	bool woken;
+	uint64_t seen; /* engine->nchanges when the work was last taken */
 	bool stopping;
 };
 
@@ -35,13 +41,13 @@ struct sf_keeper {
 static bool reap(struct sf_engine *engine, uint64_t id)
 {
 	struct sf_snapshot *snapshot;
-	struct sf_vm_op op;
+	struct sf_vm_op op = {0};
 	struct sf_err err = {0};
 	int rc;
 
 	if (sf_catalog_snapshot_by_id(engine->catalog, id, &snapshot) < 0)
 		return true;
-	rc = sf_op_enter(engine, sf_engine_vm_by_id(engine, snapshot->vm_id), &op, &err);
+	rc = sf_op_enter(engine, sf_engine_vm_by_id(engine, snapshot->vm_id), true, &op, &err);
 	if (rc == 0) {
 		rc = sf_reap_snapshot(&op, snapshot, &err);
 		if (rc < 0)
@@ -57,29 +63,26 @@ static bool reap(struct sf_engine *engine, uint64_t id)
 	return rc == 0;
 }
 
-/* Out of memory: the next start finds the snapshot. */
-static void enqueue(struct sf_keeper *keeper, uint64_t id, bool wake)
+/* Under the engine's lock. Out of memory: the next start finds the snapshot. */
+static void enqueue(struct sf_keeper *keeper, uint64_t id)
 {
-	auto_unlock pthread_mutex_t *held = sf_lock(&keeper->lock);
 	uint64_t *queue = realloc(keeper->queue, (keeper->n + 1) * sizeof(*queue));
 
 	if (!queue)
 		return;
 	keeper->queue = queue;
 	queue[keeper->n++] = id;
-	keeper->woken = keeper->woken || wake;
-	pthread_cond_signal(&keeper->changed);
 }
 
-/* The ids that were waiting, taken out. */
+/* Takes out the ids that wait. */
 static uint64_t *take_queue(struct sf_keeper *keeper, size_t *ret_n)
 {
-	auto_unlock pthread_mutex_t *held = sf_lock(&keeper->lock);
+	auto_unlock pthread_mutex_t *held = sf_lock(&keeper->engine->lock);
 	uint64_t *queue = sf_take_ptr(&keeper->queue);
 
 	*ret_n = keeper->n;
 	keeper->n = 0;
-	keeper->woken = false;
+	keeper->seen = keeper->engine->nchanges;
 	return queue;
 }
 
@@ -88,9 +91,12 @@ static void reap_queue(struct sf_keeper *keeper)
 	size_t n;
 	auto_free uint64_t *queue = take_queue(keeper, &n);
 
-	for (size_t i = 0; i < n; i++)
-		if (!reap(keeper->engine, queue[i]))
-			enqueue(keeper, queue[i], false); /* the end of the operation on its VM wakes us */
+	for (size_t i = 0; i < n; i++) {
+		if (reap(keeper->engine, queue[i]))
+			continue;
+		auto_unlock pthread_mutex_t *held = sf_lock(&keeper->engine->lock);
+		enqueue(keeper, queue[i]); /* the end of the operation on its VM is a change */
+	}
 }
 
 /* --- unsettled VMs --- */
@@ -115,41 +121,42 @@ static void settle_all(struct sf_engine *engine)
 
 	sf_engine_refresh(engine);
 	while ((vm = unsettled_vm(engine, &at))) {
-		struct sf_vm_op op;
+		struct sf_vm_op op = {0};
 		struct sf_err err = {0};
 
-		if (sf_op_enter(engine, vm, &op, &err) < 0)
+		if (sf_op_enter(engine, vm, true, &op, &err) < 0)
 			continue;
 		(void)sf_op_settle(&op, &err); /* reported in health.json, tried again */
 		sf_op_leave(&op);
 	}
 }
 
-static bool any_unsettled(struct sf_engine *engine)
-{
-	auto_unlock pthread_mutex_t *held = sf_lock(&engine->lock);
+/* --- the thread --- */
 
+/* Under the engine's lock. */
+static bool any_unsettled(const struct sf_engine *engine)
+{
 	for (size_t i = 0; i < engine->nvms; i++)
 		if (engine->vms[i]->unsettled)
 			return true;
 	return false;
 }
 
-/* --- the thread --- */
-
-/* Waits until there may be something to do; false when it is time to end. */
-static bool wait_for_work(struct sf_keeper *keeper)
+/* Waits for a change or, while a VM is unsettled, RETRY_S. Returns false when it is time to end. */
+static bool wait_for_work(struct sf_keeper *keeper, bool *ret_unsettled)
 {
-	bool unsettled = any_unsettled(keeper->engine);
-	auto_unlock pthread_mutex_t *held = sf_lock(&keeper->lock);
+	struct sf_engine *engine = keeper->engine;
+	auto_unlock pthread_mutex_t *held = sf_lock(&engine->lock);
+	bool unsettled = any_unsettled(engine);
 	struct timespec until;
 	int rc = 0;
 
 	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += RETRY_S;
-	while (!keeper->woken && !keeper->stopping && rc == 0)
-		rc = unsettled ? pthread_cond_timedwait(&keeper->changed, &keeper->lock, &until)
-			       : pthread_cond_wait(&keeper->changed, &keeper->lock);
+	while (keeper->seen == engine->nchanges && !keeper->stopping && rc == 0)
+		rc = unsettled ? pthread_cond_timedwait(&engine->changed, &engine->lock, &until)
+			       : pthread_cond_wait(&engine->changed, &engine->lock);
+	*ret_unsettled = any_unsettled(engine);
 	return keeper->n > 0 || !keeper->stopping;
 }
 
@@ -157,10 +164,11 @@ static void *run(void *arg)
 {
 	struct sf_keeper *keeper = arg;
 	uint64_t tried_ms = sf_clock_mono_ms();
+	bool unsettled;
 
-	while (wait_for_work(keeper)) {
+	while (wait_for_work(keeper, &unsettled)) {
 		reap_queue(keeper);
-		if (sf_clock_mono_ms() - tried_ms < RETRY_S * 1000 || !any_unsettled(keeper->engine))
+		if (sf_clock_mono_ms() - tried_ms < RETRY_S * 1000 || !unsettled)
 			continue;
 		settle_all(keeper->engine);
 		tried_ms = sf_clock_mono_ms();
@@ -171,17 +179,11 @@ static void *run(void *arg)
 int sf_keeper_new(struct sf_engine *engine, struct sf_err *err)
 {
 	struct sf_keeper *keeper = calloc(1, sizeof(*keeper));
-	pthread_condattr_t attr;
 	int rc;
 
 	if (!keeper)
 		return sf_fail(err, -ENOMEM, "out of memory");
 	keeper->engine = engine;
-	pthread_mutex_init(&keeper->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&keeper->changed, &attr);
-	pthread_condattr_destroy(&attr);
 	engine->keeper = keeper;
 	rc = pthread_create(&keeper->thread, NULL, run, keeper);
 	if (rc != 0) {
@@ -194,28 +196,25 @@ int sf_keeper_new(struct sf_engine *engine, struct sf_err *err)
 
 void sf_keeper_free(struct sf_keeper *keeper)
 {
+	struct sf_engine *engine;
+
 	if (!keeper)
 		return;
-	pthread_mutex_lock(&keeper->lock);
+	engine = keeper->engine;
+	pthread_mutex_lock(&engine->lock);
 	keeper->stopping = true;
-	pthread_cond_signal(&keeper->changed);
-	pthread_mutex_unlock(&keeper->lock);
+	pthread_cond_broadcast(&engine->changed);
+	pthread_mutex_unlock(&engine->lock);
 	pthread_join(keeper->thread, NULL);
-	pthread_cond_destroy(&keeper->changed);
-	pthread_mutex_destroy(&keeper->lock);
 	free(keeper->queue);
 	free(keeper);
 }
 
 void sf_keeper_push(struct sf_engine *engine, uint64_t snapshot_id)
 {
-	enqueue(engine->keeper, snapshot_id, true);
-}
+	auto_unlock pthread_mutex_t *held = sf_lock(&engine->lock);
 
-void sf_keeper_wake(struct sf_engine *engine)
-{
-	auto_unlock pthread_mutex_t *held = sf_lock(&engine->keeper->lock);
-
-	engine->keeper->woken = true;
-	pthread_cond_signal(&engine->keeper->changed);
+	enqueue(engine->keeper, snapshot_id);
+	engine->nchanges++;
+	pthread_cond_broadcast(&engine->changed);
 }

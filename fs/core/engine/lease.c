@@ -154,7 +154,6 @@ int sf_leases_new(struct sf_hypervisor *hv, struct sf_health *health, struct sf_
 		  struct sf_err *err)
 {
 	struct sf_leases *leases = calloc(1, sizeof(*leases));
-	pthread_condattr_t attr;
 	int rc;
 
 	if (!leases)
@@ -162,10 +161,7 @@ int sf_leases_new(struct sf_hypervisor *hv, struct sf_health *health, struct sf_
 	leases->hv = hv;
 	leases->health = health;
 	pthread_mutex_init(&leases->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&leases->changed, &attr);
-	pthread_condattr_destroy(&attr);
+	sf_clock_cond_init(&leases->changed);
 	rc = pthread_create(&leases->watchdog, NULL, watch, leases);
 	if (rc != 0) {
 		free(leases);

@@ -3,7 +3,11 @@
  * Volumes with our mark that no record owns: put together by their labels, rebuilt into records where that was
  * asked for (rescan.c), else reported, never touched. Disks that cannot be opened are noticed on the way.
  */
+#include "orphans.h"
+
 #include "internal.h"
+#include "rescan.h"
+#include "vms.h"
 
 #include "base/cleanup.h"
 

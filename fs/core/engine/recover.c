@@ -4,7 +4,14 @@
  * nobody owns. Records that cannot be read are set aside; what cannot be finished is reported and kept.
  * Nothing is guessed.
  */
+#include "recover.h"
+
+#include "actions.h"
 #include "internal.h"
+#include "operation.h"
+#include "orphans.h"
+#include "revert_found.h"
+#include "vms.h"
 
 #include "base/cleanup.h"
 #include "base/durable.h"
@@ -373,6 +380,18 @@ int sf_recover_vm(struct sf_vm_op *op, struct sf_err *err)
 	return 0;
 }
 
+int sf_op_settle(struct sf_vm_op *op, struct sf_err *err)
+{
+	{
+		auto_unlock pthread_mutex_t *held = sf_lock(&op->engine->lock);
+
+		if (!op->vm->unsettled)
+			return 0;
+		op->vm->unsettled = false; /* recovery sets it again for what it cannot finish */
+	}
+	return sf_recover_vm(op, err);
+}
+
 /* --- whose directory is it --- */
 
 /*
@@ -449,9 +468,9 @@ static bool adopt_dirs(struct sf_engine *engine)
 static void each_vm(struct sf_engine *engine, void (*fn)(struct sf_vm_op *op))
 {
 	for (size_t i = 0; i < engine->nvms; i++) {
-		struct sf_vm_op op;
+		struct sf_vm_op op = {0};
 
-		if (sf_op_enter(engine, engine->vms[i], &op, NULL) < 0)
+		if (sf_op_enter(engine, engine->vms[i], true, &op, NULL) < 0)
 			continue;
 		fn(&op);
 		sf_op_leave(&op);

@@ -6,7 +6,9 @@
  */
 #include "rescan.h"
 
-#include "internal.h"
+#include "actions.h"
+#include "operation.h"
+#include "vms.h"
 
 #include "base/cleanup.h"
 #include "base/durable.h"
@@ -234,12 +236,12 @@ static int write_and_show(struct sf_vm_op *op, struct sf_record *record, struct 
 static int rebuild(struct sf_engine *engine, struct sf_record *record, struct sf_err *err)
 {
 	struct sf_engine_vm *vm;
-	struct sf_vm_op op;
+	struct sf_vm_op op = {0};
 	int rc;
 
 	if (sf_engine_vm_of(engine, record->vm_uuid, record->vm_name, &vm) < 0)
 		return sf_fail(err, -ENOMEM, "out of memory");
-	rc = sf_op_enter(engine, vm, &op, err);
+	rc = sf_op_enter(engine, vm, true, &op, err);
 	if (rc < 0)
 		return rc;
 	rc = write_and_show(&op, record, err);

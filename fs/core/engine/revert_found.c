@@ -3,7 +3,14 @@
  * Reverts that did not go through: one that fails is undone or turned round to the state that was left, and
  * one that an earlier process began is finished or undone from its plan.
  */
-#include "reverting.h"
+#include "revert_found.h"
+
+#include "internal.h"
+#include "lease.h"
+#include "operation.h"
+#include "revert_prepare.h"
+#include "revert_walk.h"
+#include "volumes.h"
 
 #include "base/log.h"
 

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Whether a VM can be rolled back, found out before anything is changed. */
-#include "reverting.h"
+#include "revert_prepare.h"
 
+#include "internal.h"
+#include "operation.h"
 #include "ram.h"
+#include "volumes.h"
 
 #include "base/cleanup.h"
 #include "base/durable.h"

@@ -4,7 +4,16 @@
  * guest a failure is undone; from there on the plan leads forward, after a crash too. What becomes of a
  * failure is in revert_found.c.
  */
-#include "reverting.h"
+#include "revert_walk.h"
+
+#include "actions.h"
+#include "create.h"
+#include "delete.h"
+#include "internal.h"
+#include "lease.h"
+#include "operation.h"
+#include "revert_prepare.h"
+#include "vms.h"
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -100,16 +109,16 @@ static void pass_note_on(struct sf_reverting *r, const char *note)
 		sf_log(SF_LOG_INFO, "VM '%s': %s", r->op->name, note);
 }
 
-/* One disk. Where there is no way back, nobody's wish to cancel is heard. */
+/* One disk. A revert cannot be cancelled once a disk was replaced. */
 static int swap_disk(struct sf_reverting *r, size_t index, struct sf_err *err)
 {
-	struct sf_job deaf = {0};
-	bool heard = r->job && !r->swapped;
+	struct sf_job uncancellable = {0};
+	bool cancellable = r->job && !r->swapped;
 	int rc = sf_volume_revert(r->volumes.list[index], &r->target->record.disks[index].object,
-				  heard ? r->job : &deaf, err);
+				  cancellable ? r->job : &uncancellable, err);
 
 	if (rc == 0)
-		pass_note_on(r, deaf.note);
+		pass_note_on(r, uncancellable.note);
 	return rc;
 }
 
@@ -290,64 +299,4 @@ int sf_revert_walk_on(struct sf_reverting *r, enum sf_life phase, struct sf_err 
 	if (rc == 0)
 		finish(r);
 	return rc;
-}
-
-/* --- the doors --- */
-
-static int revert(struct sf_reverting *r, const struct sf_revert_request *request, struct sf_err *err)
-{
-	struct sf_budget budget = {.npools = 0};
-	int rc = sf_revert_prepare(r, request, &budget, err);
-
-	if (rc < 0)
-		return rc;
-	r->plan.snapshot = r->target->record.uuid;
-	r->plan.has_safety = !request->discard;
-	r->plan.safety = sf_id_new();
-	rc = sf_revert_run(r, SF_LIFE_IDLE, SF_EVENT_BEGIN, &budget, err);
-	if (rc == 0 && sf_job_cancelled(r->job))
-		rc = sf_fail(err, -EINTR, "cancelled");
-	if (rc < 0) {
-		(void)sf_revert_undo(r); /* reports for itself */
-		return rc;
-	}
-	rc = sf_revert_run(r, SF_LIFE_PREPARED, SF_EVENT_DONE, NULL, err);
-	if (rc == 0)
-		rc = sf_revert_walk_on(r, SF_LIFE_STOPPING, err);
-	return rc < 0 ? sf_revert_recover(r, rc, err) : 0;
-}
-
-static int revert_named(struct sf_vm_op *op, const char *name, const struct sf_revert_request *request,
-			struct sf_err *err)
-{
-	struct sf_reverting *r = calloc(1, sizeof(*r)); /* too large for a thread's stack */
-	int rc;
-
-	if (!r)
-		return sf_fail(err, -ENOMEM, "out of memory");
-	r->op = op;
-	r->job = op->job;
-	if (sf_catalog_snapshot(op->engine->catalog, op->vm->id, name, &r->target) < 0)
-		rc = sf_fail(err, -ENOENT, "VM '%s' has no snapshot '%s'", op->name, name);
-	else if (request->snapshot && request->snapshot != r->target->id)
-		rc = sf_fail(err, -ENOENT, "the snapshot is gone, and another one has its name");
-	else
-		rc = revert(r, request, err);
-	sf_volumes_close(&r->volumes);
-	sf_snapshot_unref(r->target);
-	free(r);
-	return rc;
-}
-
-int sf_engine_revert(struct sf_engine *engine, uint64_t vm_id, const char *name,
-		     const struct sf_revert_request *request, struct sf_job *job, struct sf_err *err)
-{
-	struct sf_err own = {0};
-	struct sf_vm_op op;
-	int rc = sf_op_begin(engine, SF_OP_REVERT, vm_id, name, job, &op, err);
-
-	if (rc < 0)
-		return rc;
-	rc = sf_op_end(&op, revert_named(&op, name, request, &own), &own);
-	return rc < 0 ? sf_fail(err, rc, "%s", own.text) : 0;
 }

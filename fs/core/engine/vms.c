@@ -3,6 +3,9 @@
  * The table of VMs: who they are, what they are called, and where their snapshots are kept. All under
  * engine->lock.
  */
+#include "vms.h"
+
+#include "engine.h"
 #include "internal.h"
 
 #include "base/cleanup.h"

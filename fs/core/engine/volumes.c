@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A VM's live disks, opened and claimed together, and the space that an operation on them needs. */
+#include "volumes.h"
+
 #include "internal.h"
 
 #include "base/cleanup.h"

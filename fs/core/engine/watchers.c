@@ -4,6 +4,8 @@
  * are: it replaces what the round before said, here and in health.json. A round that fails changes nothing but
  * to say so. Readers of reports see the rounds under a lock of this room's own, a leaf.
  */
+#include "watchers.h"
+
 #include "internal.h"
 
 #include "base/cleanup.h"

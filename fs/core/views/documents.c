@@ -3,7 +3,10 @@
  * The engine's documents but for the metrics: .vm.json, jobs.json, health.json, schedules.json, last-error. Made
  * anew each time one is opened.
  */
+#include "core/engine/engine.h"
 #include "core/engine/internal.h"
+#include "core/engine/vms.h"
+#include "core/engine/watchers.h"
 
 #include "base/json.h"
 

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Numbers in Prometheus's text format, made anew each time the file is opened. */
+#include "core/engine/engine.h"
 #include "core/engine/internal.h"
+#include "core/engine/lease.h"
+#include "core/engine/watchers.h"
 
 #include "base/json.h"
 

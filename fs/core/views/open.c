@@ -3,7 +3,10 @@
  * The files of snapshots, opened for readers, and the space behind them. No exclusion is taken: readers never
  * wait.
  */
+#include "core/engine/engine.h"
 #include "core/engine/internal.h"
+#include "core/engine/keeper.h"
+#include "core/engine/vms.h"
 
 #include "core/state/manifest.h"
 #include "mapped.h"
