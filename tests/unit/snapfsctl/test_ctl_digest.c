@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* digest and reader: what is read in pieces, holes among them, hashes as the whole of it does. */
-#include "digest.h"
-#include "reader.h"
+#include "tools/snapfsctl/content/digest.h"
+#include "tools/snapfsctl/content/reader.h"
 
-#include "interrupt.h"
-#include "mount.h"
+#include "tools/snapfsctl/tree/interrupt.h"
+#include "tools/snapfsctl/tree/mount.h"
 
 #include "base/err.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Disks of snapshots opened for readers: whether an image is what its record says. */
-#include "engine_fixture.h"
+#include "unit/engine/engine_fixture.h"
 
 /* The record of web's snapshot, changed by a hand from outside. vdb has 262144 bytes. */
 static void rewrite(struct fixture *f, const char *from, const char *to)

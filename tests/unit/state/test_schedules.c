@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Runs as their clients see them. */
-#include "runs_fixture.h"
+#include "schedules_fixture.h"
 
 #include <pthread.h>
 #include <stdatomic.h>

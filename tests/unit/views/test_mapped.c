@@ -5,7 +5,7 @@
 #include "base/durable.h"
 #include "base/err.h"
 #include "lib/tmpdir.h"
-#include "liar_storage.h"
+#include "unit/contract/liar_storage.h"
 
 #include <errno.h>
 #include <fcntl.h>

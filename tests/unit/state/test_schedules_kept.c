@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The file that schedules are kept in: how much it holds, what is made of a bad one, and failing writes. */
-#include "runs_fixture.h"
+#include "schedules_fixture.h"
 
 #include "base/durable.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "map.h"
-#include "map_draw.h"
+#include "tools/snapfsctl/show/map.h"
+#include "tools/snapfsctl/show/map_draw.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
