@@ -171,7 +171,8 @@ static int adopt(struct house *house, const struct sf_id *id, struct sf_err *err
 	return 0;
 }
 
-/* A new state directory takes the place of the one whose volumes there are; backends work for one identity. */
+/* A new state directory takes the place of the one whose volumes there are; backends work for one identity.
+ */
 static int find_lost_identity(struct house *house, const struct setup *setup, struct sf_err *err)
 {
 	struct sf_id id;
@@ -233,7 +234,8 @@ static void house_close(struct house *house)
 
 /* --- running --- */
 
-/* A manager waits only for what it has in the foreground. One that cannot be told gives up on us in its own time. */
+/* A manager waits only for what it has in the foreground. One that cannot be told gives up on us in its own
+ * time. */
 static void tell_manager(const struct setup *setup, const char *state, const char *status)
 {
 	struct sf_err err = {0};

@@ -237,7 +237,8 @@ static void delay(uint64_t ms)
 		;
 }
 
-/* Opened without waiting for a writer, so that a test sees in /proc/PID/fd that the call has come this far. */
+/* Opened without waiting for a writer, so that a test sees in /proc/PID/fd that the call has come this far.
+ */
 static void hold(const char *fifo)
 {
 	auto_fd int fd = open(fifo, O_RDONLY | O_NONBLOCK | O_CLOEXEC);

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The `fault` backend: wraps any storage or hypervisor and fails, delays, holds or dies at a named call and count.
+ * The `fault` backend: wraps any storage or hypervisor and fails, delays, holds or dies at a named call
+ * and count.
  *
  * A plan is text: CALL@COUNT=ACTION[,CALL@COUNT=ACTION…]
  *   CALL    storage.SLOT or hypervisor.SLOT, as the slots are named in the contracts ("storage.create")
  *   COUNT   1 for the first such call, '*' for every one
  *   ACTION  an errno's name ("EIO": the call is not made), delay:MS (then the call is made),
- *           hold:FIFO (the call waits until a writer has opened the FIFO and closed it; without the file it goes on),
- *           die (the process ends at once with SF_FAULT_EXIT, before the call), die-after (after the call)
+ *           hold:FIFO (the call waits until a writer has opened the FIFO and closed it; without the file
+ *           it goes on), die (the process ends at once with SF_FAULT_EXIT, before the call), die-after
+ *           (after the call)
  *
  * Calls that cannot fail (storage.claims and whatever closes or releases) take no errno.
  */
@@ -24,13 +26,16 @@ struct sf_fault_plan;
 struct sf_hypervisor;
 struct sf_storage;
 
-/* -EINVAL names the part of text that is wrong. Thread-safe once made; outlives what it is wrapped around. */
+/*
+ * -EINVAL names the part of text that is wrong. Thread-safe once made; outlives what it is wrapped
+ * around.
+ */
 int sf_fault_plan_new(const char *text, struct sf_fault_plan **ret, struct sf_err *err);
 void sf_fault_plan_free(struct sf_fault_plan *plan);
 
 /*
- * Calls fn before every call that goes through ("storage.create"); for tests that count or stop. fn may wait
- * or replace itself; NULL: nobody.
+ * Calls fn before every call that goes through ("storage.create"); for tests that count or stop. fn may
+ * wait or replace itself; NULL: nobody.
  */
 void sf_fault_plan_observe(struct sf_fault_plan *plan, void (*fn)(void *arg, const char *call), void *arg);
 

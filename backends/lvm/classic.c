@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Storage `lvm_classic`: LVs of any other kind. A snapshot has a COW store of its own, which takes what the
- * origin held before it is overwritten; a store that overflows has lost the snapshot. It is read-only, so that
- * nothing but the origin's changes ever goes into the store.
+ * origin held before it is overwritten; a store that overflows has lost the snapshot. It is read-only, so
+ * that nothing but the origin's changes ever goes into the store.
  */
 #include "internal.h"
 

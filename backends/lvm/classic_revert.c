@@ -79,7 +79,8 @@ static int prepare(struct reverting *r, const struct sf_object *object, struct s
 	return rc < 0 ? rc : check_sizes(r, err);
 }
 
-/* As the cost foretold; but it is now that it counts, and the snapshot of the state being left is among them. */
+/* As the cost foretold; but it is now that it counts, and the snapshot of the state being left is among them.
+ */
 static int make_room_in(struct reverting *r, const struct sf_lv *lv, struct sf_err *err)
 {
 	struct sf_lvm *lvm = sf_lvm_of(r->base);

@@ -279,7 +279,8 @@ static int measure(struct image *image, struct sf_err *err)
 	return image->storage->thin ? 0 : check_valid(image, 0, err);
 }
 
-/* Names and tags of a snapshot do not change: what was true before our own last change will do, so readers do not wait. */
+/* Names and tags of a snapshot do not change: what was true before our own last change will do, so readers do
+ * not wait. */
 static int find_snapshot(struct sf_storage *storage, const struct sf_object *object,
 			 struct sf_lvm_report **ret_report, const struct sf_lv **ret, struct sf_err *err)
 {

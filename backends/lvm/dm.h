@@ -52,7 +52,8 @@ struct sf_dm_thin {
 	bool external_origin;
 	uint64_t mapped_bytes;
 };
-/* -EINVAL: not a thin volume. -EIO: its pool has failed. -EAGAIN, here and below: its table keeps changing. */
+/* -EINVAL: not a thin volume. -EIO: its pool has failed. -EAGAIN, here and below: its table keeps changing.
+ */
 int sf_dm_thin(const char *name, struct sf_dm_thin *ret, struct sf_err *err);
 
 enum sf_dm_pool_mode { SF_DM_POOL_RW, SF_DM_POOL_RO, SF_DM_POOL_NO_SPACE, SF_DM_POOL_FAILED };

@@ -11,7 +11,8 @@
 
 /* Arguments of one command: a create with all its tags has about 40. */
 #define SF_LVM_ARGS_MAX 64
-/* Commands past their deadline that are still watched for; each holds the lock, so there is rarely a second. */
+/* Commands past their deadline that are still watched for; each holds the lock, so there is rarely a second.
+ */
 #define SF_LVM_LATE 4
 /* VGs whose reports are remembered. */
 #define SF_LVM_VGS 64

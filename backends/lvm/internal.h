@@ -37,7 +37,8 @@ struct sf_lvm_storage {
 	struct sf_lvm_claim *claims;
 };
 
-/* A live volume's device, claimed once for all of its users in this process: a revert and the snapshot it takes. */
+/* A live volume's device, claimed once for all of its users in this process: a revert and the snapshot it
+ * takes. */
 struct sf_lvm_claim {
 	char dm[SF_DM_NAME];
 	int fd; /* O_DIRECT | O_EXCL, writable where it can be */
@@ -121,8 +122,8 @@ int sf_lvm_find_known_object(struct sf_storage *storage, const struct sf_object 
 			     struct sf_lvm_report **ret_report, const struct sf_lv **ret);
 bool sf_lvm_is_ours(struct sf_lvm *lvm, const struct sf_lv *lv);
 /*
- * -EBUSY when an LV hangs on the one named lv that would be lost with it: a classic snapshot of it, or one of another
- * pool that reads through it.
+ * -EBUSY when an LV hangs on the one named lv that would be lost with it: a classic snapshot of it, or one of
+ * another pool that reads through it.
  */
 int sf_lvm_check_no_dependents(const struct sf_lvm_report *report, const char *lv, struct sf_err *err);
 bool sf_lvm_has_role(struct sf_lvm *lvm, const struct sf_lv *lv, enum sf_lvm_role role);
@@ -155,7 +156,8 @@ int sf_lvm_switch_readers(struct sf_lvm_storage *storage, const char *dm, int fd
 void sf_lvm_rename_device(struct sf_lvm_storage *storage, const char *from, const char *to);
 /* lvchange -ay of the LVs that select names, whatever their flags say. */
 int sf_lvm_activate(struct sf_lvm *lvm, const char *vg, const char *select, bool active, struct sf_err *err);
-/* Lays idle what has had no reader for the grace time; with report, takes up what another process left active. */
+/* Lays idle what has had no reader for the grace time; with report, takes up what another process left
+ * active. */
 void sf_lvm_sweep_idle(struct sf_lvm_storage *storage);
 void sf_lvm_adopt_active(struct sf_lvm_storage *storage, struct sf_lvm_report *report);
 void sf_lvm_close_devices(struct sf_lvm_storage *storage);

@@ -110,14 +110,14 @@ void sf_lvm_tags_format(const struct sf_lvm_tags *tags, struct sf_lvm_tag_list *
 bool sf_lvm_tags_parse(const char *list, struct sf_lvm_tags *ret);
 
 /*
- * Generated names: "snapfs_", the token, and what the LV is for a while in a revert: the snapshot's stand-in, the
- * volume's successor, the volume that was left.
+ * Generated names: "snapfs_", the token, and what the LV is for a while in a revert: the snapshot's stand-in,
+ * the volume's successor, the volume that was left.
  */
 enum sf_lvm_role { SF_LVM_SNAPSHOT, SF_LVM_COPY, SF_LVM_NEW, SF_LVM_OLD };
 void sf_lvm_object_name(const struct sf_id *token, enum sf_lvm_role role, char name[static SF_LVM_NAME]);
 /*
- * A selection (lvmreport(7)) of exactly the LVs with this object's names, token and state id; all of its names but
- * the last. select_role: the one of that role alone.
+ * A selection (lvmreport(7)) of exactly the LVs with this object's names, token and state id; all of its
+ * names but the last. select_role: the one of that role alone.
  */
 #define SF_LVM_SELECT 512
 void sf_lvm_select(const struct sf_id *state_id, const struct sf_id *token, char text[static SF_LVM_SELECT]);

@@ -108,7 +108,8 @@ int sf_lvm_find_object(struct sf_storage *storage, const struct sf_object *objec
 
 /* --- what the contract asks --- */
 
-/* A classic snapshot that overflowed is there without its content; an inactive one will say so when it is opened. */
+/* A classic snapshot that overflowed is there without its content; an inactive one will say so when it is
+ * opened. */
 static int check_content(const char *vg, const struct sf_lv *lv, struct sf_err *err)
 {
 	struct sf_dm_snapshot snapshot;
@@ -332,7 +333,8 @@ int sf_lvm_create_lv(struct sf_storage *storage, const struct sf_lvm_new_lv *spe
 	struct sf_err why = {0};
 	auto_free char *others = spec->other_tags ? strdup(spec->other_tags) : NULL;
 	char size[32], from[2 * SF_LVM_NAME], *rest = others, *tag;
-	/* With a size LVM makes a classic snapshot, even of a thin volume; without, a thin one (lvmthin(7)). */
+	/* With a size LVM makes a classic snapshot, even of a thin volume; without, a thin one (lvmthin(7)).
+	 */
 	const char *argv[ARGS_MAX] = {"lvcreate", "--yes",    "--snapshot",
 				      "--name",   spec->name, "--permission"};
 	size_t n = 6;

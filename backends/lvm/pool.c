@@ -206,7 +206,8 @@ static void release_snap(const struct metadata_snap *snap)
 		(void)sf_durable_unlink(snap->state_dir, snap->mark, NULL); /* written over the next time */
 }
 
-/* thin_dump only reads, so it may be ended at its deadline. Its output goes to memory: it cannot wait for us. */
+/* thin_dump only reads, so it may be ended at its deadline. Its output goes to memory: it cannot wait for us.
+ */
 static int dump(const struct metadata_snap *snap, uint64_t dev_id, uint64_t timeout_ms, int out,
 		struct sf_err *err)
 {
@@ -239,8 +240,8 @@ static int dump(const struct metadata_snap *snap, uint64_t dev_id, uint64_t time
 }
 
 /*
- * The id is looked up once more when the metadata snapshot is held: a revert may have given it to the volume in the
- * meantime, and the map of that one would be the wrong one for ever.
+ * The id is looked up once more when the metadata snapshot is held: a revert may have given it to the volume
+ * in the meantime, and the map of that one would be the wrong one for ever.
  */
 static int check_id(const char *dm, uint64_t id, struct sf_err *err)
 {

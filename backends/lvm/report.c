@@ -192,7 +192,8 @@ static struct sf_lvm_known *known_vg(struct sf_lvm *lvm, const char *vg)
 		known = &lvm->known[SF_LVM_VGS - 1];
 		sf_lvm_report_unref(known->report);
 	}
-	/* What was known of it may be forgotten while somebody asks: no answer to that is believed for long. */
+	/* What was known of it may be forgotten while somebody asks: no answer to that is believed for long.
+	 */
 	*known = (struct sf_lvm_known){.changed_at = lvm->nknown == SF_LVM_VGS ? ++lvm->changes : 0};
 	(void)snprintf(known->vg, sizeof(known->vg), "%s", vg);
 	return known;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Storage `lvm_thin`: LVs in thin pools. A snapshot is a thin LV that shares blocks with its origin: it takes
- * no space of its own at first, and the same short time whatever the size. It stays inactive until it is read.
+ * no space of its own at first, and the same short time whatever the size. It stays inactive until it is
+ * read.
  */
 #include "internal.h"
 
@@ -35,7 +36,8 @@ static int cost(struct sf_volume *base, enum sf_purpose purpose, const struct sf
 	return rc;
 }
 
-/* By the live table where there is one: facts may be a minute old, and a wrong kind would make a wrong snapshot. */
+/* By the live table where there is one: facts may be a minute old, and a wrong kind would make a wrong
+ * snapshot. */
 static int check_thin(const struct sf_lvm_volume *volume, struct sf_dm_thin *ret, bool *ret_active,
 		      struct sf_err *err)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Reverting a thin volume that LVM would not merge: its name goes over to a new snapshot of the snapshot. All of
- * them have the object's token and our state id as tags:
+ * Reverting a thin volume that LVM would not merge: its name goes over to a new snapshot of the snapshot. All
+ * of them have the object's token and our state id as tags:
  *
  *   lvcreate -s  SNAP -> NEW
  *   lvchange     the volume gets the tags, so that it can be known, and removed, once it is OLD
@@ -10,9 +10,10 @@
  *   lvchange     the volume loses the tags
  *   lvremove     OLD
  *
- * Between the two renames no LV has the volume's name. If we die there, whoever next asks for the volume finds
- * NEW and OLD and gives OLD its name back; the revert is then repeated. What is left of an exchange that died
- * later is removed by the watch. LVM's other settings of the volume are those of a new one, its tags excepted.
+ * Between the two renames no LV has the volume's name. If we die there, whoever next asks for the volume
+ * finds NEW and OLD and gives OLD its name back; the revert is then repeated. What is left of an exchange
+ * that died later is removed by the watch. LVM's other settings of the volume are those of a new one, its
+ * tags excepted.
  */
 #include "internal.h"
 
@@ -74,9 +75,9 @@ static bool is_among(const struct sf_lvm_tag_list *tags, const char *tag)
 }
 
 /*
- * The tags that make an LV known as a part of this exchange, on the volume: the one command that names it. Tags
- * that an exchange left which never came to its end would make it part of that one as well: they go, but not
- * those that stay: of a tag that one command adds and deletes nothing is left.
+ * The tags that make an LV known as a part of this exchange, on the volume: the one command that names it.
+ * Tags that an exchange left which never came to its end would make it part of that one as well: they go, but
+ * not those that stay: of a tag that one command adds and deletes nothing is left.
  */
 static int tag_volume(const struct exchange *x, bool add, const struct sf_lv *lv, struct sf_err *err)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Reverting a thin volume, in the same short time whatever the size. Where LVM would not merge the snapshot, by
- * lvm_thin_exchange.c; else, SNAP being the snapshot's LV:
+ * Reverting a thin volume, in the same short time whatever the size. Where LVM would not merge the snapshot,
+ * by lvm_thin_exchange.c; else, SNAP being the snapshot's LV:
  *
  *   lvcreate -s  SNAP -> COPY       the snapshot's stand-in, with the same tags
  *   lvconvert --merge SNAP          one commit of LVM's metadata: the volume is SNAP's content, SNAP is gone
@@ -26,7 +26,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A reader's last read on the old device; a pool in trouble may hold it for a minute, then the revert gives up. */
+/* A reader's last read on the old device; a pool in trouble may hold it for a minute, then the revert gives
+ * up. */
 #define DRAIN_TRIES 100
 #define DRAIN_MS    20
 
@@ -157,7 +158,8 @@ static void drop_copy(struct reverting *r)
 		       r->copy, err.text);
 }
 
-/* LVM cannot merge an LV that is open: readers of the snapshot go over to the copy, and back after a failure. */
+/* LVM cannot merge an LV that is open: readers of the snapshot go over to the copy, and back after a failure.
+ */
 static int move_readers(struct reverting *r, const char *from_dm, const char *to_dm, struct sf_err *err)
 {
 	char select[SF_LVM_SELECT];
@@ -259,8 +261,8 @@ static int prepare(struct reverting *r, struct sf_err *err)
 }
 
 /*
- * LVM merges only what it calls a snapshot of the volume, and no longer calls those so whose volume was exchanged
- * for another snapshot: after a revert, all others of that time.
+ * LVM merges only what it calls a snapshot of the volume, and no longer calls those so whose volume was
+ * exchanged for another snapshot: after a revert, all others of that time.
  */
 static bool can_merge(struct reverting *r)
 {

@@ -353,7 +353,8 @@ int sf_lvm_volume_write(struct sf_volume *base, const void *buf, size_t len, uin
 
 /* --- who has it open --- */
 
-/* Writes and discards that the device has completed (Documentation/admin-guide/iostats.rst, fields 5 and 12). */
+/* Writes and discards that the device has completed (Documentation/admin-guide/iostats.rst, fields 5 and 12).
+ */
 static int count_writes(const struct sf_dm_info *info, uint64_t *ret)
 {
 	char text[512], *at = text;

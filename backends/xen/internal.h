@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Inside the Xen backend, shared by xen.c (the contract's slots), xen_list.c (which VMs there are), xen_session.c
- * (guests at rest) and xen_xl.c (xl, which brings domains up and stays with them).
+ * Inside the Xen backend, shared by xen.c (the contract's slots), xen_list.c (which VMs there are),
+ * xen_session.c (guests at rest) and xen_xl.c (xl, which brings domains up and stays with them).
  *
- * Locks: `lock` guards the list and the sessions and is not held while a helper is waited for; `asking` goes with
- * the helper for questions and is held while it answers. Neither is taken under the other. A session's `talking` comes
- * before `lock`; a link's `sending` is a leaf.
+ * Locks: `lock` guards the list and the sessions and is not held while a helper is waited for; `asking` goes
+ * with the helper for questions and is held while it answers. Neither is taken under the other. A session's
+ * `talking` comes before `lock`; a link's `sending` is a leaf.
  */
 #ifndef SF_HYPERVISOR_XEN_IMPL_H
 #define SF_HYPERVISOR_XEN_IMPL_H

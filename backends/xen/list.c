@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Which VMs there are: a thread listens to a helper that tells when that changes, so that a lookup costs a copy. When
- * the helper ends, the thread gets another one; until that has spoken, the list is not known.
+ * Which VMs there are: a thread listens to a helper that tells when that changes, so that a lookup costs a
+ * copy. When the helper ends, the thread gets another one; until that has spoken, the list is not known.
  */
 #include "internal.h"
 

@@ -206,7 +206,8 @@ int sf_xen_peer_await(struct sf_xen_peer *peer, const struct sf_xen_request *req
 	return rc;
 }
 
-/* One that has gone may have said why before, as one does that finds no Xen; anything else is no reply to this. */
+/* One that has gone may have said why before, as one does that finds no Xen; anything else is no reply to
+ * this. */
 int sf_xen_peer_ask(struct sf_xen_peer *peer, const struct sf_xen_request *request, int timeout_ms,
 		    struct sf_xen_reply *ret, struct sf_err *err)
 {

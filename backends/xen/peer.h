@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A Xen helper process (xen/helper/) as the daemon has it: started, asked, listened to, ended. One thread at a time
- * asks or listens; sf_xen_peer_tell and sf_xen_peer_hang_up may come from any. What a helper says is checked, and
- * a helper that breaks the rules is no longer asked.
+ * A Xen helper process (xen/helper/) as the daemon has it: started, asked, listened to, ended. One thread at
+ * a time asks or listens; sf_xen_peer_tell and sf_xen_peer_hang_up may come from any. What a helper says is
+ * checked, and a helper that breaks the rules is no longer asked.
  */
 #ifndef SF_HYPERVISOR_XEN_PEER_H
 #define SF_HYPERVISOR_XEN_PEER_H
@@ -32,13 +32,15 @@ struct sf_xen_peer {
  */
 int sf_xen_peer_start(const char *program, int hello_ms, struct sf_xen_peer **ret, struct sf_err *err);
 
-/* Hangs up and waits until its process has ended; made to after patience_ms. It cannot be talked to any more. */
+/* Hangs up and waits until its process has ended; made to after patience_ms. It cannot be talked to any more.
+ */
 void sf_xen_peer_stop(struct sf_xen_peer *peer, int patience_ms);
 /* The same, and releases what is left. Accepts NULL. */
 void sf_xen_peer_end(struct sf_xen_peer *peer, int patience_ms);
 /* Ends it at once: for one that does not answer, or has nothing left to do that matters. Accepts NULL. */
 void sf_xen_peer_kill(struct sf_xen_peer *peer);
-/* Hangs up and waits so long; one that has not ended by then has a guest to look after, and goes on on its own. */
+/* Hangs up and waits so long; one that has not ended by then has a guest to look after, and goes on on its
+ * own. */
 void sf_xen_peer_leave(struct sf_xen_peer *peer, int patience_ms);
 
 /* A line without waiting for a reply; fd: goes with it, -1 for none. -EPIPE when the helper is gone. */
@@ -55,8 +57,8 @@ int sf_xen_peer_listen(struct sf_xen_peer *peer, int timeout_ms, struct sf_xen_r
 		       struct sf_err *err);
 
 /*
- * The reply to a request that was told; its failure is the result. -ETIMEDOUT when there is none, otherwise as
- * sf_xen_peer_listen(). ret may be NULL.
+ * The reply to a request that was told; its failure is the result. -ETIMEDOUT when there is none, otherwise
+ * as sf_xen_peer_listen(). ret may be NULL.
  */
 int sf_xen_peer_await(struct sf_xen_peer *peer, const struct sf_xen_request *request, int timeout_ms,
 		      struct sf_xen_reply *ret, struct sf_err *err);

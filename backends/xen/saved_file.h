@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The header of a file of saved RAM as xl writes it: this struct in the host's byte order, the domain's configuration as
- * JSON with its NUL, libxl's stream. Source: xl's xl.h and xl_saverestore.c (tools/xl of Xen 4.17).
+ * The header of a file of saved RAM as xl writes it: this struct in the host's byte order, the domain's
+ * configuration as JSON with its NUL, libxl's stream. Source: xl's xl.h and xl_saverestore.c (tools/xl of
+ * Xen 4.17).
  */
 #ifndef SF_HYPERVISOR_XEN_FILE_H
 #define SF_HYPERVISOR_XEN_FILE_H
@@ -26,7 +27,8 @@ struct sf_xl_header {
 	uint32_t config_len;
 };
 
-/* What the domain was called when its RAM was saved; fd's offset is not used. -EIO for what is no such file. */
+/* What the domain was called when its RAM was saved; fd's offset is not used. -EIO for what is no such file.
+ */
 int sf_xl_saved_name(int fd, char ret[static SF_NAME_MAX + 1], struct sf_err *err);
 
 #endif

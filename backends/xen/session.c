@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Guests at rest. A session is a VM and the helper process that brings its guest to rest and is there to resume it:
+ * Guests at rest. A session is a VM and the helper process that brings its guest to rest and is there to
+ * resume it:
  *
  *   WORKING  a pause or save runs in the helper; the thread that began it listens
  *   AT_REST  the guest is at rest; whoever takes `talking` may talk to the helper
  *   OVER     the helper has resumed the guest, or failed, and may still look after it (xen/helper/guard.c)
  *
- * resume goes to the session's helper, whoever it comes from. When there is none, or it does not manage, a new helper
- * does it: what counts is the state of the domain. With a resume by the helper that had the guest at rest, or the end
- * of the domain, a session has served; any other stays, OVER, until the VM's next one or the end.
+ * resume goes to the session's helper, whoever it comes from. When there is none, or it does not manage, a
+ * new helper does it: what counts is the state of the domain. With a resume by the helper that had the guest
+ * at rest, or the end of the domain, a session has served; any other stays, OVER, until the VM's next one or
+ * the end.
  */
 #include "internal.h"
 
@@ -134,7 +136,8 @@ static enum state state_of(struct sf_xen *xen, const struct sf_xen_session *sess
 	return session->state;
 }
 
-/* What others say to it comes behind its request: they do not find it before, though the lock is held meanwhile. */
+/* What others say to it comes behind its request: they do not find it before, though the lock is held
+ * meanwhile. */
 static int publish(struct sf_xen *xen, struct sf_xen_session *session, const struct sf_xen_request *request,
 		   int fd, struct sf_err *err)
 {
@@ -296,7 +299,8 @@ static void tell_rest(struct saving *saving)
 		abort_save(saving, rc, &words);
 }
 
-/* A helper that hangs does not say that the guest rests, and nothing would limit that: somebody else looks. */
+/* A helper that hangs does not say that the guest rests, and nothing would limit that: somebody else looks.
+ */
 static void look_whether_it_rests(struct saving *saving)
 {
 	const struct sf_xen_request request = sf_xen_about(SF_XEN_POWER, saving->vm);
@@ -424,7 +428,8 @@ static int resume_at_rest(struct sf_xen *xen, struct sf_xen_session *session,
 	return rc;
 }
 
-/* By the helper that has the guest at rest, or is about to; the reply to the latter comes behind its own one. */
+/* By the helper that has the guest at rest, or is about to; the reply to the latter comes behind its own one.
+ */
 static int resume_in(struct sf_xen *xen, struct sf_xen_session *session, const struct sf_xen_request *request,
 		     struct sf_err *err)
 {
@@ -471,7 +476,8 @@ int sf_xen_resume(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, struct 
 
 /* --- stop --- */
 
-/* By the helper that has the guest at rest, which would resume it at its own end. False when there is none that can. */
+/* By the helper that has the guest at rest, which would resume it at its own end. False when there is none
+ * that can. */
 static bool stop_in(struct sf_xen *xen, struct sf_xen_session *session, const struct sf_xen_request *request,
 		    int *ret, struct sf_err *err)
 {

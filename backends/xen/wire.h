@@ -1,21 +1,24 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the daemon and its Xen helper say to each other over a stream socket: one JSON object a line. The daemon
- * asks, the helper answers each request with one reply, in order. A helper's end, at any time, closes the
- * socket, and so does the daemon's: either side learns it at once.
+ * What the daemon and its Xen helper say to each other over a stream socket: one JSON object a line. The
+ * daemon asks, the helper answers each request with one reply, in order. A helper's end, at any time,
+ * closes the socket, and so does the daemon's: either side learns it at once.
  *
  *   request                                         reply, beside "ok":true
  *   {"op":"hello"}                                  "protocol":1, "xen":"4.17.5"
  *   {"op":"host"}                                   "host":"xen 4.17 x86_64 …" (see sf_hypervisor_ops.host)
- *   {"op":"watch","configs":"/etc/xen"}             none more, but {"event":"vms","vms":[…]} now and after each
- *                                                   change; the last request of its helper
+ *   {"op":"watch","configs":"/etc/xen"}             none more, but {"event":"vms","vms":[…]} now and
+ *                                                   after each change; the last request of its helper
  *   {"op":"power","name":"web","uuid":""}           "power":"running"
- *   {"op":"pause",…}                                the guest is at rest until "resume" or the end of either side
- *   {"op":"save",…,"live":true}                     the stream is complete and the guest at rest, as after "pause";
- *                                                   before it {"event":"paused"}. The descriptor to write to
- *                                                   comes with the line (SCM_RIGHTS).
+ *   {"op":"pause",…}                                the guest is at rest until "resume" or the end of
+ *                                                   either side
+ *   {"op":"save",…,"live":true}                     the stream is complete and the guest at rest, as
+ *                                                   after "pause"; before it {"event":"paused"}. The
+ *                                                   descriptor to write to comes with the line
+ *                                                   (SCM_RIGHTS).
  *   {"op":"abort"}                                  none: ends a running save, whose own reply is a failure
- *   {"op":"resume",…}                               the guest runs, if there is one; during a save, also its abort
+ *   {"op":"resume",…}                               the guest runs, if there is one; during a save, also
+ *                                                   its abort
  *   {"op":"stop",…}                                 there is no such domain any more
  *   {"op":"rename",…,"to":"web2"}
  *
@@ -88,16 +91,19 @@ struct sf_xen_reply {
 void sf_xen_reply_fini(struct sf_xen_reply *reply);
 
 /*
- * One line with its newline, allocated; NULL when out of memory. Text that is not UTF-8 loses those bytes; a VM's
- * name, of which something else would come, gets a control character for them, for which the VM is refused.
+ * One line with its newline, allocated; NULL when out of memory. Text that is not UTF-8 loses those
+ * bytes; a VM's name, of which something else would come, gets a control character for them, for which
+ * the VM is refused.
  */
 char *sf_xen_request_format(const struct sf_xen_request *request, size_t *ret_len);
 char *sf_xen_reply_format(const struct sf_xen_reply *reply, size_t *ret_len);
 
 /*
- * Of one line without its newline: -EPROTO with what is wrong with it, -ENOMEM. On failure *ret is untouched.
- * A VM that cannot be described (a disk without a path, more disks than a VM has) fails the line: a helper leaves
- * such out. A name that is too long fills its place without a NUL, for which the VM is refused later on.
+ * Of one line without its newline: -EPROTO with what is wrong with it, -ENOMEM. On failure *ret is
+ * untouched.
+ * A VM that cannot be described (a disk without a path, more disks than a VM has) fails the line: a
+ * helper leaves such out. A name that is too long fills its place without a NUL, for which the VM is
+ * refused later on.
  */
 int sf_xen_request_parse(const char *line, size_t len, struct sf_xen_request *ret, struct sf_err *err);
 int sf_xen_reply_parse(const char *line, size_t len, struct sf_xen_reply *ret, struct sf_err *err);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Hypervisor backend for Xen: every domain of this host and every guest that its xl.cfg files describe. libxenlight is
- * only used by a helper process (xen/helper/), and domains are brought up by xl, which stays with them for their
- * later reboot, shutdown or crash.
+ * Hypervisor backend for Xen: every domain of this host and every guest that its xl.cfg files describe.
+ * libxenlight is only used by a helper process (xen/helper/), and domains are brought up by xl, which stays
+ * with them for their later reboot, shutdown or crash.
  */
 #ifndef SF_HYPERVISOR_XEN_H
 #define SF_HYPERVISOR_XEN_H
@@ -27,8 +27,9 @@ bool sf_xen_is_here(void);
 int sf_xen_open(const struct sf_xen_options *options, struct sf_hypervisor **ret, struct sf_err *err);
 
 /*
- * Whether RAM that was saved on a host of the first description can go on on one of the second: the same or a newer
- * Xen, and every CPU feature. -EOPNOTSUPP saying what is missing, or that either is no such description.
+ * Whether RAM that was saved on a host of the first description can go on on one of the second: the same or a
+ * newer Xen, and every CPU feature. -EOPNOTSUPP saying what is missing, or that either is no such
+ * description.
  */
 int sf_xen_check_host(const char *saved, const char *here, struct sf_err *err);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Bringing domains up is left to xl: its background process handles the guest's later reboot, shutdown and crash as
- * its configuration says, which a caller of libxl would have to do for as long as the guest lives.
+ * Bringing domains up is left to xl: its background process handles the guest's later reboot, shutdown and
+ * crash as its configuration says, which a caller of libxl would have to do for as long as the guest lives.
  */
 #include "saved_file.h"
 #include "internal.h"

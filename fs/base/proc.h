@@ -23,7 +23,8 @@ struct sf_err;
 struct sf_proc_spec {
 	/* Ends with NULL. argv[0] is looked up in SF_PROC_PATH unless it has a slash. */
 	const char *const *argv;
-	/* "NAME=value" and at last NULL, or NULL alone; PATH and LC_ALL=C are given and cannot be among them. */
+	/* "NAME=value" and at last NULL, or NULL alone; PATH and LC_ALL=C are given and cannot be among them.
+	 */
 	const char *const *extra_env;
 	/* Open for writing, and still the caller's afterwards; -1 for /dev/null. May be the same. */
 	int stdout_fd;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Buffers that reads go through, of one size, aligned for O_DIRECT. The one that was given back last is taken first: it is still in the
- * CPU's caches, which a buffer for each of many threads would not be. Only a few are kept; threads share them.
+ * Buffers that reads go through, of one size, aligned for O_DIRECT. The one that was given back last is taken
+ * first: it is still in the CPU's caches, which a buffer for each of many threads would not be. Only a few
+ * are kept; threads share them.
  */
 #ifndef SF_FACE_BUFFERS_H
 #define SF_FACE_BUFFERS_H

@@ -37,8 +37,8 @@ int sf_control_parse_create(const char *text, size_t len, struct sf_control_crea
 			    struct sf_err *err);
 
 /*
- * The JSON object written into .manifest; see sf_manifest_parse(). *ret_given as above; *ret counts only when it
- * is true.
+ * The JSON object written into .manifest; see sf_manifest_parse(). *ret_given as above; *ret counts only when
+ * it is true.
  */
 int sf_control_parse_manifest(const char *text, size_t len, struct sf_manifest *ret, bool *ret_given,
 			      struct sf_err *err);

@@ -44,8 +44,8 @@ struct sf_handle {
 };
 
 /*
- * Documents are kept whole while they are open, and a VM's .snapshots.json may have tens of megabytes: what all of them
- * together may take. One is always opened.
+ * Documents are kept whole while they are open, and a VM's .snapshots.json may have tens of megabytes: what
+ * all of them together may take. One is always opened.
  */
 #define DOCUMENTS_MAX (256ULL * 1024 * 1024)
 

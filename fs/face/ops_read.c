@@ -31,8 +31,8 @@ static struct sf_fs *fs_of(fuse_req_t req)
 /* --- replies --- */
 
 /*
- * The kernel asks for the attributes of every directory on the way to a file. It is told of changes (sf_ops_changed); of VMs that come
- * and go it hears a second later.
+ * The kernel asks for the attributes of every directory on the way to a file. It is told of changes
+ * (sf_ops_changed); of VMs that come and go it hears a second later.
  */
 static double attr_timeout(const struct sf_node *node)
 {
@@ -344,7 +344,8 @@ static void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 		sf_data_close(fs, handle);
 }
 
-/* A listing from before a manifest came, that its reader may have put into the kernel's memory after it came. */
+/* A listing from before a manifest came, that its reader may have put into the kernel's memory after it came.
+ */
 static bool lacks_manifest(const struct sf_fs *fs, fuse_ino_t ino, const struct sf_handle *handle)
 {
 	size_t n, i = 0;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What a scheduler's client writes into .snapfs/run. It is done at once, on the thread that received it: a small
- * file is written, and no backend is called. The open file is the owner of the run that was begun through it.
+ * What a scheduler's client writes into .snapfs/run. It is done at once, on the thread that received it: a
+ * small file is written, and no backend is called. The open file is the owner of the run that was begun
+ * through it.
  */
 #define FUSE_USE_VERSION 312
 

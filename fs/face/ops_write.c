@@ -94,8 +94,8 @@ static void start(struct change *change, void (*run)(struct sf_task *task))
 }
 
 /*
- * From here on no interrupt reaches the change, which may then be answered and freed. The times of the directories above are those of the
- * newest snapshot or edit.
+ * From here on no interrupt reaches the change, which may then be answered and freed. The times of the
+ * directories above are those of the newest snapshot or edit.
  */
 static fuse_req_t take_req(struct change *change)
 {
@@ -352,7 +352,8 @@ static int check_place(off_t off, const struct fuse_file_info *fi, struct sf_err
 }
 
 /*
- * What came of parsing a command (rc, given): true when it is to be carried out; otherwise the write has been answered.
+ * What came of parsing a command (rc, given): true when it is to be carried out; otherwise the write has been
+ * answered.
  */
 static bool is_command(fuse_req_t req, const struct sf_node *node, size_t size, off_t off,
 		       const struct fuse_file_info *fi, int rc, bool given, struct sf_err *err)

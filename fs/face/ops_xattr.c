@@ -51,8 +51,8 @@ static void get_own(fuse_req_t req, const struct sf_node *node, const char *name
 }
 
 /*
- * ls and cp ask for ACLs and security labels: EOPNOTSUPP is the answer after which ls does not ask for the next file's (errno_unsupported
- * in coreutils' ls.c).
+ * ls and cp ask for ACLs and security labels: EOPNOTSUPP is the answer after which ls does not ask for the
+ * next file's (errno_unsupported in coreutils' ls.c).
  */
 static void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
 {

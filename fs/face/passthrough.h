@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Images that are regular files can be read by the kernel itself, without asking us: FUSE passthrough (Linux 6.9, libfuse 3.17). All who
- * have one image open must read it in the same way, so the first decides, and the rest share what the kernel knows the file by.
- * Without it in libfuse this is nothing, and everybody reads through us.
+ * Images that are regular files can be read by the kernel itself, without asking us: FUSE passthrough
+ * (Linux 6.9, libfuse 3.17). All who have one image open must read it in the same way, so the first decides,
+ * and the rest share what the kernel knows the file by. Without it in libfuse this is nothing, and everybody
+ * reads through us.
  */
 #ifndef SF_FACE_PASSTHROUGH_H
 #define SF_FACE_PASSTHROUGH_H
@@ -34,8 +35,8 @@ void sf_passthrough_want(struct sf_passthrough *passthrough, struct fuse_conn_in
 int sf_passthrough_open(struct sf_passthrough *passthrough, struct fuse_req *req, uint64_t ino,
 			const struct sf_image *image, struct fuse_file_info *fi);
 /*
- * Once for each open; nothing happens for what is not an image. req: NULL when there is none any more, as after a reply that failed: the
- * connection is gone then, and what the kernel knew with it.
+ * Once for each open; nothing happens for what is not an image. req: NULL when there is none any more, as
+ * after a reply that failed: the connection is gone then, and what the kernel knew with it.
  */
 void sf_passthrough_close(struct sf_passthrough *passthrough, struct fuse_req *req, uint64_t ino);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The hypervisor contract on real Xen, in a dom0. tests/xen/cases/contract has configured a guest called CONTRACT_VM, which
- * counts on its disk SNAPFS_TEST_DISK (tests/xen/guest.c); the configurations lie in SNAPFS_TEST_CONFIGS, and the
- * helper is SNAPFS_TEST_HELPER.
+ * The hypervisor contract on real Xen, in a dom0. tests/xen/cases/contract has configured a guest called
+ * CONTRACT_VM, which counts on its disk SNAPFS_TEST_DISK (tests/xen/guest.c); the configurations lie in
+ * SNAPFS_TEST_CONFIGS, and the helper is SNAPFS_TEST_HELPER.
  */
 #include "backends/xen/xen.h"
 #include "base/clock.h"

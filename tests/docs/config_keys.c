@@ -6,8 +6,9 @@
 
 int main(void)
 {
-	const struct sf_config_section *const sections[] = {&sf_config_of_snapfs, &sf_config_of_vm, &sf_config_of_lvm,
-							    &sf_config_of_xen, &sf_config_of_schedule};
+	const struct sf_config_section *const sections[] = {&sf_config_of_snapfs, &sf_config_of_vm,
+							    &sf_config_of_lvm, &sf_config_of_xen,
+							    &sf_config_of_schedule};
 
 	for (size_t i = 0; i < sizeof(sections) / sizeof(sections[0]); i++) {
 		const char *key;

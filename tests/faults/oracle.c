@@ -184,7 +184,8 @@ static void check_memory(const struct survey *survey, const struct sf_record *re
 			       (unsigned long long)have, (unsigned long long)tick);
 }
 
-/* The text of a manifest.json speaks of this snapshot and is a whole one, with hashes that are made of that. */
+/* The text of a manifest.json speaks of this snapshot and is a whole one, with hashes that are made of that.
+ */
 static bool is_manifest(const char *text, size_t len, const struct sf_record *record, unsigned char fill)
 {
 	auto_json json_t *root = sf_json_parse_object(text, len, "manifest.json", NULL);

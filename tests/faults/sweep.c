@@ -256,7 +256,8 @@ static uint64_t sweep_all(const struct options *options)
 				continue;
 			if (options->seconds > 0) /* what is left, in equal parts; never nothing */
 				tally.until_ms =
-					start + (end_ms > start ? (end_ms - start) / (total - seen + 1) : 0) + 1;
+					start + (end_ms > start ? (end_ms - start) / (total - seen + 1) : 0) +
+					1;
 			sweep_case(options, &attempt, &tally);
 			(void)printf("%sok %llu - %s on %s # %llu points, %llu ms\n",
 				     tally.faults ? "not " : "", (unsigned long long)++ncases, op->name,

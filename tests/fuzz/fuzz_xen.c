@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What daemon and Xen helper say to each other, as it comes out of a socket in pieces, some of them with descriptors:
- * all lines and no others, nothing leaks, and what either parser takes is formatted so that it is taken again, as the
- * same. And the header of a file of saved RAM.
+ * What daemon and Xen helper say to each other, as it comes out of a socket in pieces, some of them with
+ * descriptors: all lines and no others, nothing leaks, and what either parser takes is formatted so that it
+ * is taken again, as the same. And the header of a file of saved RAM.
  */
 #include "backends/xen/saved_file.h"
 #include "backends/xen/link.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Preloaded: while the file $FSYNC_FAILS is there, one fsync(2) of a directory fails with EIO, and the file goes. */
+/* Preloaded: while the file $FSYNC_FAILS is there, one fsync(2) of a directory fails with EIO, and the file
+ * goes. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <stdlib.h>

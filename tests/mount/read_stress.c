@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Readers of all kinds at once, and an oracle that knows every byte. Content is a function of a seed and of the offset: 64 KiB regions
- * of words, a third of them holes. A snapshot directory named gSEED holds files of that seed (disk number n: SEED + n * DISK_SEEDS).
+ * Readers of all kinds at once, and an oracle that knows every byte. Content is a function of a seed and
+ * of the offset: 64 KiB regions of words, a third of them holes. A snapshot directory named gSEED holds
+ * files of that seed (disk number n: SEED + n * DISK_SEEDS).
  *   read_stress fill SEED FILE            writes it over the whole of a file or block device
  *   read_stress check SEED FILE           reads all of it
  *   read_stress read SECONDS THREADS RANDOM DIRECTORY FILE...
- *                                         reads those FILEs in all that lies in DIRECTORY, while it comes and goes
+ *                                         reads those FILEs in all that lies in DIRECTORY, while it
+ *                                         comes and goes
  */
 #include <dirent.h>
 #include <errno.h>

@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Preloaded into linux.uml by scripts/uml: stands before ptrace(2), by which a User Mode Linux kernel runs its processes, before
- * clone(2), by which it makes its own helpers, and before timer_gettime(2), which it asks before it sleeps.
+ * Preloaded into linux.uml by scripts/uml: stands before ptrace(2), by which a User Mode Linux kernel
+ * runs its processes, before clone(2), by which it makes its own helpers, and before timer_gettime(2),
+ * which it asks before it sleeps.
  *
- * - PTRACE_SETREGSET of NT_X86_XSTATE wants the whole extended state of the CPU, however large it is (xstateregs_set in the
- *   kernel's arch/x86/kernel/fpu/regset.c; anything else is EFAULT). UML kernels before 6.9 know 2696 bytes of it and die at
- *   boot on CPUs that have more, AMX for one. The rest stands for components that the header, which is in those bytes, says
- *   are not in use, so zeros complete it.
- * - The guest's processes end with its kernel, whatever ended that: let go, they would run on as processes of the host. So do
- *   its helpers, which write to the disks.
- * - On a busy machine a tick of UML 6.1 gets lost now and then. Nothing sets its timer again, and it spins in its idle loop for
- *   good: all that sleeps in it sleeps on. There it finds the timer disarmed each time it asks; a further tick wakes it.
+ * - PTRACE_SETREGSET of NT_X86_XSTATE wants the whole extended state of the CPU, however large it is
+ *   (xstateregs_set in the kernel's arch/x86/kernel/fpu/regset.c; anything else is EFAULT). UML kernels
+ *   before 6.9 know 2696 bytes of it and die at boot on CPUs that have more, AMX for one. The rest
+ *   stands for components that the header, which is in those bytes, says are not in use, so zeros
+ *   complete it.
+ * - The guest's processes end with its kernel, whatever ended that: let go, they would run on as
+ *   processes of the host. So do its helpers, which write to the disks.
+ * - On a busy machine a tick of UML 6.1 gets lost now and then. Nothing sets its timer again, and it
+ *   spins in its idle loop for good: all that sleeps in it sleeps on. There it finds the timer disarmed
+ *   each time it asks; a further tick wakes it.
  *
  * One thread of linux.uml traces and clones; nothing here is locked.
  */
@@ -131,7 +134,10 @@ static int run_helper(void *arg)
 	return helper->run(helper->arg);
 }
 
-/* A helper shares the kernel's memory, a process of the guest does not and is traced from its first instruction. */
+/*
+ * A helper shares the kernel's memory, a process of the guest does not and is traced from its first
+ * instruction.
+ */
 int clone(int (*run)(void *), void *stack, int flags, void *arg, ...)
 {
 	static struct helper helpers[HELPERS_MAX];

@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The only process of a test guest. It counts, in its RAM and on its disks, and says at each tick whether they agree:
+ * The only process of a test guest. It counts, in its RAM and on its disks, and says at each tick
+ * whether they agree:
  *
  *   guest boot=NONCE start count=C xvda=C xvdb=C MATCH      once, going on from the count on xvda
- *   guest boot=NONCE count=C xvda=C-1 xvdb=C-1 MATCH        for each tick: C was counted, the disks had what they have there,
- *                                                           and now they have C
+ *   guest boot=NONCE count=C xvda=C-1 xvdb=C-1 MATCH        for each tick: C was counted, the disks had
+ *                                                           what they have there, and now they have C
  *
- * MISMATCH instead: a disk, or a page of the RAM that it keeps dirty, belongs to another instant than the count. A nonce tells a
- * restored guest from one that has booted. The disks are read and written past the guest's page cache.
+ * MISMATCH instead: a disk, or a page of the RAM that it keeps dirty, belongs to another instant than
+ * the count. A nonce tells a restored guest from one that has booted. The disks are read and written
+ * past the guest's page cache.
  *
- * Of the kernel's command line it takes disks=N (1 to 4, default 1), tick=MS (300) and dirty=MIB (0), the RAM that it writes to
- * at each tick. A line on its console is a command: poweroff, reboot, crash. As /sbin/poweroff and /sbin/reboot, which the kernel
- * runs when Xen tells it to, it does that.
+ * Of the kernel's command line it takes disks=N (1 to 4, default 1), tick=MS (300) and dirty=MIB (0),
+ * the RAM that it writes to at each tick. A line on its console is a command: poweroff, reboot, crash.
+ * As /sbin/poweroff and /sbin/reboot, which the kernel runs when Xen tells it to, it does that.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* snapfsctl: the table of commands, the options before them, and the end of each: the answer printed, the output flushed. */
+/* snapfsctl: the table of commands, the options before them, and the end of each: the answer printed, the
+ * output flushed. */
 #include "tools/snapfsctl/show/advice.h"
 #include "tools/snapfsctl/commands/ctl.h"
 #include "tools/snapfsctl/show/text.h"
@@ -226,7 +227,8 @@ static int help_asked(struct sf_ctl *ctl, const char *name)
 	return finish(ctl, SF_EXIT_OK);
 }
 
-/* Whoever was started without one of the first three descriptors must not get the mount there; writing to them still fails. */
+/* Whoever was started without one of the first three descriptors must not get the mount there; writing to
+ * them still fails. */
 static void fill_descriptors(void)
 {
 	int fd;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Guests that may be off: the xl.cfg files of a directory and of its auto/. Sources: xl.cfg(5), libxlutil.h. */
+/* Guests that may be off: the xl.cfg files of a directory and of its auto/. Sources: xl.cfg(5), libxlutil.h.
+ */
 #include "helper.h"
 
 #include "base/cleanup.h"
@@ -100,7 +101,8 @@ static bool is_config(int dir, const char *name, bool any)
 	return fstatat(dir, name, &st, 0) == 0 && S_ISREG(st.st_mode) && st.st_size <= CONFIG_BYTES_MAX;
 }
 
-/* any: whatever its name, as xendomains does with /etc/xen/auto. A directory that is not there holds nothing. */
+/* any: whatever its name, as xendomains does with /etc/xen/auto. A directory that is not there holds nothing.
+ */
 static int read_dir(const char *path, bool any, struct helper_vms *vms)
 {
 	auto_dir DIR *dir = opendir(path);
@@ -144,7 +146,8 @@ static bool same_file(const char *a, const char *b)
 	return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
 }
 
-/* The same guest in the directory and in auto/ is mostly one file and a link to it; otherwise somebody forgot a copy. */
+/* The same guest in the directory and in auto/ is mostly one file and a link to it; otherwise somebody forgot
+ * a copy. */
 static void drop_doubles(struct helper_vms *vms)
 {
 	size_t kept = 0;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The suspend handshake of a PV guest (xen/include/public/io/xs_wire and libxl's own use of it): the toolstack writes
- * "suspend" to control/shutdown, the guest empties the node and suspends when it gets to it. Between the two
- * nobody can tell that a suspension is on its way; Linux gives up freezing its tasks after 20 s.
+ * The suspend handshake of a PV guest (xen/include/public/io/xs_wire and libxl's own use of it): the
+ * toolstack writes "suspend" to control/shutdown, the guest empties the node and suspends when it gets to it.
+ * Between the two nobody can tell that a suspension is on its way; Linux gives up freezing its tasks after 20
+ * s.
  */
 #include "helper.h"
 
@@ -76,9 +77,9 @@ void helper_guard_begin(struct helper *helper, uint32_t domid)
 }
 
 /*
- * Whether somebody else has asked, since any change of the node is theirs: our own request was taken back, or accepted,
- * before we began to watch. The first event comes with the watch. What the node holds says nothing: the guest empties
- * it at once.
+ * Whether somebody else has asked, since any change of the node is theirs: our own request was taken back, or
+ * accepted, before we began to watch. The first event comes with the watch. What the node holds says nothing:
+ * the guest empties it at once.
  */
 static bool others_ask(struct helper *helper)
 {

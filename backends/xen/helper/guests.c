@@ -99,7 +99,8 @@ int helper_host(struct helper *helper, char ret[static SF_HOST_MAX], struct sf_e
 	return 0;
 }
 
-/* A domain that has shut down and is still there executes nothing: it is at rest, and somebody has to end it. */
+/* A domain that has shut down and is still there executes nothing: it is at rest, and somebody has to end it.
+ */
 int helper_power(struct helper *helper, const struct sf_xen_request *request, enum sf_power *ret,
 		 struct sf_err *err)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * snapfs-xen, the helper: the only program of snapfs that calls libxenlight, which reaps children, may end its
- * process, and is kept out of the daemon for that. One helper serves one conversation (xen_wire.h), in one thread.
+ * snapfs-xen, the helper: the only program of snapfs that calls libxenlight, which reaps children, may end
+ * its process, and is kept out of the daemon for that. One helper serves one conversation (xen_wire.h), in
+ * one thread.
  *
  * A guest that was brought to rest in here is resumed in here when the daemon goes away.
  */
@@ -73,8 +74,8 @@ int helper_power(struct helper *helper, const struct sf_xen_request *request, en
 		 struct sf_err *err);
 int helper_pause(struct helper *helper, const struct sf_xen_request *request, struct sf_err *err);
 /*
- * The guest that is at rest because of us, whatever it is called by now; otherwise the one that is meant. Success when
- * there is none, or nothing to resume in it.
+ * The guest that is at rest because of us, whatever it is called by now; otherwise the one that is meant.
+ * Success when there is none, or nothing to resume in it.
  */
 int helper_resume(struct helper *helper, const struct sf_xen_request *request, struct sf_err *err);
 /* Ends a suspension, and so many pauses (Xen counts them). */
@@ -95,8 +96,9 @@ int helper_save(struct helper *helper, const struct sf_xen_request *request, int
 
 /* --- guard.c --- */
 /*
- * After a save that came to nothing: takes back the request to suspend, and for as long as a guest may take over
- * one that it has accepted already, resumes it once it has. Ends at once when somebody else asks it to suspend.
+ * After a save that came to nothing: takes back the request to suspend, and for as long as a guest may take
+ * over one that it has accepted already, resumes it once it has. Ends at once when somebody else asks it to
+ * suspend.
  */
 void helper_guard_begin(struct helper *helper, uint32_t domid);
 void helper_guard_step(struct helper *helper);

@@ -37,7 +37,8 @@ static dev_t device_of(struct xs_handle *store, const char *backend, const char 
 	return numbers && sscanf(numbers, "%8x:%8x", &major, &minor) == 2 ? makedev(major, minor) : 0;
 }
 
-/* Whether the path leads to another device than the guest was given, as after a volume was renamed under it. */
+/* Whether the path leads to another device than the guest was given, as after a volume was renamed under it.
+ */
 static bool is_another(struct xs_handle *store, uint32_t domid, const struct sf_disk *disk)
 {
 	char backend[64];
@@ -77,7 +78,8 @@ static int check_devices(uint32_t domid, struct sf_vm_desc *desc)
 	return rc;
 }
 
-/* The configuration says more than the devices do, but a domain in the making, or of another toolstack, has none. */
+/* The configuration says more than the devices do, but a domain in the making, or of another toolstack, has
+ * none. */
 static int describe_disks(struct helper *helper, uint32_t domid, struct sf_vm_desc *desc)
 {
 	libxl_domain_config config;
@@ -111,9 +113,9 @@ static struct sf_xen_vm *find(struct helper_vms *vms, const struct sf_vm_desc *d
 }
 
 /*
- * What runs is what counts, but for the uuid: xl makes a new one up at each start unless the configuration names
- * it, so that only one that is configured and in use is the VM's. A configuration of another name would bring up
- * another guest than this one.
+ * What runs is what counts, but for the uuid: xl makes a new one up at each start unless the configuration
+ * names it, so that only one that is configured and in use is the VM's. A configuration of another name would
+ * bring up another guest than this one.
  */
 static int merge(struct helper_vms *vms, struct sf_vm_desc *desc)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The conversation: standard output is the socket to the daemon, in both directions. Exit status 0 when the daemon
- * hung up, 1 otherwise. Whatever ends the conversation, a guest that is at rest because of it is resumed first.
+ * The conversation: standard output is the socket to the daemon, in both directions. Exit status 0 when the
+ * daemon hung up, 1 otherwise. Whatever ends the conversation, a guest that is at rest because of it is
+ * resumed first.
  */
 #include "helper.h"
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * xl's background process of a domain, which handles its reboot, shutdown and crash, ends for good when it hears that the
- * domain has suspended (xl_vmcontrol.c of Xen 4.17: handle_domain_death, "Domain has suspended"), as after `xl save -c`
- * too. So it is stopped (SIGSTOP) while a guest is suspended by us: it looks at the domain when it is told that
- * something happened, and goes on once the guest runs again.
+ * xl's background process of a domain, which handles its reboot, shutdown and crash, ends for good when it
+ * hears that the domain has suspended (xl_vmcontrol.c of Xen 4.17: handle_domain_death, "Domain has
+ * suspended"), as after `xl save -c` too. So it is stopped (SIGSTOP) while a guest is suspended by us: it
+ * looks at the domain when it is told that something happened, and goes on once the guest runs again.
  *
  * It is known by its log, which is named after the domain (xl: "xl-" and the name; rotated: ".1" and so on).
  */

@@ -58,8 +58,8 @@ static int write_header(struct helper *helper, uint32_t domid, int fd, struct sf
 }
 
 /*
- * Not at once: libxl 4.17 crashes when a save is aborted whose stream has not begun, and does not say when it has. (Seen:
- * in the first tenth of a second on a slow machine.)
+ * Not at once: libxl 4.17 crashes when a save is aborted whose stream has not begun, and does not say when it
+ * has. (Seen: in the first tenth of a second on a slow machine.)
  */
 static void give_up(struct saving *saving)
 {
@@ -151,8 +151,9 @@ static int wait_for_end(struct saving *saving, struct sf_err *err)
 }
 
 /*
- * Pre-copy needs Xen to track which pages the guest writes to: hardware-assisted paging does it for PVH and HVM, shadow
- * paging for all; Debian's Xen has no shadow paging, so that a PV guest rests for the whole stream there.
+ * Pre-copy needs Xen to track which pages the guest writes to: hardware-assisted paging does it for PVH and
+ * HVM, shadow paging for all; Debian's Xen has no shadow paging, so that a PV guest rests for the whole
+ * stream there.
  */
 static bool can_track(struct helper *helper, const libxl_dominfo *info)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Tells the daemon which VMs there are: now, and whenever a domain comes or goes, is renamed, gets or loses a disk,
- * or a configuration changes. xenstore and inotify say that something happened; what it was is seen by looking.
+ * Tells the daemon which VMs there are: now, and whenever a domain comes or goes, is renamed, gets or loses a
+ * disk, or a configuration changes. xenstore and inotify say that something happened; what it was is seen by
+ * looking.
  */
 #include "helper.h"
 
@@ -18,9 +19,11 @@
 #include <unistd.h>
 #include <xenstore.h>
 
-/* Changes come in bunches: look when it has been calm for so long, but at once when nothing happened before. */
+/* Changes come in bunches: look when it has been calm for so long, but at once when nothing happened before.
+ */
 #define CALM_MS 100
-/* And look again then: not everything that changes is announced, such as a name before its domain's creation ends. */
+/* And look again then: not everything that changes is announced, such as a name before its domain's creation
+ * ends. */
 #define AFTER_MS  1000
 #define ANYWAY_MS 15000
 
@@ -88,7 +91,8 @@ static int send_if_new(struct watching *watching, struct sf_err *err)
 	return rc;
 }
 
-/* Names are kept outside /libxl: they are watched domain by domain, which costs xenstored less than all of them. */
+/* Names are kept outside /libxl: they are watched domain by domain, which costs xenstored less than all of
+ * them. */
 static void watch_names(struct watching *watching)
 {
 	unsigned n = 0;

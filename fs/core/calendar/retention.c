@@ -159,8 +159,9 @@ static int check_rules(const struct sf_keep_rules *rules, struct sf_err *err)
 }
 
 /*
- * The number of the day, week and so on that an instant lies in. A day's is its date's, a week's its Monday's. An
- * hour's is the instant at which clocks would have shown its minute 0, so that the two of one name in autumn differ.
+ * The number of the day, week and so on that an instant lies in. A day's is its date's, a week's its
+ * Monday's. An hour's is the instant at which clocks would have shown its minute 0, so that the two of one
+ * name in autumn differ.
  */
 static int64_t bucket_of(enum sf_keep rule, int64_t instant, const struct tm *tm)
 {
@@ -187,8 +188,8 @@ static int64_t bucket_of(enum sf_keep rule, int64_t instant, const struct tm *tm
 }
 
 /*
- * How far a rule has come. Two buckets are remembered, not one, as there were clocks that went back over midnight
- * shortly after it (America/St_Johns until 2011): Sunday, Saturday, Sunday.
+ * How far a rule has come. Two buckets are remembered, not one, as there were clocks that went back over
+ * midnight shortly after it (America/St_Johns until 2011): Sunday, Saturday, Sunday.
  */
 struct progress {
 	int used;
@@ -209,7 +210,8 @@ static int use_rule(struct progress *at, int count, int64_t bucket, bool oldest)
 	return ++at->used;
 }
 
-/* The others are older than the first; ret is in nanoseconds like theirs, and 0 for all that is out of range. */
+/* The others are older than the first; ret is in nanoseconds like theirs, and 0 for all that is out of range.
+ */
 static uint64_t within_since(const struct sf_duration *within, uint64_t newest_ns)
 {
 	int64_t instant = (int64_t)(newest_ns / NS_PER_S);

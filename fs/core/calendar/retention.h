@@ -1,23 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Which snapshots of one VM are kept: grandfather, father, son, as `restic forget` does it (its manual, "Removing
- * snapshots according to a policy"). Knows times only; removes nothing. For programs with one thread, see zone.h.
+ * Which snapshots of one VM are kept: grandfather, father, son, as `restic forget` does it (its manual,
+ * "Removing snapshots according to a policy"). Knows times only; removes nothing. For programs with one
+ * thread, see zone.h.
  *
- * Each counting rule goes from the newest snapshot to the oldest. "daily 7" keeps the newest one of each of the
- * last 7 days that have any; days without snapshots do not count. A rule that ends with counts left keeps the
- * oldest snapshot too, so that the history is as long as it can be; with new snapshots this one gives way to the
- * rule's own. "within 2d" keeps all that are younger than 2 days when the newest was taken: not when the rules are
- * applied, so a VM that is no longer snapshotted keeps what it has. What any rule keeps is kept.
+ * Each counting rule goes from the newest snapshot to the oldest. "daily 7" keeps the newest one of each of
+ * the last 7 days that have any; days without snapshots do not count. A rule that ends with counts left keeps
+ * the oldest snapshot too, so that the history is as long as it can be; with new snapshots this one gives way
+ * to the rule's own. "within 2d" keeps all that are younger than 2 days when the newest was taken: not when
+ * the rules are applied, so a VM that is no longer snapshotted keeps what it has. What any rule keeps is
+ * kept.
  *
- * Days, weeks (from Monday on), months and years are those of the calendar in a time zone. Hours are hours as they
- * pass: the hour that occurs twice when clocks go back counts twice (for restic it is one), so that of hourly
- * snapshots none is missing.
+ * Days, weeks (from Monday on), months and years are those of the calendar in a time zone. Hours are hours as
+ * they pass: the hour that occurs twice when clocks go back counts twice (for restic it is one), so that of
+ * hourly snapshots none is missing.
  *
- * The rules see neither exempt snapshots (held, pre-revert, broken) nor those of the future, which a clock made
- * that was wrong: both are kept, and what is decided about the others is the same as if they were not there.
- * A broken snapshot is no substitute for a day's good one; one that is held today is somebody's to delete tomorrow,
- * and three from the year 2040 are not the last three. (In restic, kept tags and snapshots of the future count.)
- * So holding a snapshot never removes another.
+ * The rules see neither exempt snapshots (held, pre-revert, broken) nor those of the future, which a clock
+ * made that was wrong: both are kept, and what is decided about the others is the same as if they were not
+ * there. A broken snapshot is no substitute for a day's good one; one that is held today is somebody's to
+ * delete tomorrow, and three from the year 2040 are not the last three. (In restic, kept tags and snapshots
+ * of the future count.) So holding a snapshot never removes another.
  */
 #ifndef SF_CORE_RETENTION_H
 #define SF_CORE_RETENTION_H
@@ -68,16 +70,17 @@ struct sf_kept {
 /* No rule at all: nothing would be kept. */
 bool sf_keep_rules_empty(const struct sf_keep_rules *rules);
 
-/* "7", or "unlimited" or "-1". -EINVAL for anything else, 0 included: a rule that is not wanted is left out. */
+/* "7", or "unlimited" or "-1". -EINVAL for anything else, 0 included: a rule that is not wanted is left out.
+ */
 int sf_keep_count_parse(const char *text, int *ret, struct sf_err *err);
 
 /* "1y5m7d2h": years, months, days and hours, each at most once and not all 0. -EINVAL. */
 int sf_duration_parse(const char *text, struct sf_duration *ret, struct sf_err *err);
 
 /*
- * Decides about n items in any order, which stay where they are; of two of the same instant, the first in the array
- * counts as the newer one. zone_name is NULL for the host's. -EINVAL for rules that are empty or out of range and for
- * an unknown time zone, -ENOMEM; the items' results are undefined then.
+ * Decides about n items in any order, which stay where they are; of two of the same instant, the first in the
+ * array counts as the newer one. zone_name is NULL for the host's. -EINVAL for rules that are empty or out of
+ * range and for an unknown time zone, -ENOMEM; the items' results are undefined then.
  */
 int sf_retention_apply(const struct sf_keep_rules *rules, const char *zone_name, uint64_t now_ns,
 		       struct sf_kept *items, size_t n, struct sf_err *err);

@@ -17,7 +17,8 @@
 #define BLANKS   " \t\r\v\f"
 /* What goes by days is due at least once in so many of them: a month and a bit. */
 #define DAYS_MAX 40
-/* What goes by the hour is due at least once in so many minutes: an hour, and what a change of clocks can skip. */
+/* What goes by the hour is due at least once in so many minutes: an hour, and what a change of clocks can
+ * skip. */
 #define MINUTES_MAX (26 * 60)
 
 /* --- parsing --- */
@@ -335,9 +336,9 @@ static int64_t find_minute(const struct sf_when *when, int64_t now, bool forward
 }
 
 /*
- * Due instants rise with the dates and times they come from, as each is the first at which clocks show that much; so
- * the first that fits is the nearest. What was due earlier than the date shown now lies behind; but what is due on
- * the next one may do so as well, where clocks have gone back over midnight.
+ * Due instants rise with the dates and times they come from, as each is the first at which clocks show that
+ * much; so the first that fits is the nearest. What was due earlier than the date shown now lies behind; but
+ * what is due on the next one may do so as well, where clocks have gone back over midnight.
  */
 static int64_t find_before(const struct sf_when *when, int64_t now)
 {

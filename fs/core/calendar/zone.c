@@ -18,7 +18,8 @@
 	"0123456789_+-"
 #define DAY 86400
 
-/* Parts of letters with single slashes between them: nothing that leads out of the directory, or elsewhere. */
+/* Parts of letters with single slashes between them: nothing that leads out of the directory, or elsewhere.
+ */
 static bool is_plain(const char *name)
 {
 	size_t len;
@@ -138,7 +139,8 @@ int64_t sf_zone_instant(const struct tm *wall)
 			  .tm_min = wall->tm_min,
 			  .tm_sec = wall->tm_sec};
 	int64_t shown = timegm(&copy);
-	/* No zone is a day off UTC, so the instant lies between these two; and so does a change, if one matters. */
+	/* No zone is a day off UTC, so the instant lies between these two; and so does a change, if one
+	 * matters. */
 	int64_t before = offset_at(shown - DAY), after = offset_at(shown + DAY);
 	int64_t first = shown - (before > after ? before : after);
 	int64_t second = shown - (before > after ? after : before);

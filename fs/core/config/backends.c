@@ -8,7 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* What follows a rule of its own in [lvm]: a number within bounds, kept in another unit than it is written in. */
+/* What follows a rule of its own in [lvm]: a number within bounds, kept in another unit than it is written
+ * in. */
 static const struct lvm_key {
 	const char *name;
 	size_t offset; /* of a uint64_t in struct sf_lvm_config */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the administrator asked for: the configuration file (INI, read with inih) and then the command line on top.
+ * What the administrator asked for: the configuration file (INI, read with inih) and then the command line on
+ * top.
  *
  *   [snapfs]                      [vm web]
  *   state = /var/lib/snapfs       disks = /data/web.img, /data/web-data.img
@@ -13,9 +14,9 @@
  *   max-snapshots = 512           timezone = Europe/Berlin
  *   timezone = UTC
  *
- * The six policy keys stand in [snapfs] as defaults (for VMs named later in the file and for VMs that only the
- * hypervisor knows) and in [vm NAME] for one VM. How LVM and Xen are used stands in sections of their own, here with
- * their defaults; see struct sf_lvm_config and struct sf_xen_config.
+ * The six policy keys stand in [snapfs] as defaults (for VMs named later in the file and for VMs that only
+ * the hypervisor knows) and in [vm NAME] for one VM. How LVM and Xen are used stands in sections of their
+ * own, here with their defaults; see struct sf_lvm_config and struct sf_xen_config.
  *
  *   [lvm]
  *   deadline = 60                 cow-extend-by = 20
@@ -96,9 +97,9 @@ struct sf_lvm_config {
 /* How Xen is used; section [xen]. */
 struct sf_xen_config {
 	char configs[SF_ORIGIN_MAX]; /* configs: directory of xl.cfg files; default /etc/xen */
-	char helper
-		[SF_ORIGIN_MAX]; /* helper: the program that speaks with libxenlight; default: the installed one */
-	uint64_t deadline_ms; /* deadline: for xl to bring a guest up; default 600 s, 1 s to 24 h */
+	char helper[SF_ORIGIN_MAX];  /* helper: the program that speaks with libxenlight; default: the
+					installed one */
+	uint64_t deadline_ms;        /* deadline: for xl to bring a guest up; default 600 s, 1 s to 24 h */
 };
 
 struct sf_vm_config {
@@ -161,12 +162,13 @@ const struct sf_policy *sf_config_policy(const struct sf_config *config, const c
 /* NULL when there is none of that name. */
 const struct sf_schedule_config *sf_config_schedule(const struct sf_config *config, const char *name);
 
-/* Whether it is for this VM: a pattern without ! matches, or there is none such, and no pattern with ! matches. */
+/* Whether it is for this VM: a pattern without ! matches, or there is none such, and no pattern with !
+ * matches. */
 bool sf_schedule_takes(const struct sf_schedule_config *schedule, const char *vm);
 
 /*
- * The zone of a schedule's own key or else of the policy, of the VM's or of [snapfs] where vm is NULL. schedule may be
- * NULL, too. NULL for the host's, as in zone.h.
+ * The zone of a schedule's own key or else of the policy, of the VM's or of [snapfs] where vm is NULL.
+ * schedule may be NULL, too. NULL for the host's, as in zone.h.
  */
 const char *sf_config_timezone(const struct sf_config *config, const struct sf_schedule_config *schedule,
 			       const char *vm);

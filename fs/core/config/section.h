@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the files of the configuration share: config.c reads lines and headings, and each kind of section is a table
- * of its keys and what to do with their values. Seen by config*.c only.
+ * What the files of the configuration share: config.c reads lines and headings, and each kind of section is a
+ * table of its keys and what to do with their values. Seen by config*.c only.
  */
 #ifndef SF_CORE_CONFIG_IMPL_H
 #define SF_CORE_CONFIG_IMPL_H
@@ -57,9 +57,9 @@ int sf_config_path(const char *value, char *buf, size_t size, struct sf_err *err
 int sf_config_zone(const char *value, char buf[static SF_ZONE_MAX], struct sf_err *err);
 
 /*
- * The command of a hook as argv, in one piece of memory: words between blanks; "..." holds blanks, and a backslash takes
- * the next character as it is, within quotes too. Nothing else has a meaning; a ' outside of "..." is refused, since it
- * seems to have one. The first word is an absolute path.
+ * The command of a hook as argv, in one piece of memory: words between blanks; "..." holds blanks, and a
+ * backslash takes the next character as it is, within quotes too. Nothing else has a meaning; a ' outside of
+ * "..." is refused, since it seems to have one. The first word is an absolute path.
  */
 int sf_config_command(const char *value, char ***ret, struct sf_err *err);
 

@@ -99,7 +99,8 @@ struct sf_save_hooks {
 	void *arg;
 };
 
-/* Slots beyond the capabilities may be NULL, and so may host, check_host and can_start. Arguments arrive checked. */
+/* Slots beyond the capabilities may be NULL, and so may host, check_host and can_start. Arguments arrive
+ * checked. */
 struct sf_hypervisor_ops {
 	const char *name;
 	unsigned caps;

@@ -30,7 +30,8 @@ struct sf_image_ops {
 	int (*pread)(struct sf_image *image, void *buf, size_t len, uint64_t off, struct sf_err *err);
 	/* The extent that starts exactly at off; len may stop short of the real run but is never 0. */
 	int (*extent)(struct sf_image *image, uint64_t off, struct sf_extent *ret, struct sf_err *err);
-	/* A regular file that is the image byte for byte, from start to end, and stays so while it is open; -1: there is none. */
+	/* A regular file that is the image byte for byte, from start to end, and stays so while it is open;
+	 * -1: there is none. */
 	int (*file)(const struct sf_image *image);
 	void (*close)(struct sf_image *image);
 };
@@ -65,7 +66,8 @@ int sf_image_seek(struct sf_image *image, uint64_t off, bool data, uint64_t *ret
 /* Sum of the data extents, in bytes. */
 int sf_image_data_bytes(struct sf_image *image, uint64_t *ret_bytes, struct sf_err *err);
 
-/* A descriptor, which stays the image's, of a regular file that is the image byte for byte; -1 when it is not one. */
+/* A descriptor, which stays the image's, of a regular file that is the image byte for byte; -1 when it is not
+ * one. */
 int sf_image_file(const struct sf_image *image);
 
 /* Accepts NULL. */

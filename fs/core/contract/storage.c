@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The only door to the storages, together with storage_tell.c. What goes in is checked so that backends need not,
- * what comes out is checked so that a confused backend becomes -EPROTO here and not wrong bytes later. Keeps no
- * state; any thread.
+ * The only door to the storages, together with storage_tell.c. What goes in is checked so that backends need
+ * not, what comes out is checked so that a confused backend becomes -EPROTO here and not wrong bytes later.
+ * Keeps no state; any thread.
  */
 #include "storage_impl.h"
 

@@ -48,13 +48,14 @@ struct sf_disk {
 struct sf_object {
 	struct sf_id token;
 	/*
-	 * The volume's canonical name: struct sf_volume.origin. Text of whoever made the object, and good for as
-	 * long as that says; NULL where a list does not tell it.
+	 * The volume's canonical name: struct sf_volume.origin. Text of whoever made the object, and good for
+	 * as long as that says; NULL where a list does not tell it.
 	 */
 	const char *origin;
 	char vdev[SF_VDEV_MAX + 1];
 
-	/* Labels: what a storage that can writes down beside the object, so that lost records can be rebuilt. */
+	/* Labels: what a storage that can writes down beside the object, so that lost records can be rebuilt.
+	 */
 	struct sf_id uuid;      /* of the snapshot that this is a part of */
 	unsigned index, ndisks; /* which of its disks, boot disk first, of how many; ndisks 0: not known */
 	uint64_t taken_ns;      /* the instant, CLOCK_REALTIME */

@@ -67,8 +67,8 @@ static int check_plan(struct sf_vm_op *op, const struct sf_snapshot *snapshot, s
 }
 
 /*
- * The record says that it is being deleted and that its volumes stay, durably: from here on every way, recovery's
- * too, leads to its end without them.
+ * The record says that it is being deleted and that its volumes stay, durably: from here on every way,
+ * recovery's too, leads to its end without them.
  */
 static int mark_forgotten(struct sf_vm_op *op, const struct sf_snapshot *snapshot, struct sf_err *err)
 {

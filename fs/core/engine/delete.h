@@ -10,8 +10,8 @@ int sf_delete_snapshot(struct sf_vm_op *op, const struct sf_snapshot *snapshot, 
 /* Deleting -> absent, for a snapshot that nobody can open any more. */
 int sf_reap_snapshot(struct sf_vm_op *op, const struct sf_snapshot *snapshot, struct sf_err *err);
 /*
- * Deletes the snapshot with that name; id: only if it is this one (0: whichever it is). forget: its volumes stay.
- * -ENOENT, -EBUSY when it is held or needed by a revert.
+ * Deletes the snapshot with that name; id: only if it is this one (0: whichever it is). forget: its volumes
+ * stay. -ENOENT, -EBUSY when it is held or needed by a revert.
  */
 int sf_delete_named(struct sf_vm_op *op, const char *name, uint64_t id, bool forget, struct sf_err *err);
 

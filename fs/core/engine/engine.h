@@ -31,9 +31,9 @@ struct sf_runs;
 struct sf_state;
 
 /*
- * Loads the records, recovers what a crash left half-done, reconciles with the storages, and watches these from
- * then on. Takes ownership of state when it succeeds; the rest stays the caller's and outlives the engine.
- * Trouble with single records or VMs is reported in health.json, not as failure.
+ * Loads the records, recovers what a crash left half-done, reconciles with the storages, and watches these
+ * from then on. Takes ownership of state when it succeeds; the rest stays the caller's and outlives the
+ * engine. Trouble with single records or VMs is reported in health.json, not as failure.
  */
 int sf_engine_open(struct sf_engine **ret, struct sf_state *state, const struct sf_config *config,
 		   struct sf_storages *storages, struct sf_hypervisor *hv, struct sf_err *err);
@@ -61,8 +61,8 @@ int sf_engine_delete(struct sf_engine *engine, uint64_t vm_id, const char *name,
 		     struct sf_err *err);
 
 /*
- * The same of one snapshot, whatever it is called by now. forget: without the volumes, which stay as they are, with our
- * marks, and are orphans from the next start on: for storage that cannot be reached any more.
+ * The same of one snapshot, whatever it is called by now. forget: without the volumes, which stay as they
+ * are, with our marks, and are orphans from the next start on: for storage that cannot be reached any more.
  */
 int sf_engine_delete_one(struct sf_engine *engine, uint64_t snapshot_id, bool forget, struct sf_job *job,
 			 struct sf_err *err);
@@ -78,9 +78,9 @@ int sf_engine_describe(struct sf_engine *engine, uint64_t snapshot_id, const cha
 int sf_engine_hold(struct sf_engine *engine, uint64_t snapshot_id, bool held, struct sf_err *err);
 
 /*
- * Keeps a manifest.json beside the snapshot's record, durably, instead of the one that may be there. -EINVAL when
- * it is of other files, -EIO when it contradicts the record or the snapshot is broken, -ESTALE when its content
- * is gone.
+ * Keeps a manifest.json beside the snapshot's record, durably, instead of the one that may be there. -EINVAL
+ * when it is of other files, -EIO when it contradicts the record or the snapshot is broken, -ESTALE when its
+ * content is gone.
  */
 int sf_engine_set_manifest(struct sf_engine *engine, uint64_t snapshot_id, const struct sf_manifest *manifest,
 			   struct sf_err *err);

@@ -41,8 +41,8 @@ int sf_lease_begin(struct sf_leases *leases, const struct sf_vm_desc *vm, uint64
 /* The guest is at rest, or is about to be. Again is harmless. */
 void sf_lease_arm(struct sf_lease *lease);
 /*
- * The hypervisor says that the guest is at rest: once the watchdog has resumed it, it leaves it alone. -ETIMEDOUT as with
- * sf_lease_check().
+ * The hypervisor says that the guest is at rest: once the watchdog has resumed it, it leaves it alone.
+ * -ETIMEDOUT as with sf_lease_check().
  */
 int sf_lease_rests(struct sf_lease *lease, struct sf_err *err);
 /* -ETIMEDOUT when the watchdog has resumed the guest: what was taken is not of one instant. */

@@ -26,8 +26,9 @@ struct sf_vm_op {
 };
 
 /*
- * Takes the VM's exclusion and fills in the rest of op, which is zeroed or holds what the caller knows of the job.
- * kept: operations of users wait until it is left, instead of failing. -EBUSY when another operation runs, -ENOMEM.
+ * Takes the VM's exclusion and fills in the rest of op, which is zeroed or holds what the caller knows of the
+ * job. kept: operations of users wait until it is left, instead of failing. -EBUSY when another operation
+ * runs, -ENOMEM.
  */
 int sf_op_enter(struct sf_engine *engine, struct sf_engine_vm *vm, bool kept, struct sf_vm_op *op,
 		struct sf_err *err);

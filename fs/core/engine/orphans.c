@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Volumes with our mark that no record owns: put together by their labels, rebuilt into records where that was
- * asked for (rescan.c), else reported, never touched. Disks that cannot be opened are noticed on the way.
+ * Volumes with our mark that no record owns: put together by their labels, rebuilt into records where that
+ * was asked for (rescan.c), else reported, never touched. Disks that cannot be opened are noticed on the way.
  */
 #include "orphans.h"
 
@@ -312,8 +312,8 @@ static void settle_orphans(struct search *search, bool rebuild)
 }
 
 /*
- * A volume may only look as if nobody owned it while there are records that could not be read or dealt with; a
- * second record for it would do harm.
+ * A volume may only look as if nobody owned it while there are records that could not be read or dealt with;
+ * a second record for it would do harm.
  */
 static bool may_rebuild(const struct search *search, bool all_known)
 {

@@ -27,7 +27,8 @@
 
 struct pump {
 	int from;
-	int stop; /* readable when nobody waits for the rest any more, though somebody may still hold the pipe open */
+	int stop; /* readable when nobody waits for the rest any more, though somebody may still hold the pipe
+		     open */
 	int to;
 	XXH3_state_t *hash;
 	void *block;
@@ -68,8 +69,8 @@ static bool is_stopped(int fd, int stop)
 }
 
 /*
- * Fills the block as far as the stream goes; the number of bytes, 0 at its end, or a negative errno: -ECANCELED when
- * stop (-1: none) is readable.
+ * Fills the block as far as the stream goes; the number of bytes, 0 at its end, or a negative errno:
+ * -ECANCELED when stop (-1: none) is readable.
  */
 static ssize_t read_block(int fd, int stop, char *block)
 {

@@ -222,9 +222,9 @@ static int recover_ready(struct sf_vm_op *op, const char *name, struct sf_record
 }
 
 /*
- * A deletion that stopped before its directory had the deleting name: what the tree knows becomes what the record on
- * disk says (its volumes may be forgotten), and the directory gets the name under which the last reader's close, or
- * the next start, looks for it.
+ * A deletion that stopped before its directory had the deleting name: what the tree knows becomes what the
+ * record on disk says (its volumes may be forgotten), and the directory gets the name under which the last
+ * reader's close, or the next start, looks for it.
  */
 static int catch_up(struct sf_vm_op *op, const char *name, const char *deleting,
 		    const struct sf_record *record, bool broken, struct sf_err *err)

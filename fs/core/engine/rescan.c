@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * After the state directory was lost: whose volumes there are, and records made anew from what volumes say of
- * themselves. Labels are nobody's word: a record made from them must stand every check that a record read from
- * disk does, and its volumes must be there.
+ * themselves. Labels are nobody's word: a record made from them must stand every check that a record read
+ * from disk does, and its volumes must be there.
  */
 #include "rescan.h"
 

@@ -34,7 +34,8 @@ static int check_other_disk(struct sf_engine *engine, const struct sf_vm_desc *v
 	return rc;
 }
 
-/* Another VM may have been given the volumes of one that is gone; and one that runs is not gone, only not listed. */
+/* Another VM may have been given the volumes of one that is gone; and one that runs is not gone, only not
+ * listed. */
 static int check_nobodys(struct sf_reverting *r, struct sf_err *err)
 {
 	struct sf_engine *engine = r->op->engine;
@@ -56,8 +57,8 @@ static int check_nobodys(struct sf_reverting *r, struct sf_err *err)
 }
 
 /*
- * A VM that the hypervisor knows no longer, as it may be with one that was shut down, is brought back from what the
- * snapshot says of its disks.
+ * A VM that the hypervisor knows no longer, as it may be with one that was shut down, is brought back from
+ * what the snapshot says of its disks.
  */
 static int take_recorded_disks(struct sf_reverting *r, struct sf_err *err)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The operations that users start. Each begins (a job, the VM's exclusion, what an earlier failure left), does its
- * work, and ends with one report.
+ * The operations that users start. Each begins (a job, the VM's exclusion, what an earlier failure left),
+ * does its work, and ends with one report.
  */
 #include "create.h"
 #include "delete.h"

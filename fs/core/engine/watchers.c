@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * One thread for each storage that wants watching. Each round of it brings the whole truth about how full things
- * are: it replaces what the round before said, here and in health.json. A round that fails changes nothing but
- * to say so. Readers of reports see the rounds under a lock of this room's own, a leaf.
+ * One thread for each storage that wants watching. Each round of it brings the whole truth about how full
+ * things are: it replaces what the round before said, here and in health.json. A round that fails changes
+ * nothing but to say so. Readers of reports see the rounds under a lock of this room's own, a leaf.
  */
 #include "watchers.h"
 

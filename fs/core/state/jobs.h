@@ -27,7 +27,8 @@ const char *sf_operation_name(enum sf_operation op);
 #define SF_JOB_BOUNDS 10
 extern const uint64_t sf_job_bounds_ms[SF_JOB_BOUNDS];
 
-/* Failures are told apart by the errnos of the man page; the last is "other". A label may not have any value. */
+/* Failures are told apart by the errnos of the man page; the last is "other". A label may not have any value.
+ */
 #define SF_JOB_ERRORS 16
 /* "ENOSPC" and so on; index below SF_JOB_ERRORS. */
 const char *sf_job_error_name(size_t index);
@@ -38,7 +39,8 @@ struct sf_job_counts {
 	uint64_t failed[SF_OPERATIONS];
 	uint64_t running;
 	uint64_t errors[SF_JOB_ERRORS]; /* the failed ones once more */
-	/* The ok ones once more, by the smallest bound that was enough, above all bounds in the last place. */
+	/* The ok ones once more, by the smallest bound that was enough, above all bounds in the last place.
+	 */
 	uint64_t took[SF_OPERATIONS][SF_JOB_BOUNDS + 1];
 	uint64_t took_ms[SF_OPERATIONS]; /* their sum */
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What is known of one schedule: its last run, or the one under way; and that as JSON, on disk and in the tree.
- * Reading trusts nothing.
+ * What is known of one schedule: its last run, or the one under way; and that as JSON, on disk and in the
+ * tree. Reading trusts nothing.
  */
 #ifndef SF_CORE_SCHEDULE_H
 #define SF_CORE_SCHEDULE_H
@@ -23,7 +23,8 @@ const char *sf_run_state_name(enum sf_run_state state);
 /* -EINVAL for any other word. */
 int sf_run_state_parse(const char *word, enum sf_run_state *ret);
 
-/* One line: valid UTF-8 without control characters; may be empty. -EINVAL, or -E2BIG above SF_RUN_TEXT_MAX. */
+/* One line: valid UTF-8 without control characters; may be empty. -EINVAL, or -E2BIG above SF_RUN_TEXT_MAX.
+ */
 int sf_run_text_check(const char *text, struct sf_err *err);
 
 struct sf_run_result {
@@ -44,8 +45,8 @@ struct sf_schedule {
 };
 
 /*
- * {"name", "state", "began", "ended", "due", "last_ok", "text", "created", "deleted", "failed"}, times that are
- * 0 as null; NULL when out of memory.
+ * {"name", "state", "began", "ended", "due", "last_ok", "text", "created", "deleted", "failed"}, times that
+ * are 0 as null; NULL when out of memory.
  */
 json_t *sf_schedule_json(const struct sf_schedule *schedule);
 /* -EINVAL with the member's name. On failure *ret may be half filled. */

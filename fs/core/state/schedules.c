@@ -260,7 +260,8 @@ static int set_aside(const struct sf_runs *runs, const char *why, struct sf_err 
 	return rc;
 }
 
-/* Their owners went with the daemon before. It is not written yet: guests that were left at rest wait for this start. */
+/* Their owners went with the daemon before. It is not written yet: guests that were left at rest wait for
+ * this start. */
 static void end_found(struct sf_runs *runs)
 {
 	const struct sf_run_result died = {.state = SF_RUN_FAILED,

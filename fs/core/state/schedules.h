@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What is known of schedules: which of them runs now, and how the last run of each ended. A scheduler tells it
- * through .snapfs/run; schedules.json and health.json show it. Nothing is started or pruned here.
+ * What is known of schedules: which of them runs now, and how the last run of each ended. A scheduler tells
+ * it through .snapfs/run; schedules.json and health.json show it. Nothing is started or pruned here.
  *
  * It is kept as SF_RUNS_FILE in the state directory, schema 1, written whole at each change. The file says
  * "running" while a run is under way: whoever finds that after a crash knows that the run came to no end.
@@ -32,9 +32,9 @@ struct sf_run_request {
 
 /*
  * Reads what is kept in dir, the state directory, which outlives it as health does. Runs that are found under
- * way have failed. A file that does not make sense is set aside as ".aside-schedules.json"; one that cannot be
- * read for other reasons is left alone, and what comes is kept in memory only: no snapshot fails for want of its
- * history. Both are told in health.json. -ENOMEM.
+ * way have failed. A file that does not make sense is set aside as ".aside-schedules.json"; one that cannot
+ * be read for other reasons is left alone, and what comes is kept in memory only: no snapshot fails for want
+ * of its history. Both are told in health.json. -ENOMEM.
  */
 int sf_runs_new(int dir, struct sf_health *health, struct sf_runs **ret, struct sf_err *err);
 /* Writes what was found at start; to be called once no guest waits to be resumed. */
@@ -44,9 +44,9 @@ void sf_runs_free(struct sf_runs *runs);
 
 /*
  * A run begins; durable when it returns 0. owner: whose it is, any address that is its own for as long as it
- * runs. -EBUSY while the schedule runs, -EINVAL when the owner has a run already, -ENOSPC for one schedule more
- * than SF_RUNS_MAX, -EALREADY for a due instant that a run was for already (begun by now: a run of the future, made by
- * a clock that was wrong, does not count); what durable writes fail with.
+ * runs. -EBUSY while the schedule runs, -EINVAL when the owner has a run already, -ENOSPC for one schedule
+ * more than SF_RUNS_MAX, -EALREADY for a due instant that a run was for already (begun by now: a run of the
+ * future, made by a clock that was wrong, does not count); what durable writes fail with.
  */
 int sf_runs_begin(struct sf_runs *runs, const struct sf_run_request *request, const void *owner,
 		  struct sf_err *err);

@@ -4,14 +4,16 @@
  *
  *   id                       this directory's identity, carried by every volume that is created
  *   lock                     flock: one daemon at a time
- *   VM/NAME/meta.json        a record; memory.sav beside it, what storages told of holes: disk-VDEV.extents, and
- *                            what a client made of the files: manifest.json
+ *   VM/NAME/meta.json        a record; memory.sav beside it, what storages told of holes:
+ *                            disk-VDEV.extents, and what a client made of the files: manifest.json
  *   VM/.UUID/                a snapshot being deleted: its name is free already
  *   VM/.aside-NAME           a record that could not be read, set aside for a person to look at
  *   VM/revert.json           the plan of a revert that is under way
- *   .schedules.json          what is known of schedules (runs.h); .aside-schedules.json when it made no sense
+ *   .schedules.json          what is known of schedules (runs.h); .aside-schedules.json when it made no
+ *                            sense
  *
- * All access is by openat under descriptors; symbolic links are refused. The engine serialises changes per VM.
+ * All access is by openat under descriptors; symbolic links are refused. The engine serialises changes
+ * per VM.
  */
 #ifndef SF_CORE_STATE_H
 #define SF_CORE_STATE_H
@@ -33,7 +35,8 @@ struct sf_state;
 
 /*
  * Opens the directory, making it (mode 0700) when it is missing and its parent is there. -ENOTDIR or -ELOOP
- * for a symbolic link or a file, -EPERM when it belongs to someone else or others may write to it, -ENOTEMPTY
+ * for a symbolic link or a file, -EPERM when it belongs to someone else or others may write to it,
+ * -ENOTEMPTY
  * when it holds other things and no id, -EBUSY when another daemon holds it.
  */
 int sf_state_open(const char *path, struct sf_state **ret, struct sf_err *err);
@@ -61,8 +64,8 @@ int sf_state_write_record(int snapshot_dir, const struct sf_record *record, stru
 int sf_state_read_record(int snapshot_dir, struct sf_record *ret, struct sf_err *err);
 
 /*
- * Whether a snapshot has a manifest.json, by a look at the directory: its size, 0 when there is none that can be
- * one, and its mtime, nanoseconds since the epoch, which is when it was made.
+ * Whether a snapshot has a manifest.json, by a look at the directory: its size, 0 when there is none
+ * that can be one, and its mtime, nanoseconds since the epoch, which is when it was made.
  */
 void sf_state_find_manifest(int vm_dir, const char *snapshot, uint32_t *ret_bytes, uint64_t *ret_made_ns);
 
@@ -71,8 +74,8 @@ void sf_state_find_manifest(int vm_dir, const char *snapshot, uint32_t *ret_byte
 void sf_state_map_name(const char *vdev, char name[static SF_STATE_MAP_NAME]);
 
 /*
- * Removes a snapshot's directory with what snapfs puts there: memory.sav, manifest.json, maps, temporary files,
- * meta.json last.
+ * Removes a snapshot's directory with what snapfs puts there: memory.sav, manifest.json, maps, temporary
+ * files, meta.json last.
  * -ENOTEMPTY when someone else put things there. One that is gone is success.
  */
 int sf_state_remove_snapshot(int vm_dir, const char *name, struct sf_err *err);

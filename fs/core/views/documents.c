@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The engine's documents but for the metrics: .vm.json, jobs.json, health.json, schedules.json, last-error. Made
- * anew each time one is opened.
+ * The engine's documents but for the metrics: .vm.json, jobs.json, health.json, schedules.json, last-error.
+ * Made anew each time one is opened.
  */
 #include "core/engine/engine.h"
 #include "core/engine/internal.h"

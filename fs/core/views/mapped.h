@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A snapshot's image together with what its storage knows about its holes: the map is found out once, kept in a
- * file in the snapshot's directory, and laid over the image (extents.h). An image without its map reads the
+ * A snapshot's image together with what its storage knows about its holes: the map is found out once, kept in
+ * a file in the snapshot's directory, and laid over the image (extents.h). An image without its map reads the
  * same, only slower, so no trouble with the map keeps anyone from opening.
  *
- * Finding out may take long. Whoever opens the same snapshot meanwhile and needs a map of it waits for that (by
- * a lock on its directory, so that openers need nothing else in common); nobody else does.
+ * Finding out may take long. Whoever opens the same snapshot meanwhile and needs a map of it waits for that
+ * (by a lock on its directory, so that openers need nothing else in common); nobody else does.
  */
 #ifndef SF_CORE_MAPPED_H
 #define SF_CORE_MAPPED_H

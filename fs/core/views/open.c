@@ -65,7 +65,8 @@ static int find_dir(struct sf_engine *engine, const struct sf_snapshot *snapshot
 	return dir;
 }
 
-/* Where the map of its holes is kept is of use to few storages, and when it is not found that is no failure. */
+/* Where the map of its holes is kept is of use to few storages, and when it is not found that is no failure.
+ */
 static int find_map_dir(struct sf_engine *engine, const struct sf_storage *storage,
 			const struct sf_snapshot *snapshot)
 {
@@ -79,8 +80,9 @@ static int find_map_dir(struct sf_engine *engine, const struct sf_storage *stora
 }
 
 /*
- * A reader would take the early end for the disk's. What follows the recorded end is not shown. A rebuilt record
- * has the size that its storage told: of an inactive classic snapshot its origin's, which may have grown since.
+ * A reader would take the early end for the disk's. What follows the recorded end is not shown. A rebuilt
+ * record has the size that its storage told: of an inactive classic snapshot its origin's, which may have
+ * grown since.
  */
 static int check_size(const struct sf_record *record, const struct sf_record_disk *disk,
 		      const struct sf_image *image, struct sf_err *err)

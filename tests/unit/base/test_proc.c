@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * How children are started and what they find. They are this very program, called with a role that reports it, or
- * the system's own.
+ * How children are started and what they find. They are this very program, called with a role that reports
+ * it, or the system's own.
  */
 #include "proc_fixture.h"
 

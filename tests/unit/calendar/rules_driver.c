@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What check-rules asks, a question a line on stdin, and an answer a line on stdout:
- *   keep ZONE NOW LAST HOURLY DAILY WEEKLY MONTHLY YEARLY WITHIN [TAKEN[!]]...  reasons of each, with ; between them
+ *   keep ZONE NOW LAST HOURLY DAILY WEEKLY MONTHLY YEARLY WITHIN [TAKEN[!]]...  reasons of each, with ;
+ *                                                                               between them
  *   when ZONE NOW TEXT...                                                       PREVIOUS NEXT
- * Times are nanoseconds since the epoch; the zone "-" is the host's; "-" is no duration; ! makes one exempt.
+ * Times are nanoseconds since the epoch; the zone "-" is the host's; "-" is no duration; ! makes one
+ * exempt.
  */
 #include "core/calendar/retention.h"
 #include "core/calendar/when.h"

@@ -189,7 +189,8 @@ static void a_guest_does_not_wait_for_a_storage_that_hangs(void **state)
 	struct sf_create_request request = {.name = "a", .memory = SF_NO};
 	struct sf_err err = {0};
 
-	f->config.vms[0].policy.pause_deadline_ms = 500; /* longer than a slow machine takes to get to the storage */
+	f->config.vms[0].policy.pause_deadline_ms =
+		500; /* longer than a slow machine takes to get to the storage */
 	f->dress = hang;
 	creating = f;
 	fixture_reopen(f, "");

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What becomes of what a storage says when it is watched. The storage is `mem` with a watch slot of the test's. */
+/* What becomes of what a storage says when it is watched. The storage is `mem` with a watch slot of the
+ * test's. */
 #include "engine_fixture.h"
 
 #include "base/json.h"

@@ -317,7 +317,8 @@ static void all_is_roots_by_default(void **state)
 	assert_int_equal(stat_of(f, ".snapfs/run").st_mode, S_IFREG | 0600);
 	assert_int_equal(stat_of(f, ".snapfs/schedules.json").st_mode, S_IFREG | 0400);
 	assert_int_equal(stat_of(f, "web/.vm.json").st_mode, S_IFREG | 0400);
-	assert_int_equal(stat_of(f, "web/.snapshots.json").st_mode, stat_of(f, "web/clean/meta.json").st_mode);
+	assert_int_equal(stat_of(f, "web/.snapshots.json").st_mode,
+			 stat_of(f, "web/clean/meta.json").st_mode);
 	assert_int_equal(stat_of(f, "web/.snapshots.json").st_gid, stat_of(f, "web/clean/meta.json").st_gid);
 	assert_int_equal(stat_of(f, ".snapfs/metrics").st_mode, S_IFREG | 0400);
 	assert_int_equal(stat_of(f, "web/clean/disk.img").st_gid, 0);

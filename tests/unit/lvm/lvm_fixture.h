@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A program that takes the place of lvm: a script in a directory of the test's own that writes down when it begins
- * and ends, and whether another one runs meanwhile. What it does hangs on its first argument, see below.
+ * A program that takes the place of lvm: a script in a directory of the test's own that writes down when it
+ * begins and ends, and whether another one runs meanwhile. What it does hangs on its first argument, see
+ * below.
  */
 #ifndef TESTS_UNIT_LVM_FIXTURE_H
 #define TESTS_UNIT_LVM_FIXTURE_H
@@ -38,7 +39,8 @@
 #define LONG_MS  60000
 #define SHORT_MS 100
 #define DATA     SF_SOURCE_ROOT "/tests/unit/data/lvs.json"
-/* wait: until gate is opened for writing. fail: with what is in complaint. lvs: the real answer for any VG. */
+/* wait: until gate is opened for writing. fail: with what is in complaint. lvs: the real answer for any VG.
+ */
 #define SCRIPT                                                                                               \
 	"#!/bin/sh\n"                                                                                        \
 	"cd '%s' || exit 99\n"                                                                               \

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * data/lvs.json is what lvs of LVM 2.03.16 said of a VG with an LV of three segments, a classic snapshot, a thin
- * pool, two volumes in it (one inactive), a snapshot of ours and one that waits to be merged.
+ * data/lvs.json is what lvs of LVM 2.03.16 said of a VG with an LV of three segments, a classic snapshot, a
+ * thin pool, two volumes in it (one inactive), a snapshot of ours and one that waits to be merged.
  */
 #include "backends/lvm/lvm.h"
 

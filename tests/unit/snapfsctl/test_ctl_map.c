@@ -82,7 +82,8 @@ static void two_are_compared_block_by_block(void **state)
 	free(b);
 }
 
-/* What is compared in parts is one block all the same: new at its beginning and gone at its end is changed. */
+/* What is compared in parts is one block all the same: new at its beginning and gone at its end is changed.
+ */
 static void parts_of_a_block_add_up(void **state)
 {
 	static const char zeros[4096], ones[4096] = {1};

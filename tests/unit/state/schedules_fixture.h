@@ -115,7 +115,8 @@ static inline json_t *document(char *text)
 	return root;
 }
 
-/* A member of a schedule as schedules.json shows it, as text; "absent" without the schedule. Static memory. */
+/* A member of a schedule as schedules.json shows it, as text; "absent" without the schedule. Static memory.
+ */
 static inline const char *shown(struct fixture *f, const char *name, const char *key)
 {
 	auto_json json_t *root = document(sf_runs_json(f->runs));

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The Xen backend with programs that take the places of its helper (tests/lib/xen_helper.py, which says what a scenario
- * is) and of xl: scripts in a directory of the test's own. After each case no process and no descriptor may be left.
+ * The Xen backend with programs that take the places of its helper (tests/lib/xen_helper.py, which says what
+ * a scenario is) and of xl: scripts in a directory of the test's own. After each case no process and no
+ * descriptor may be left.
  */
 #ifndef TESTS_UNIT_XEN_FIXTURE_H
 #define TESTS_UNIT_XEN_FIXTURE_H
@@ -51,8 +52,8 @@
 	"run()\n"
 
 /*
- * create CONFIG [-p] and restore -p FILE. wait: until gate is opened for writing; complaint: instead, fail with it;
- * saved-name: what the domain that is restored is called, if not web.
+ * create CONFIG [-p] and restore -p FILE. wait: until gate is opened for writing; complaint: instead, fail
+ * with it; saved-name: what the domain that is restored is called, if not web.
  */
 #define XL                                                                                                   \
 	"#!/bin/sh\n"                                                                                        \

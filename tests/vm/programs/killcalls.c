@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The points inside of the process; the program is linked with -Wl,--wrap for each call here (meson.build). */
+/* The points inside of the process; the program is linked with -Wl,--wrap for each call here (meson.build).
+ */
 #include "killpoints.h"
 
 #include "tests/faults/crashsim.h"
@@ -93,7 +94,8 @@ int __wrap_mkdirat(int dir, const char *path, mode_t mode)
 	return __real_mkdirat(dir, path, mode);
 }
 
-/* Only a revert writes to a disk so, and not the guest, which writes from its world's memory while it ticks. */
+/* Only a revert writes to a disk so, and not the guest, which writes from its world's memory while it ticks.
+ */
 ssize_t __wrap_pwrite64(int fd, const void *buf, size_t len, off_t off)
 {
 	struct stat st;

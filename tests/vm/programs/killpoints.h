@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Where a process is killed with SIGKILL: before what it does in its state directory and to a disk (killcalls.c), before
- * calls of the hypervisor (tests/faults/stage.c), and before and during its LVM commands (lvm_killer.c, in its stead). A
- * stop after something is the same as one before what follows, and queries change nothing: neither is a point.
+ * Where a process is killed with SIGKILL: before what it does in its state directory and to a disk
+ * (killcalls.c), before calls of the hypervisor (tests/faults/stage.c), and before and during its LVM
+ * commands (lvm_killer.c, in its stead). A stop after something is the same as one before what follows, and
+ * queries change nothing: neither is a point.
  */
 #ifndef TESTS_VM_PROGRAMS_KILLPOINTS_H
 #define TESTS_VM_PROGRAMS_KILLPOINTS_H

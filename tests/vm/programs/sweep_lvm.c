@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The crash sweep on LVM: operations of tests/faults, killed with SIGKILL at every point of killpoints.h, then recovered
- * and judged by its oracle; at some points the recovery is killed as well. Each try begins with the same VG and the same
- * state directory, which are made once for each case and brought back. Commands of LVM are real, and run to their end
- * whoever is killed. One TAP case for each operation and storage.
+ * The crash sweep on LVM: operations of tests/faults, killed with SIGKILL at every point of killpoints.h,
+ * then recovered and judged by its oracle; at some points the recovery is killed as well. Each try begins
+ * with the same VG and the same state directory, which are made once for each case and brought back. Commands
+ * of LVM are real, and run to their end whoever is killed. One TAP case for each operation and storage.
  */
 #include "killpoints.h"
 #include "lvm_ground.h"

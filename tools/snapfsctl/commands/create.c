@@ -97,7 +97,8 @@ static int create(struct sf_ctl *ctl, const char *argument, const json_t *reques
 	return rc;
 }
 
-/* None is taken when one of the VMs is mistyped: a snapshot that nobody wanted may hold RAM. -1, or an exit status. */
+/* None is taken when one of the VMs is mistyped: a snapshot that nobody wanted may hold RAM. -1, or an exit
+ * status. */
 static int check_vms(struct sf_ctl *ctl, char **arguments, int n)
 {
 	for (int i = 0; i < n; i++) {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * snapfsctl: what its commands share. A thin client: it knows the mounted tree and its control files, and of
- * the daemon's house only base and a few pure rooms of core (names, JSON, configuration, retention, calendar).
- * One thread, but for act.c and the watchdog of mount.c.
+ * the daemon's house only base and a few pure rooms of core (names, JSON, configuration, retention,
+ * calendar). One thread, but for act.c and the watchdog of mount.c.
  *
- * A command fills ctl->answer, or prints; main.c prints the answer when --json asks for it. Failures of the whole
- * command end in sf_ctl_fail(), those of one thing among several in results.h.
+ * A command fills ctl->answer, or prints; main.c prints the answer when --json asks for it. Failures of the
+ * whole command end in sf_ctl_fail(), those of one thing among several in results.h.
  */
 #ifndef SF_CTL_H
 #define SF_CTL_H
@@ -66,8 +66,9 @@ int sf_cmd_verify(struct sf_ctl *ctl, int argc, char **argv);
 int sf_cmd_watch(struct sf_ctl *ctl, int argc, char **argv);
 
 /*
- * The next option of a command as getopt_long(3) finds it: -1 at the end; '?' has been explained on standard error,
- * and 'h' is answered here: both want `return sf_ctl_stop(opt)`. options may be NULL. --json and --help are known to all.
+ * The next option of a command as getopt_long(3) finds it: -1 at the end; '?' has been explained on standard
+ * error, and 'h' is answered here: both want `return sf_ctl_stop(opt)`. options may be NULL. --json and
+ * --help are known to all.
  */
 struct option;
 int sf_ctl_option(struct sf_ctl *ctl, int argc, char **argv, const char *letters,
@@ -80,15 +81,18 @@ void sf_ctl_help(const struct sf_ctl_command *command);
 /* Opens the mount, as a command does once its options make sense. -1, or SF_EXIT_FAILED after saying why. */
 int sf_ctl_open(struct sf_ctl *ctl);
 
-/* Says on standard error what is wrong with the command line, and how to ask for help. Returns SF_EXIT_USAGE. */
+/* Says on standard error what is wrong with the command line, and how to ask for help. Returns SF_EXIT_USAGE.
+ */
 int sf_ctl_usage(const struct sf_ctl *ctl, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* The command as a whole failed: one line on standard error (and the answer), with what to do. Returns SF_EXIT_FAILED. */
+/* The command as a whole failed: one line on standard error (and the answer), with what to do. Returns
+ * SF_EXIT_FAILED. */
 int sf_ctl_fail(struct sf_ctl *ctl, const struct sf_err *err);
 
 /*
- * Whether the user agrees to question, which names what is destroyed: assumed says so already; otherwise it is asked on
- * the terminal, and without one explained that -y is needed. False: leave with SF_EXIT_FAILED, as the answer says.
+ * Whether the user agrees to question, which names what is destroyed: assumed says so already; otherwise it
+ * is asked on the terminal, and without one explained that -y is needed. False: leave with SF_EXIT_FAILED, as
+ * the answer says.
  */
 bool sf_ctl_confirm(struct sf_ctl *ctl, bool assumed, const char *question);
 

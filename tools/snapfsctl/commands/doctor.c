@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * snapfsctl doctor: what is wrong on this host, and the command that mends it. Each check looks at one thing and changes nothing; it works
- * with a mount, with a dead one and without.
+ * snapfsctl doctor: what is wrong on this host, and the command that mends it. Each check looks at one thing
+ * and changes nothing; it works with a mount, with a dead one and without.
  */
 #include "ctl.h"
 #include "tools/snapfsctl/tree/snaps.h"

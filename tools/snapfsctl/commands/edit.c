@@ -16,7 +16,8 @@
 #define ATTRIBUTE_HOLD        "user.snapfs.hold"
 #define ATTRIBUTE_DESCRIPTION "user.snapfs.description"
 
-/* -1 when the options were taken, least or more arguments are left, and the mount is open; an exit status otherwise. */
+/* -1 when the options were taken, least or more arguments are left, and the mount is open; an exit status
+ * otherwise. */
 static int take_options(struct sf_ctl *ctl, int argc, char **argv, int least, int most)
 {
 	int opt;
@@ -93,7 +94,8 @@ static int set(struct sf_ctl *ctl, char **arguments, int n, const char *attribut
 		int rc = find(ctl, arguments[i], &snap, &err);
 
 		if (rc == 0)
-			rc = sf_act_attribute(&ctl->mount, ctl->json, snap.vm, snap.name, attribute, value, &err);
+			rc = sf_act_attribute(&ctl->mount, ctl->json, snap.vm, snap.name, attribute, value,
+					      &err);
 		sf_results_add(&results, arguments[i], rc, &err, NULL, NULL);
 	}
 	if (i < n)

@@ -18,8 +18,8 @@
 #define GRACE_MS 5000
 
 /*
- * Ends a hook and its process group, which it leads. It is reaped last: as long as it is not, nobody else can have the number of its
- * group.
+ * Ends a hook and its process group, which it leads. It is reaped last: as long as it is not, nobody else can
+ * have the number of its group.
  */
 static void end(struct sf_proc *proc)
 {

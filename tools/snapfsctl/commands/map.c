@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* snapfsctl map: which parts of a snapshot's disks hold data, and which differ between two snapshots of a VM. */
+/* snapfsctl map: which parts of a snapshot's disks hold data, and which differ between two snapshots of a VM.
+ */
 #include "tools/snapfsctl/tree/interrupt.h"
 #include "tools/snapfsctl/content/content.h"
 #include "ctl.h"

@@ -143,7 +143,8 @@ static void tell(struct sf_results *results, const struct request *request, cons
 	}
 }
 
-/* "This destroys for good: 3 of 20 snapshots of web, 1 of 4 of db" and their names, as long as they are few. */
+/* "This destroys for good: 3 of 20 snapshots of web, 1 of 4 of db" and their names, as long as they are few.
+ */
 static char *question(const struct sf_pruned *list, size_t n)
 {
 	char *text = NULL, path[SF_SNAP_PATH];

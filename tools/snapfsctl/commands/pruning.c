@@ -51,8 +51,8 @@ static void select_names(struct sf_snaps *snaps, const char *pattern)
 }
 
 /*
- * The zone that the daemon's configuration has for a VM; empty for the host's. Whoever may not read that prunes by the host's days;
- * any other failure is one, as other days would remove other snapshots.
+ * The zone that the daemon's configuration has for a VM; empty for the host's. Whoever may not read that
+ * prunes by the host's days; any other failure is one, as other days would remove other snapshots.
  */
 static int own_zone(const struct sf_mount *mount, const char *vm, char zone[static SF_ZONE_MAX],
 		    struct sf_err *err)
@@ -109,7 +109,8 @@ size_t sf_pruned_nremoved(const struct sf_pruned *pruned)
 	return n;
 }
 
-/* One that goes. Somebody may have held, deleted or renamed it since it was looked at: then it stays, or is gone, as they wished. */
+/* One that goes. Somebody may have held, deleted or renamed it since it was looked at: then it stays, or is
+ * gone, as they wished. */
 static size_t delete_one(struct sf_ctl *ctl, const struct sf_snap *snap, struct sf_results *results)
 {
 	char path[SF_SNAP_PATH], done[SF_SNAP_PATH + 32];

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * snapfsctl run: one run of a schedule of the configuration: hook, snapshots, pruning of its own older snapshots, hook. The
- * daemon is told of begin and end through .snapfs/run, which stays open meanwhile: so two runs never overlap, and a run that
- * is killed is known as one that failed.
+ * snapfsctl run: one run of a schedule of the configuration: hook, snapshots, pruning of its own older
+ * snapshots, hook. The daemon is told of begin and end through .snapfs/run, which stays open meanwhile: so
+ * two runs never overlap, and a run that is killed is known as one that failed.
  */
 #include "tools/snapfsctl/tree/act.h"
 #include "tools/snapfsctl/tree/interrupt.h"
@@ -175,8 +175,8 @@ static int last_run(struct run *run, uint64_t *ret_due_ns, bool *ret_running, st
 }
 
 /*
- * For which due instant a run is to be made now: *ret_ns 0 when there is none. However many were missed, it is one. A schedule
- * that never ran is due at once.
+ * For which due instant a run is to be made now: *ret_ns 0 when there is none. However many were missed, it
+ * is one. A schedule that never ran is due at once.
  */
 static int find_due(struct run *run, uint64_t now_ns, uint64_t *ret_ns, struct sf_err *err)
 {
@@ -189,7 +189,8 @@ static int find_due(struct run *run, uint64_t now_ns, uint64_t *ret_ns, struct s
 		rc = sf_when_previous(&run->schedule->when, zone, now_ns, &due, err);
 	if (rc < 0)
 		return rc;
-	/* A last run in the future was made by a clock that was wrong, and must not keep the schedule from running. */
+	/* A last run in the future was made by a clock that was wrong, and must not keep the schedule from
+	 * running. */
 	*ret_ns = running || (last >= due && last <= now_ns) ? 0 : due;
 	return 0;
 }
@@ -316,7 +317,8 @@ static int run_schedule(struct run *run, bool due_only)
 	sf_results_init(&run->results, run->ctl);
 	if (run_hook(run, run->schedule->pre, "") == 0)
 		work(run);
-	/* What the first hook froze or locked, this one lets go, whoever interrupted what was between them. */
+	/* What the first hook froze or locked, this one lets go, whoever interrupted what was between them.
+	 */
 	sf_interrupt_forget();
 	(void)run_hook(run, run->schedule->post,
 		       result_word(status_of(run))); /* its failure is among the results */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * snapfsctl tree: which state came from which. Snapshots follow each other in time and stand below each other; a revert goes back to
- * one, and what is taken from then on stands as a branch of that one. The snapshot of the state that a revert left says which it was
+ * snapfsctl tree: which state came from which. Snapshots follow each other in time and stand below each
+ * other; a revert goes back to one, and what is taken from then on stands as a branch of that one. The
+ * snapshot of the state that a revert left says which it was
  * ("left_for" in its meta.json); a revert that kept nothing leaves no trace.
  */
 #include "ctl.h"
@@ -47,7 +48,8 @@ static bool has_uuid(const struct sf_snap *snap, const char *uuid)
 	return own && strcmp(own, uuid) == 0;
 }
 
-/* Which of the first n snapshots the state after snapshot n comes from, given what came before it: n itself, but for a revert. */
+/* Which of the first n snapshots the state after snapshot n comes from, given what came before it: n itself,
+ * but for a revert. */
 static size_t follows(const struct sf_snap *list, size_t n, size_t none)
 {
 	const char *left_for = json_string_value(json_object_get(list[n].meta, "left_for"));

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* snapfsctl verify: whether snapshots hold what they held when their manifest was made, by reading all of it. */
+/* snapfsctl verify: whether snapshots hold what they held when their manifest was made, by reading all of it.
+ */
 #include "tools/snapfsctl/tree/act.h"
 #include "tools/snapfsctl/tree/interrupt.h"
 #include "tools/snapfsctl/content/content.h"
@@ -322,7 +323,7 @@ static int end(struct verification *v)
 	if (v->nunchecked > 0)
 		sf_ctl_say("%zu snapshot%s no manifest; --make makes one of what there is now", v->nunchecked,
 			   v->nunchecked == 1 ? " has" : "s have");
-	(void)sf_results_end(&v->results);                   /* its status does not know of unchecked ones */
+	(void)sf_results_end(&v->results);               /* its status does not know of unchecked ones */
 	if (sf_interrupted() && v->results.nfailed == 0) /* between two snapshots */
 		sf_ctl_say("interrupted");
 	if (sf_interrupted() || v->results.nfailed > 0)

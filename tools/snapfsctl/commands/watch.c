@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * snapfsctl watch: jobs and space as they change. On a terminal the screen is drawn again every second; elsewhere each job is a line
- * when it begins and when it ends.
+ * snapfsctl watch: jobs and space as they change. On a terminal the screen is drawn again every second;
+ * elsewhere each job is a line when it begins and when it ends.
  */
 #include "tools/snapfsctl/tree/interrupt.h"
 #include "ctl.h"
@@ -146,7 +146,8 @@ static char *draw(const struct sf_ctl *ctl, const struct view *view)
 	return text;
 }
 
-/* Over what is on the screen, each line cut to its width and what is below wiped; one line is left for the cursor. */
+/* Over what is on the screen, each line cut to its width and what is below wiped; one line is left for the
+ * cursor. */
 static void show(const char *text)
 {
 	unsigned width = sf_terminal_width(STDOUT_FILENO), height = sf_terminal_height(STDOUT_FILENO);

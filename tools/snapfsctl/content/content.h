@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The files of one snapshot that hold data, and what they should hash to: for what reads whole snapshots. Its directory stays
- * open, so a snapshot that is renamed meanwhile stays the same one.
+ * The files of one snapshot that hold data, and what they should hash to: for what reads whole snapshots. Its
+ * directory stays open, so a snapshot that is renamed meanwhile stays the same one.
  */
 #ifndef SF_CTL_CONTENT_H
 #define SF_CTL_CONTENT_H
@@ -42,8 +42,8 @@ struct sf_content {
 };
 
 /*
- * argument: "VM/NAME". -ENOENT and -EINVAL as sf_snap_load(); -EPROTO for records that make no sense, -ESTALE when another snapshot has
- * taken its name meanwhile, -errno.
+ * argument: "VM/NAME". -ENOENT and -EINVAL as sf_snap_load(); -EPROTO for records that make no sense, -ESTALE
+ * when another snapshot has taken its name meanwhile, -errno.
  */
 int sf_content_open(struct sf_content *content, const struct sf_mount *mount, const char *argument,
 		    struct sf_err *err);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * XXH3 as its header has it, compiled in here: long runs of zeros look into its state, whose form no shared library promises.
+ * XXH3 as its header has it, compiled in here: long runs of zeros look into its state, whose form no shared
+ * library promises.
  */
 #include "digest.h"
 
@@ -63,8 +64,9 @@ static void add_stripes(const unsigned char *secret, size_t from, size_t to, uin
 }
 
 /*
- * Blocks of zeros, behind zeros, change the accumulators by additions that are the same for each block, and one scramble: the
- * XXH3 specification's "long inputs" (doc/xxhash_spec.md of xxHash). So a hole costs a small part of what hashing it would.
+ * Blocks of zeros, behind zeros, change the accumulators by additions that are the same for each block, and
+ * one scramble: the XXH3 specification's "long inputs" (doc/xxhash_spec.md of xxHash). So a hole costs a
+ * small part of what hashing it would.
  */
 static uint64_t skip_blocks(XXH3_state_t *state, uint64_t len)
 {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * snapfsctl export VM/SNAPSHOT DIR. The image NAME is written as .NAME.partial, made durable, read back, compared, and only
- * then called NAME; manifest.json and meta.json come last. So what has its name is whole, and a directory with meta.json holds all of
- * it. .export.json is there meanwhile, and says how much of which .NAME.partial is durable: everything behind that is written again.
+ * snapfsctl export VM/SNAPSHOT DIR. The image NAME is written as .NAME.partial, made durable, read back,
+ * compared, and only then called NAME; manifest.json and meta.json come last. So what has its name is whole,
+ * and a directory with meta.json holds all of it. .export.json is there meanwhile, and says how much of which
+ * .NAME.partial is durable: everything behind that is written again.
  */
 #include "export.h"
 
@@ -216,7 +217,8 @@ static int copy_piece(struct dir_export *dir, const struct sf_piece *piece, stru
 	return dir->written_bytes >= STEP_BYTES ? settle(dir, end, err) : 0;
 }
 
-/* The copy ends here: the next export goes on from off. What was written behind it goes, as its room may be needed to note that. */
+/* The copy ends here: the next export goes on from off. What was written behind it goes, as its room may be
+ * needed to note that. */
 static void keep(struct dir_export *dir, uint64_t off)
 {
 	if (ftruncate(dir->fd, (off_t)off) == 0 && ftruncate(dir->fd, dir->file->st.st_size) == 0)

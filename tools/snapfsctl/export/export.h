@@ -19,13 +19,14 @@ struct sf_export {
 };
 
 /*
- * Into the directory target, which is created when it is not there; see export_dir.c for what may lie in it. Whatever stops it, the same
- * call goes on where it stopped. -EEXIST when target holds something else, -EBUSY when another export works there, -EBADMSG when bytes are
- * not what they should be, -EINTR, -ENOSPC, -errno.
+ * Into the directory target, which is created when it is not there; see export_dir.c for what may lie in it.
+ * Whatever stops it, the same call goes on where it stopped. -EEXIST when target holds something else, -EBUSY
+ * when another export works there, -EBADMSG when bytes are not what they should be, -EINTR, -ENOSPC, -errno.
  */
 int sf_export_dir(struct sf_export *export, const char *target, struct sf_err *err);
 
-/* As a tar archive (pax, with holes) on standard output, compressed with zstd or not. -EPIPE when nobody reads it, as above. */
+/* As a tar archive (pax, with holes) on standard output, compressed with zstd or not. -EPIPE when nobody
+ * reads it, as above. */
 int sf_export_tar(struct sf_export *export, bool zstd, struct sf_err *err);
 
 /* Counts bytes that were read, and shows it. */

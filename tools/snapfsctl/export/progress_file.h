@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * .export.json in the directory that an export writes to: of which snapshot it is, and how much of each file is durable, so that what
- * was interrupted can go on. It is there until the export is complete. Nothing in it is trusted: everything is read back at the end.
+ * .export.json in the directory that an export writes to: of which snapshot it is, and how much of each file
+ * is durable, so that what was interrupted can go on. It is there until the export is complete. Nothing in it
+ * is trusted: everything is read back at the end.
  */
 #ifndef SF_CTL_EXPORT_STATE_H
 #define SF_CTL_EXPORT_STATE_H

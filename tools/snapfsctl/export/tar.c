@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * snapfsctl export VM/SNAPSHOT -: NAME/meta.json, NAME/manifest.json, then the images with their holes (GNU sparse format 1.0 in a
- * pax archive), by libarchive on standard output. What fails half-way has no end: whoever unpacks it is told so.
+ * snapfsctl export VM/SNAPSHOT -: NAME/meta.json, NAME/manifest.json, then the images with their holes (GNU
+ * sparse format 1.0 in a pax archive), by libarchive on standard output. What fails half-way has no end:
+ * whoever unpacks it is told so.
  */
 #include "export.h"
 
@@ -22,7 +23,8 @@
 
 /* Handed to the pipe at once. */
 #define BLOCK_BYTES (1024 * 1024)
-/* Above it neighbours are joined: the map of an image's data is kept in memory, here and by who unpacks it. */
+/* Above it neighbours are joined: the map of an image's data is kept in memory, here and by who unpacks it.
+ */
 #define EXTENTS_MAX 1000000
 
 struct extent {
@@ -201,8 +203,8 @@ static uint64_t uniform(struct tar_export *tar, uint64_t off)
 }
 
 /*
- * libarchive leaves out the holes of the map, but wants to be given their zeros; and not in one call with data, which some older
- * versions count wrongly.
+ * libarchive leaves out the holes of the map, but wants to be given their zeros; and not in one call with
+ * data, which some older versions count wrongly.
  */
 static int put_piece(struct tar_export *tar, const struct sf_piece *piece, struct sf_err *err)
 {

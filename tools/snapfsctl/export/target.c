@@ -58,7 +58,8 @@ static const char *split(char *path, const char **parent)
 	return slash + 1;
 }
 
-/* Opens the directory, or creates it: in an open parent, as a mkdir in the tree itself would take a snapshot. */
+/* Opens the directory, or creates it: in an open parent, as a mkdir in the tree itself would take a snapshot.
+ */
 static int open_or_create(struct sf_target *target, dev_t tree, bool *ret_created, struct sf_err *err)
 {
 	char copy[PATH_MAX];

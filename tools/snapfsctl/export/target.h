@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The directory that an export writes to. It may belong to somebody else, and hold anything: no symbolic link in it is followed, nothing
- * that has another name elsewhere is written to, and nothing is replaced but documents of ours and files that were never complete.
+ * The directory that an export writes to. It may belong to somebody else, and hold anything: no symbolic link
+ * in it is followed, nothing that has another name elsewhere is written to, and nothing is replaced but
+ * documents of ours and files that were never complete.
  */
 #ifndef SF_CTL_TARGET_H
 #define SF_CTL_TARGET_H
@@ -22,7 +23,8 @@ struct sf_target {
 	uid_t uid; /* whose the files are that we create there: set by sf_target_put() */
 };
 
-/* Creates it (0700) when it is not there. -EBUSY when another export has it open, -EINVAL when it is in the mount itself, -errno. */
+/* Creates it (0700) when it is not there. -EBUSY when another export has it open, -EINVAL when it is in the
+ * mount itself, -errno. */
 int sf_target_open(struct sf_target *target, const char *path, const struct sf_mount *mount,
 		   struct sf_err *err);
 void sf_target_close(struct sf_target *target);
@@ -39,10 +41,10 @@ int sf_target_look(const struct sf_target *target, const char *name, struct sf_e
 int sf_target_remove(const struct sf_target *target, const char *name, struct sf_err *err);
 
 /*
- * Opens the file that is to become name, for reading and writing: what its beginner left of it (*keep_bytes: how much of it counts), cut
- * off there and then given its size, so that the rest is a hole; or an empty one, when there is none or none of ours: *keep_bytes is 0 then.
- * Something has been put there before.
- * Returns the descriptor.
+ * Opens the file that is to become name, for reading and writing: what its beginner left of it (*keep_bytes:
+ * how much of it counts), cut off there and then given its size, so that the rest is a hole; or an empty one,
+ * when there is none or none of ours: *keep_bytes is 0 then. Something has been put there before. Returns the
+ * descriptor.
  */
 int sf_target_begin(const struct sf_target *target, const char *name, uint64_t size_bytes,
 		    uint64_t *keep_bytes, struct sf_err *err);

@@ -3,7 +3,8 @@
 #ifndef SF_CTL_ADVICE_H
 #define SF_CTL_ADVICE_H
 
-/* On standard error, when there is any for this errno and the daemon's text. path: what was worked on, "VM/NAME"; may be "". */
+/* On standard error, when there is any for this errno and the daemon's text. path: what was worked on,
+ * "VM/NAME"; may be "". */
 void sf_advice_say(int rc, const char *text, const char *path);
 
 #endif

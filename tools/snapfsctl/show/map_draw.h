@@ -39,7 +39,8 @@ struct sf_map_picture {
 int sf_map_picture_begin(struct sf_map_picture *picture);
 void sf_map_picture_add(struct sf_map_picture *picture, const struct sf_map *map,
 			const struct sf_map_subject *subject);
-/* The whole of it: title and note (when they were taken) stand above all panels. -EIO and what out says, -ENOMEM; the picture is gone then as well. */
+/* The whole of it: title and note (when they were taken) stand above all panels. -EIO and what out says,
+ * -ENOMEM; the picture is gone then as well. */
 int sf_map_picture_end(struct sf_map_picture *picture, FILE *out, const char *title, const char *note);
 /* Without drawing it. */
 void sf_map_picture_drop(struct sf_map_picture *picture);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The picture: a bar with the shares and below it the disk from its beginning to its end, a square for each cell, line by line as
- * text is read. Static SVG 1.1, readable on light and on dark ground, without scripts or anything from elsewhere.
+ * The picture: a bar with the shares and below it the disk from its beginning to its end, a square for each
+ * cell, line by line as text is read. Static SVG 1.1, readable on light and on dark ground, without scripts
+ * or anything from elsewhere.
  */
 #include "map_draw.h"
 
@@ -72,7 +73,8 @@ static void put_line(FILE *out, const char *class, unsigned x, unsigned y, const
 
 /* --- a panel --- */
 
-/* How strong a square is: the share of its cell that is in the state shown, in quarters, so that one block is still seen. */
+/* How strong a square is: the share of its cell that is in the state shown, in quarters, so that one block is
+ * still seen. */
 static unsigned strength(const struct sf_map_sum *sum, enum sf_map_state state)
 {
 	uint64_t all = 0, part = sum->bytes[state];

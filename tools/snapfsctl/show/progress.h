@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * How far something long has come, on standard error: a bar with rate and remaining time on a terminal, a line now and then
- * elsewhere, nothing for what is over in a moment.
+ * How far something long has come, on standard error: a bar with rate and remaining time on a terminal, a
+ * line now and then elsewhere, nothing for what is over in a moment.
  */
 #ifndef SF_CTL_PROGRESS_H
 #define SF_CTL_PROGRESS_H
@@ -32,8 +32,9 @@ unsigned sf_terminal_width(int fd);
 unsigned sf_terminal_height(int fd);
 
 /*
- * How many of a line's len bytes are shown on width columns: none in the last one, at which some terminals wrap, and no half character of
- * UTF-8. Characters count as their bytes, so that a line may come out shorter than it could be.
+ * How many of a line's len bytes are shown on width columns: none in the last one, at which some terminals
+ * wrap, and no half character of UTF-8. Characters count as their bytes, so that a line may come out shorter
+ * than it could be.
  */
 int sf_terminal_fitting(const char *line, size_t len, unsigned width);
 

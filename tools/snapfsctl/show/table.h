@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Tables and trees for people (libsmartcols) and, bare, for scripts: no headings, columns separated by one tab, nothing
- * escaped or cut.
+ * Tables and trees for people (libsmartcols) and, bare, for scripts: no headings, columns separated by one
+ * tab, nothing escaped or cut.
  */
 #ifndef SF_CTL_TABLE_H
 #define SF_CTL_TABLE_H
@@ -28,15 +28,16 @@ struct sf_column {
 
 /* Which columns, and how. */
 struct sf_table_style {
-	const char *
-		wanted; /* -o: names separated by commas; with '+' in front besides the usual ones; NULL: the usual ones */
-	bool full; /* -l */
-	bool bare; /* -H */
+	const char *wanted; /* -o: names separated by commas; with '+' in front besides the usual ones; NULL:
+			       the usual ones */
+	bool full;          /* -l */
+	bool bare;          /* -H */
 };
 
 /*
- * terminal: standard output is one, and colours are shown. columns (ncolumns of them, at most 32) are all that there are, in the order of the table's cells; they outlive the table. -EINVAL for
- * a name in style->wanted that is none, naming those that are.
+ * terminal: standard output is one, and colours are shown. columns (ncolumns of them, at most 32) are all
+ * that there are, in the order of the table's cells; they outlive the table. -EINVAL for a name in
+ * style->wanted that is none, naming those that are.
  */
 int sf_table_new(struct sf_table **ret, bool terminal, const struct sf_column *columns, size_t ncolumns,
 		 const struct sf_table_style *style, struct sf_err *err);

@@ -150,7 +150,8 @@ static size_t least(size_t a, size_t b)
 	return a < b ? a : b;
 }
 
-/* Three rows of the table of distances between beginnings are enough. Longer words than these are not mistyped names. */
+/* Three rows of the table of distances between beginnings are enough. Longer words than these are not
+ * mistyped names. */
 #define WORD_MAX 300
 
 size_t sf_text_distance(const char *a, const char *b)

@@ -25,7 +25,8 @@ void sf_text_time(uint64_t real_ns, char text[static SF_TEXT_TIME]);
 /* "4s", "3m 20s", "2h 05m", "3d 4h". */
 void sf_text_span(uint64_t seconds, char text[static SF_TEXT_SPAN]);
 
-/* A span back from now, "30m", "12h", "2d", "3w", or a local "YYYY-MM-DD[ HH:MM[:SS]]", as an instant. -EINVAL. */
+/* A span back from now, "30m", "12h", "2d", "3w", or a local "YYYY-MM-DD[ HH:MM[:SS]]", as an instant.
+ * -EINVAL. */
 int sf_text_since(const char *text, uint64_t now_ns, uint64_t *ret_real_ns, struct sf_err *err);
 
 /* Whether what begins at, in UTF-8, is a control character, which a terminal might obey. */
@@ -34,10 +35,12 @@ bool sf_text_is_control(const char *at);
 /* The same in place, newlines apart. */
 void sf_text_defuse(char *text);
 
-/* text with '?' for every control character and cut with "..." when it does not fit: for terminals and error lines. */
+/* text with '?' for every control character and cut with "..." when it does not fit: for terminals and error
+ * lines. */
 void sf_text_printable(const char *text, char *buf, size_t size);
 
-/* How many characters were left out, put in, changed or swapped between a and b (Levenshtein with transpositions of neighbours). */
+/* How many characters were left out, put in, changed or swapped between a and b (Levenshtein with
+ * transpositions of neighbours). */
 size_t sf_text_distance(const char *a, const char *b);
 
 #endif

@@ -36,8 +36,8 @@ struct act {
 	const char *operation; /* as jobs.json calls it */
 	char vm[SF_NAME_MAX + 1], path[SF_SNAP_PATH], file[SF_SNAP_PATH + 32], to[SF_SNAP_PATH];
 	const struct sf_snap *snap; /* the one that is meant */
-	const char *
-		name; /* create: what it is to be called, when that is all that is asked for; NULL otherwise */
+	const char *name; /* create: what it is to be called, when that is all that is asked for; NULL
+			     otherwise */
 	const char *attribute, *text;
 	int (*call)(struct act *act); /* 0 or -errno; may fill err */
 	struct sf_err err;            /* its text is empty unless the call knows more than an errno */
@@ -139,8 +139,8 @@ static bool split_last_error(char *line, uint64_t *ret_when, char **ret_code, ch
 }
 
 /*
- * The daemon's own text about the failure that has just been: what last-error says, if it is younger than the call, of the same errno,
- * and names what the call was about. Somebody else's may have come after it.
+ * The daemon's own text about the failure that has just been: what last-error says, if it is younger than the
+ * call, of the same errno, and names what the call was about. Somebody else's may have come after it.
  */
 static void explain(const struct act *act, uint64_t began_ns, int rc, struct sf_err *err)
 {
@@ -204,7 +204,8 @@ static int call_write(struct act *act)
 	return act->rc;
 }
 
-/* The snapshot's directory, which stays the same one whatever is renamed meanwhile; -ESTALE when it is not the one that is meant. */
+/* The snapshot's directory, which stays the same one whatever is renamed meanwhile; -ESTALE when it is not
+ * the one that is meant. */
 static int open_snapshot(struct act *act)
 {
 	auto_fd int dir = openat(act->mount->fd, act->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
@@ -244,8 +245,8 @@ static int call_word(struct act *act)
 }
 
 /*
- * The kernel hears of a name that went without its doing a moment later, at most when it asks again by itself: whoever looks after us is
- * to find it gone. Another one may have the name by then.
+ * The kernel hears of a name that went without its doing a moment later, at most when it asks again by
+ * itself: whoever looks after us is to find it gone. Another one may have the name by then.
  */
 static void await_gone(const struct act *act)
 {

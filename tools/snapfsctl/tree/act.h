@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What is done to VMs and snapshots, through the tree: the call itself waits in a thread of its own, so that progress can be shown
- * and an interrupt (SIGINT, SIGTERM, SIGHUP) cancels it: the daemon then undoes a snapshot or a revert that was begun, and the call ends
- * with -EINTR; everything else comes to its end. A second interrupt ends the process as soon as the daemon has answered. Failures carry the daemon's own text, where the caller may read it.
+ * What is done to VMs and snapshots, through the tree: the call itself waits in a thread of its own, so that
+ * progress can be shown and an interrupt (SIGINT, SIGTERM, SIGHUP) cancels it: the daemon then undoes a
+ * snapshot or a revert that was begun, and the call ends with -EINTR; everything else comes to its end. A
+ * second interrupt ends the process as soon as the daemon has answered. Failures carry the daemon's own text,
+ * where the caller may read it.
  */
 #ifndef SF_CTL_ACT_H
 #define SF_CTL_ACT_H
@@ -19,8 +21,8 @@ int sf_act_create(const struct sf_mount *mount, bool quiet, const char *vm, cons
 		  char ret_name[static SF_NAME_MAX + 1], char *ret_note, size_t note_size,
 		  struct sf_err *err);
 /*
- * The following act on the very snapshot that was loaded: -ESTALE when another one has its name by now. words: what the control
- * file takes ("yes", "forget").
+ * The following act on the very snapshot that was loaded: -ESTALE when another one has its name by now.
+ * words: what the control file takes ("yes", "forget").
  */
 int sf_act_delete(const struct sf_mount *mount, bool quiet, const struct sf_snap *snap, const char *words,
 		  struct sf_err *err);

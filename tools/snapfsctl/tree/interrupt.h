@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * SIGINT, SIGTERM and SIGHUP: the first is noted, the second ends the process. Signals that are ignored when the
- * process starts (nohup) stay ignored.
+ * SIGINT, SIGTERM and SIGHUP: the first is noted, the second ends the process. Signals that are ignored when
+ * the process starts (nohup) stay ignored.
  */
 #ifndef SF_CTL_INTERRUPT_H
 #define SF_CTL_INTERRUPT_H

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Members of the daemon's documents that may be missing: what is not there, or of another type, is empty or 0. */
+/* Members of the daemon's documents that may be missing: what is not there, or of another type, is empty or
+ * 0. */
 #ifndef SF_CTL_MEMBERS_H
 #define SF_CTL_MEMBERS_H
 

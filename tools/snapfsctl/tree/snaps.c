@@ -55,7 +55,8 @@ static int compare_names(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* The directories in an open directory that are no control files: VMs of the root, snapshots of a VM. Takes fd. */
+/* The directories in an open directory that are no control files: VMs of the root, snapshots of a VM. Takes
+ * fd. */
 static int list_directories(int fd, char ***ret, size_t *ret_n, struct sf_err *err)
 {
 	auto_dir DIR *dir = fdopendir(fd);
@@ -122,7 +123,8 @@ static const char *nearest(char **names, size_t n, const char *typed)
 	return found;
 }
 
-/* The failure of a name that is not among those that there are; prefix is what stands before it in a path. Frees names. */
+/* The failure of a name that is not among those that there are; prefix is what stands before it in a path.
+ * Frees names. */
 static int fail_missing(char **names, size_t n, const char *prefix, const char *typed, const char *kind,
 			struct sf_err *err)
 {

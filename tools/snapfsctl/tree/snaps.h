@@ -39,18 +39,20 @@ void sf_snaps_fini(struct sf_snaps *snaps);
 void sf_snap_fini(struct sf_snap *snap);
 
 /*
- * All snapshots of a VM, or of all VMs (vm NULL), by VM and then by time. A VM that goes away meanwhile is left out. -ENOENT for one
- * that is not there, with the name that was perhaps meant; -errno of the tree, -EPROTO.
+ * All snapshots of a VM, or of all VMs (vm NULL), by VM and then by time. A VM that goes away meanwhile is
+ * left out. -ENOENT for one that is not there, with the name that was perhaps meant; -errno of the tree,
+ * -EPROTO.
  */
 int sf_snaps_load(const struct sf_mount *mount, const char *vm, struct sf_snaps *ret, struct sf_err *err);
 
 /*
- * "VM/NAME" alone, by its meta.json, which does not say whether it is broken. -ENOENT with the name that was perhaps meant, -EINVAL for an
- * argument of another form.
+ * "VM/NAME" alone, by its meta.json, which does not say whether it is broken. -ENOENT with the name that was
+ * perhaps meant, -EINVAL for an argument of another form.
  */
 int sf_snap_load(const struct sf_mount *mount, const char *argument, struct sf_snap *ret, struct sf_err *err);
 
-/* Splits "VM/NAME" (as sf_mount_path() takes it) without looking whether it is there. -EINVAL, -ENAMETOOLONG. */
+/* Splits "VM/NAME" (as sf_mount_path() takes it) without looking whether it is there. -EINVAL, -ENAMETOOLONG.
+ */
 int sf_snap_split(const struct sf_mount *mount, const char *argument, char vm[static SF_NAME_MAX + 1],
 		  char name[static SF_NAME_MAX + 1], struct sf_err *err);
 

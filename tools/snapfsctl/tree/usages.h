@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What can run full below the VMs' disks: pools, COW stores, and the file systems of images; from .vm.json. */
+/* What can run full below the VMs' disks: pools, COW stores, and the file systems of images; from .vm.json.
+ */
 #ifndef SF_CTL_USAGES_H
 #define SF_CTL_USAGES_H
 
