@@ -21,6 +21,9 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+/* Attempts with a fresh report: each fails only when a revert renames the LV meanwhile. */
+#define OPEN_TRIES 3
+
 struct image {
 	struct sf_image base;
 	struct sf_lvm_storage *storage;
@@ -279,33 +282,51 @@ static int measure(struct image *image, struct sf_err *err)
 	return image->storage->thin ? 0 : check_valid(image, 0, err);
 }
 
-/* Names and tags of a snapshot do not change: what was true before our own last change will do, so readers do
- * not wait. */
-static int find_snapshot(struct sf_storage *storage, const struct sf_object *object,
-			 struct sf_lvm_report **ret_report, const struct sf_lv **ret, struct sf_err *err)
+/* One attempt; -ENOENT also when the LV has another name by now than the report says. */
+static int open_device_of(struct image *image, const struct sf_lvm_report *report, const struct sf_lv *lv,
+			  const struct sf_object *object, struct sf_err *err)
 {
-	if (sf_lvm_find_known_object(storage, object, ret_report, ret) == 0)
-		return 0;
-	return sf_lvm_find_object(storage, object, SF_LVM_OBJECTS_MS, ret_report, ret, err);
+	char dm[SF_DM_NAME];
+	int rc = sf_dm_name(report->vg, lv->name, NULL, dm, err);
+
+	return rc < 0 ? rc : get_device(image->storage, report->vg, dm, &object->token, &image->device, err);
+}
+
+/*
+ * The remembered report will do, whatever has changed since, so readers do not wait for LVM. Only a revert
+ * gives the snapshot's LV another name for a while; then the device is missing and LVM is asked.
+ */
+static int find_device_of(struct image *image, const struct sf_object *object, struct sf_err *err)
+{
+	struct sf_storage *storage = &image->storage->base;
+	auto_report struct sf_lvm_report *report = NULL;
+	const struct sf_lv *lv;
+	int rc = sf_lvm_find_known_object(storage, object, &report, &lv);
+
+	if (rc == 0)
+		rc = open_device_of(image, report, lv, object, err);
+	for (int i = 0; rc == -ENOENT && i < OPEN_TRIES; i++) {
+		sf_lvm_report_unref(report);
+		report = NULL;
+		rc = sf_lvm_find_object(storage, object, SF_LVM_NOW, &report, &lv, err);
+		if (rc < 0)
+			return rc;
+		rc = open_device_of(image, report, lv, object, err);
+	}
+	return rc;
 }
 
 int sf_lvm_image_open(struct sf_storage *storage, const struct sf_object *object, struct sf_image **ret,
 		      struct sf_err *err)
 {
-	auto_report struct sf_lvm_report *report = NULL;
 	auto_free struct image *image = calloc(1, sizeof(*image));
-	char dm[SF_DM_NAME];
-	const struct sf_lv *lv;
 	int rc;
 
 	if (!image)
 		return sf_fail(err, -ENOMEM, "out of memory");
-	if ((rc = find_snapshot(storage, object, &report, &lv, err)) < 0 ||
-	    (rc = sf_dm_name(report->vg, lv->name, NULL, dm, err)) < 0)
-		return rc;
 	image->base.ops = &image_ops;
 	image->storage = sf_lvm_storage(storage);
-	rc = get_device(image->storage, report->vg, dm, &object->token, &image->device, err);
+	rc = find_device_of(image, object, err);
 	if (rc == 0 && (rc = measure(image, err)) < 0)
 		put_device(image->storage, image->device);
 	if (rc == 0)
