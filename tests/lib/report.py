@@ -64,8 +64,10 @@ class Report:
         elif status == 77:
             lines = output.strip().splitlines() or ["no reason given"]
             self.skipped(name, lines[-1].removeprefix("skipped: "))
+        elif plans and not tests and plans[0][1]:
+            self.skipped(name, plans[0][1])
         elif plans and not tests:
-            self.skipped(name, plans[0][1] or "no tests")
+            self.result(False, f"{name} (it ran no test)", output=output)
         elif not plans:
             self.result(True, name)
         self.note(f"{name}: {seconds:.1f} s")
