@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * Open files and their bytes. An image's read goes straight from its handle to the backend and back, with no
- * lock but that of the shared buffers, and nothing looked up.
- */
 #define FUSE_USE_VERSION 312
 
-#include "fs.h"
+#include "data.h"
 
 #include "core/engine/engine.h"
 #include "core/state/schedules.h"

@@ -2,7 +2,9 @@
 /* The operations that read: look-ups, attributes, open files, listings. */
 #define FUSE_USE_VERSION 312
 
-#include "fs.h"
+#include "data.h"
+#include "ops.h"
+#include "reply.h"
 
 #include "core/engine/engine.h"
 
@@ -17,95 +19,7 @@
 
 #include <fuse_lowlevel.h>
 
-/* What cannot change is asked for once a day, what seldom does after a second, control files each time. */
-#define FOREVER_S 86400.0
-#define NAME_S    1.0
-
 #define STATFS_BLOCK 4096
-
-static struct sf_fs *fs_of(fuse_req_t req)
-{
-	return fuse_req_userdata(req);
-}
-
-/* --- replies --- */
-
-/*
- * The kernel asks for the attributes of every directory on the way to a file. It is told of changes
- * (sf_ops_changed); of VMs that come and go it hears a second later.
- */
-static double attr_timeout(const struct sf_node *node)
-{
-	if (node->kind == SF_NODE_IMAGE || node->kind == SF_NODE_SNAPSHOT)
-		return FOREVER_S;
-	return sf_node_is_dir(node) || node->kind == SF_NODE_META || node->kind == SF_NODE_MANIFEST ? NAME_S
-												    : 0;
-}
-
-/* A control file's name is looked up each time, which also makes its size 0 again for O_APPEND. */
-static double entry_timeout(const struct sf_node *node)
-{
-	if (sf_node_is_control(node))
-		return 0;
-	return sf_node_is_dir(node) ? NAME_S : FOREVER_S;
-}
-
-static void fill_entry(const struct sf_fs *fs, const struct sf_node *node, struct fuse_entry_param *entry)
-{
-	memset(entry, 0, sizeof(*entry));
-	entry->ino = node->ino;
-	entry->attr_timeout = attr_timeout(node);
-	entry->entry_timeout = entry_timeout(node);
-	sf_tree_stat(&fs->tree, node, &entry->attr);
-}
-
-void sf_ops_reply_node(fuse_req_t req, const struct sf_fs *fs, const struct sf_node *node)
-{
-	struct fuse_entry_param entry;
-
-	fill_entry(fs, node, &entry);
-	fuse_reply_entry(req, &entry);
-}
-
-void sf_ops_changed(const struct sf_fs *fs, uint64_t ino)
-{
-	(void)fuse_lowlevel_notify_inval_inode(fs->se, ino, -1,
-					       0); /* it fails when the kernel does not know it */
-}
-
-void sf_ops_listing_changed(const struct sf_fs *fs, uint64_t ino)
-{
-	(void)fuse_lowlevel_notify_inval_inode(fs->se, ino, 0, 0); /* as above */
-}
-
-/* Names and words that nobody has checked yet: in a report they must not look like a second line. */
-static void defuse(char *text)
-{
-	for (; *text; text++)
-		if ((unsigned char)*text < 0x20 || *text == 0x7f)
-			*text = '?';
-}
-
-void sf_ops_refuse(fuse_req_t req, const struct sf_fs *fs, const char *what, struct sf_err *err)
-{
-	defuse(err->text);
-	sf_engine_note_failure(fs->engine, what, err);
-	fuse_reply_err(req, -err->code);
-}
-
-void sf_ops_refuse_node(fuse_req_t req, const struct sf_fs *fs, const char *verb, const struct sf_node *node,
-			const char *name, int rc, const char *why)
-{
-	char path[SF_NODE_PATH], what[SF_ERR_TEXT];
-	struct sf_err err = {0};
-
-	sf_node_path(node, path);
-	(void)snprintf(what, sizeof(what), "%s %s%s%s", verb, path,
-		       name && *path && path[strlen(path) - 1] != '/' ? "/" : "", name ? name : "");
-	defuse(what);
-	sf_fail(&err, rc, "%s", why);
-	sf_ops_refuse(req, fs, what, &err);
-}
 
 /* --- the session's beginning --- */
 
@@ -133,7 +47,7 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
 
 static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-	const struct sf_fs *fs = fs_of(req);
+	const struct sf_fs *fs = sf_fs_of(req);
 	struct sf_node dir = {0}, node = {0};
 	int rc;
 
@@ -145,30 +59,22 @@ static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	if (rc < 0)
 		fuse_reply_err(req, -rc);
 	else
-		sf_ops_reply_node(req, fs, &node);
+		sf_reply_node(req, fs, &node);
 	sf_node_fini(&node);
 	sf_node_fini(&dir);
-}
-
-static void reply_attr(fuse_req_t req, const struct sf_node *node)
-{
-	struct stat st;
-
-	sf_tree_stat(&fs_of(req)->tree, node, &st);
-	fuse_reply_attr(req, &st, attr_timeout(node));
 }
 
 static void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct sf_node node;
-	int rc = sf_tree_node(&fs_of(req)->tree, ino, &node);
+	int rc = sf_tree_node(&sf_fs_of(req)->tree, ino, &node);
 
 	(void)fi;
 	if (rc < 0) {
 		fuse_reply_err(req, -rc);
 		return;
 	}
-	reply_attr(req, &node);
+	sf_reply_attr(req, &node);
 	sf_node_fini(&node);
 }
 
@@ -177,22 +83,22 @@ static void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
  */
 static void set_attr(fuse_req_t req, const struct sf_node *node, int to_set)
 {
-	const struct sf_fs *fs = fs_of(req);
+	const struct sf_fs *fs = sf_fs_of(req);
 
 	if (sf_node_is_writable(node) && (to_set & FUSE_SET_ATTR_SIZE))
-		reply_attr(req, node);
+		sf_reply_attr(req, node);
 	else if (to_set & FUSE_SET_ATTR_SIZE)
-		sf_ops_refuse_node(req, fs, "truncate", node, NULL, -EROFS, "snapshots are read-only");
+		sf_reply_refuse_node(req, fs, "truncate", node, NULL, -EROFS, "snapshots are read-only");
 	else
-		sf_ops_refuse_node(req, fs, "setattr", node, NULL, -EPERM,
-				   "owner, mode and times cannot be changed");
+		sf_reply_refuse_node(req, fs, "setattr", node, NULL, -EPERM,
+				     "owner, mode and times cannot be changed");
 }
 
 static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
 		       struct fuse_file_info *fi)
 {
 	struct sf_node node;
-	int rc = sf_tree_node(&fs_of(req)->tree, ino, &node);
+	int rc = sf_tree_node(&sf_fs_of(req)->tree, ino, &node);
 
 	(void)attr;
 	(void)fi;
@@ -206,7 +112,7 @@ static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to
 
 static void op_statfs(fuse_req_t req, fuse_ino_t ino)
 {
-	const struct sf_fs *fs = fs_of(req);
+	const struct sf_fs *fs = sf_fs_of(req);
 	struct sf_space space = {0};
 	struct sf_node node;
 	struct statvfs st = {.f_bsize = STATFS_BLOCK, .f_frsize = STATFS_BLOCK, .f_namemax = SF_NAME_MAX};
@@ -238,7 +144,7 @@ static int check_access(const struct sf_node *node, int flags)
 
 static void open_node(fuse_req_t req, fuse_ino_t ino, const struct sf_node *node, struct fuse_file_info *fi)
 {
-	struct sf_fs *fs = fs_of(req);
+	struct sf_fs *fs = sf_fs_of(req);
 	char path[SF_NODE_PATH], what[SF_NODE_PATH + 8];
 	struct sf_handle *handle;
 	struct sf_err err = {0};
@@ -246,7 +152,7 @@ static void open_node(fuse_req_t req, fuse_ino_t ino, const struct sf_node *node
 	if (sf_data_open(fs, node, &handle, &err) < 0) {
 		sf_node_path(node, path);
 		(void)snprintf(what, sizeof(what), "open %s", path);
-		sf_ops_refuse(req, fs, what, &err);
+		sf_reply_refuse(req, fs, what, &err);
 		return;
 	}
 	fi->fh = (uint64_t)(uintptr_t)handle;
@@ -266,7 +172,7 @@ static void open_node(fuse_req_t req, fuse_ino_t ino, const struct sf_node *node
 
 static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
-	const struct sf_fs *fs = fs_of(req);
+	const struct sf_fs *fs = sf_fs_of(req);
 	struct sf_node node;
 	int rc = sf_tree_node(&fs->tree, ino, &node);
 
@@ -276,7 +182,7 @@ static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	}
 	rc = check_access(&node, fi->flags);
 	if (rc == -EROFS)
-		sf_ops_refuse_node(req, fs, "open for writing", &node, NULL, rc, "snapshots are read-only");
+		sf_reply_refuse_node(req, fs, "open for writing", &node, NULL, rc, "snapshots are read-only");
 	else if (rc < 0)
 		fuse_reply_err(req, -rc);
 	else
@@ -292,7 +198,7 @@ static struct sf_handle *handle_of(const struct fuse_file_info *fi)
 static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
 {
 	(void)ino;
-	sf_data_read(req, fs_of(req), handle_of(fi), size, off);
+	sf_data_read(req, sf_fs_of(req), handle_of(fi), size, off);
 }
 
 static void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t off, int whence, struct fuse_file_info *fi)
@@ -303,7 +209,7 @@ static void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t off, int whence, stru
 
 static void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
-	struct sf_fs *fs = fs_of(req);
+	struct sf_fs *fs = sf_fs_of(req);
 
 	sf_passthrough_close(&fs->passthrough, req, ino);
 	sf_data_close(fs, handle_of(fi));
@@ -328,7 +234,7 @@ static int open_dir(struct sf_fs *fs, fuse_ino_t ino, struct fuse_file_info *fi,
 
 static void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
-	struct sf_fs *fs = fs_of(req);
+	struct sf_fs *fs = sf_fs_of(req);
 	struct sf_handle *handle;
 	int rc;
 
@@ -364,13 +270,13 @@ static bool lacks_manifest(const struct sf_fs *fs, fuse_ino_t ino, const struct 
 
 static void op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
-	struct sf_fs *fs = fs_of(req);
+	struct sf_fs *fs = sf_fs_of(req);
 	bool stale = lacks_manifest(fs, ino, handle_of(fi));
 
 	sf_data_close(fs, handle_of(fi));
 	fuse_reply_err(req, 0);
 	if (stale)
-		sf_ops_listing_changed(fs, ino);
+		sf_reply_listing_changed(fs, ino);
 }
 
 /*
@@ -381,11 +287,11 @@ static size_t add_plus(fuse_req_t req, char *buf, size_t size, const struct sf_e
 	struct fuse_entry_param param = {
 		.attr = {.st_ino = entry->ino, .st_mode = entry->is_dir ? S_IFDIR : S_IFREG}};
 	bool dots = strcmp(entry->name, ".") == 0 || strcmp(entry->name, "..") == 0;
-	const struct sf_fs *fs = fs_of(req);
+	const struct sf_fs *fs = sf_fs_of(req);
 	struct sf_node node;
 
 	if (!dots && sf_tree_node(&fs->tree, entry->ino, &node) == 0) {
-		fill_entry(fs, &node, &param);
+		sf_reply_fill_entry(fs, &node, &param);
 		sf_node_fini(&node);
 	}
 	return fuse_add_direntry_plus(req, buf, size, entry->name, &param, next);

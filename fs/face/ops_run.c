@@ -6,7 +6,9 @@
  */
 #define FUSE_USE_VERSION 312
 
-#include "fs.h"
+#include "data.h"
+#include "ops.h"
+#include "reply.h"
 
 #include "control.h"
 
@@ -47,7 +49,7 @@ void sf_ops_write_run(fuse_req_t req, const struct sf_node *node, const char *bu
 	if (rc < 0 || given)
 		sf_data_answer(handle, sf_control_run_outcome(rc, &err), (uint64_t)off + (rc < 0 ? 0 : size));
 	if (rc < 0)
-		sf_ops_refuse_node(req, fs, "write", node, NULL, rc, err.text);
+		sf_reply_refuse_node(req, fs, "write", node, NULL, rc, err.text);
 	else
 		fuse_reply_write(req, size);
 }

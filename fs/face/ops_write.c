@@ -5,7 +5,9 @@
  */
 #define FUSE_USE_VERSION 312
 
-#include "fs.h"
+#include "data.h"
+#include "ops.h"
+#include "reply.h"
 
 #include "control.h"
 
@@ -40,11 +42,6 @@ struct change {
 	struct sf_manifest manifest;
 };
 
-static struct sf_fs *fs_of(fuse_req_t req)
-{
-	return fuse_req_userdata(req);
-}
-
 /* --- changes --- */
 
 static void on_interrupt(fuse_req_t req, void *arg)
@@ -65,7 +62,7 @@ static struct change *new_change(fuse_req_t req, const struct sf_node *node)
 		return NULL;
 	}
 	change->req = req;
-	change->fs = fs_of(req);
+	change->fs = sf_fs_of(req);
 	change->vm_ino = node->vm.id;
 	memcpy(change->vm, node->vm.name, sizeof(change->vm));
 	if (node->snapshot) {
@@ -90,7 +87,7 @@ static void start(struct change *change, void (*run)(struct sf_task *task))
 	fuse_req_interrupt_func(req, NULL, NULL);
 	free(change);
 	sf_fail(&err, rc, "%s", rc == -ESHUTDOWN ? "snapfs is stopping" : strerror(-rc));
-	sf_ops_refuse(req, fs, "operation", &err);
+	sf_reply_refuse(req, fs, "operation", &err);
 }
 
 /*
@@ -102,8 +99,8 @@ static fuse_req_t take_req(struct change *change)
 	const struct sf_fs *fs = change->fs;
 
 	fuse_req_interrupt_func(change->req, NULL, NULL);
-	sf_ops_changed(fs, FUSE_ROOT_ID);
-	sf_ops_changed(fs, change->vm_ino);
+	sf_reply_changed(fs, FUSE_ROOT_ID);
+	sf_reply_changed(fs, change->vm_ino);
 	return change->req;
 }
 
@@ -124,7 +121,7 @@ static void run_mkdir(struct sf_task *task)
 	if (rc < 0)
 		fuse_reply_err(req, -rc);
 	else
-		sf_ops_reply_node(req, fs, &node);
+		sf_reply_node(req, fs, &node);
 	sf_node_fini(&node);
 	sf_node_fini(&vm);
 }
@@ -145,7 +142,7 @@ static void tell_of_rename(const struct change *change)
 
 	if (sf_tree_node(&fs->tree, change->vm_ino, &vm) == 0 &&
 	    sf_tree_lookup(&fs->tree, &vm, change->to, &node) == 0 && node.kind == SF_NODE_SNAPSHOT)
-		sf_ops_changed(fs, sf_tree_meta_ino(&node));
+		sf_reply_changed(fs, sf_tree_meta_ino(&node));
 	sf_node_fini(&node);
 	sf_node_fini(&vm);
 }
@@ -209,8 +206,8 @@ static void run_manifest(struct sf_task *task)
 	int rc = sf_engine_set_manifest(fs->engine, change->snapshot, &change->manifest, &err);
 
 	if (rc == 0 && sf_tree_node(&fs->tree, change->snapshot, &snapshot) == 0) {
-		sf_ops_listing_changed(fs, snapshot.ino);
-		sf_ops_changed(fs, sf_tree_manifest_ino(&snapshot));
+		sf_reply_listing_changed(fs, snapshot.ino);
+		sf_reply_changed(fs, sf_tree_manifest_ino(&snapshot));
 		sf_node_fini(&snapshot);
 	}
 	reply_written(change, rc);
@@ -241,12 +238,12 @@ static void make(fuse_req_t req, const struct sf_node *dir, const char *name)
 	int rc = sf_name_check(name, &err);
 
 	if (dir->kind != SF_NODE_VM) {
-		sf_ops_refuse_node(req, fs_of(req), "mkdir", dir, name, -EPERM,
-				   "a snapshot is made by mkdir in a VM's directory");
+		sf_reply_refuse_node(req, sf_fs_of(req), "mkdir", dir, name, -EPERM,
+				     "a snapshot is made by mkdir in a VM's directory");
 		return;
 	}
 	if (rc < 0) {
-		sf_ops_refuse_node(req, fs_of(req), "mkdir", dir, name, rc, err.text);
+		sf_reply_refuse_node(req, sf_fs_of(req), "mkdir", dir, name, rc, err.text);
 		return;
 	}
 	change = new_change(req, dir);
@@ -259,7 +256,7 @@ static void make(fuse_req_t req, const struct sf_node *dir, const char *name)
 static void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
 {
 	struct sf_node dir;
-	int rc = sf_tree_node(&fs_of(req)->tree, parent, &dir);
+	int rc = sf_tree_node(&sf_fs_of(req)->tree, parent, &dir);
 
 	(void)mode;
 	if (rc < 0) {
@@ -273,7 +270,7 @@ static void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t
 /* The node of parent/name, or an answer that it is not there. */
 static int find(fuse_req_t req, fuse_ino_t parent, const char *name, struct sf_node *ret)
 {
-	const struct sf_tree *tree = &fs_of(req)->tree;
+	const struct sf_tree *tree = &sf_fs_of(req)->tree;
 	struct sf_node dir = {0};
 	int rc = sf_tree_node(tree, parent, &dir);
 
@@ -293,9 +290,9 @@ static void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 	if (find(req, parent, name, &node) < 0)
 		return;
 	if (node.kind != SF_NODE_SNAPSHOT) {
-		sf_ops_refuse_node(req, fs_of(req), "rmdir", &node, NULL,
-				   sf_node_is_dir(&node) ? -EPERM : -ENOTDIR,
-				   "only snapshots can be removed");
+		sf_reply_refuse_node(req, sf_fs_of(req), "rmdir", &node, NULL,
+				     sf_node_is_dir(&node) ? -EPERM : -ENOTDIR,
+				     "only snapshots can be removed");
 	} else {
 		change = new_change(req, &node);
 		if (change)
@@ -330,7 +327,7 @@ static void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_
 	if (find(req, parent, name, &node) < 0)
 		return;
 	if (check_rename(&node, parent == newparent, newname, flags, &err) < 0) {
-		sf_ops_refuse_node(req, fs_of(req), "rename", &node, NULL, err.code, err.text);
+		sf_reply_refuse_node(req, sf_fs_of(req), "rename", &node, NULL, err.code, err.text);
 	} else {
 		change = new_change(req, &node);
 		if (change) {
@@ -361,7 +358,7 @@ static bool is_command(fuse_req_t req, const struct sf_node *node, size_t size, 
 	if (rc == 0 && given)
 		rc = check_place(off, fi, err);
 	if (rc < 0)
-		sf_ops_refuse_node(req, fs_of(req), "write", node, NULL, rc, err->text);
+		sf_reply_refuse_node(req, sf_fs_of(req), "write", node, NULL, rc, err->text);
 	else if (!given)
 		fuse_reply_write(req, size);
 	return rc == 0 && given;
@@ -439,7 +436,7 @@ static void write_create(fuse_req_t req, const struct sf_node *node, const char 
 	}
 	if (rc < 0) {
 		answer(change, rc, &err);
-		sf_ops_refuse_node(req, change->fs, "write", node, NULL, rc, err.text);
+		sf_reply_refuse_node(req, change->fs, "write", node, NULL, rc, err.text);
 	} else {
 		fuse_reply_write(req, size);
 	}
@@ -450,7 +447,7 @@ static void op_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t siz
 		     struct fuse_file_info *fi)
 {
 	struct sf_node node;
-	int rc = sf_tree_node(&fs_of(req)->tree, ino, &node);
+	int rc = sf_tree_node(&sf_fs_of(req)->tree, ino, &node);
 
 	if (rc < 0) {
 		fuse_reply_err(req, -rc);
@@ -477,13 +474,13 @@ static void refuse_name(fuse_req_t req, fuse_ino_t parent, const char *verb, con
 			const char *why)
 {
 	struct sf_node dir;
-	int rc = sf_tree_node(&fs_of(req)->tree, parent, &dir);
+	int rc = sf_tree_node(&sf_fs_of(req)->tree, parent, &dir);
 
 	if (rc < 0) {
 		fuse_reply_err(req, -rc);
 		return;
 	}
-	sf_ops_refuse_node(req, fs_of(req), verb, &dir, name, -EPERM, why);
+	sf_reply_refuse_node(req, sf_fs_of(req), verb, &dir, name, -EPERM, why);
 	sf_node_fini(&dir);
 }
 

@@ -2,7 +2,8 @@
 /* The xattrs of a snapshot's directory: user.snapfs.description and user.snapfs.hold. */
 #define FUSE_USE_VERSION 312
 
-#include "fs.h"
+#include "ops.h"
+#include "reply.h"
 
 #include "control.h"
 
@@ -20,11 +21,6 @@
 #define PREFIX      "user.snapfs."
 #define DESCRIPTION PREFIX "description"
 #define HOLD        PREFIX "hold"
-
-static struct sf_fs *fs_of(fuse_req_t req)
-{
-	return fuse_req_userdata(req);
-}
 
 /* --- reading --- */
 
@@ -63,7 +59,7 @@ static void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t
 		fuse_reply_err(req, strncmp(name, "user.", 5) == 0 ? ENODATA : EOPNOTSUPP);
 		return;
 	}
-	rc = sf_tree_node(&fs_of(req)->tree, ino, &node);
+	rc = sf_tree_node(&sf_fs_of(req)->tree, ino, &node);
 	if (rc < 0) {
 		fuse_reply_err(req, -rc);
 		return;
@@ -77,7 +73,7 @@ static void op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
 	char names[sizeof(DESCRIPTION) + sizeof(HOLD)];
 	struct sf_node node;
 	size_t len = 0;
-	int rc = sf_tree_node(&fs_of(req)->tree, ino, &node);
+	int rc = sf_tree_node(&sf_fs_of(req)->tree, ino, &node);
 
 	if (rc < 0) {
 		fuse_reply_err(req, -rc);
@@ -154,18 +150,18 @@ static int plan_remove(const struct sf_node *node, const char *name, struct edit
 static void apply(fuse_req_t req, const char *verb, const struct sf_node *node, struct edit *edit,
 		  int planned, struct sf_err *err)
 {
-	struct sf_fs *fs = fs_of(req);
+	struct sf_fs *fs = sf_fs_of(req);
 	int rc;
 
 	if (planned < 0) {
-		sf_ops_refuse_node(req, fs, verb, node, NULL, planned, err->text);
+		sf_reply_refuse_node(req, fs, verb, node, NULL, planned, err->text);
 		return;
 	}
 	rc = edit->of_hold ? sf_engine_hold(fs->engine, node->snapshot->id, edit->held, err)
 			   : sf_engine_describe(fs->engine, node->snapshot->id, edit->text, err);
-	sf_ops_changed(fs, sf_tree_meta_ino(node));
-	sf_ops_changed(fs, node->vm.id);
-	sf_ops_changed(fs, FUSE_ROOT_ID);
+	sf_reply_changed(fs, sf_tree_meta_ino(node));
+	sf_reply_changed(fs, node->vm.id);
+	sf_reply_changed(fs, FUSE_ROOT_ID);
 	fuse_reply_err(req, -rc);
 }
 
@@ -175,7 +171,7 @@ static void op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const 
 	struct edit edit = {0};
 	struct sf_node node;
 	struct sf_err err = {0};
-	int rc = sf_tree_node(&fs_of(req)->tree, ino, &node);
+	int rc = sf_tree_node(&sf_fs_of(req)->tree, ino, &node);
 
 	if (rc < 0) {
 		fuse_reply_err(req, -rc);
@@ -192,7 +188,7 @@ static void op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
 	struct edit edit = {0};
 	struct sf_node node;
 	struct sf_err err = {0};
-	int rc = sf_tree_node(&fs_of(req)->tree, ino, &node);
+	int rc = sf_tree_node(&sf_fs_of(req)->tree, ino, &node);
 
 	if (rc < 0) {
 		fuse_reply_err(req, -rc);

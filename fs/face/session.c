@@ -3,7 +3,9 @@
 
 #include "session.h"
 
-#include "fs.h"
+#include "data.h"
+#include "ops.h"
+#include "reply.h"
 
 #include "core/engine/engine.h"
 
