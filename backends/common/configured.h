@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The VMs that the configuration names, as a hypervisor lists them: for backends that know no others. */
-#ifndef SF_BACKENDS_HYPERVISOR_CONFIGURED_H
-#define SF_BACKENDS_HYPERVISOR_CONFIGURED_H
+#ifndef SF_BACKENDS_COMMON_CONFIGURED_H
+#define SF_BACKENDS_COMMON_CONFIGURED_H
 
 struct sf_config;
 struct sf_err;

@@ -3,8 +3,8 @@
  * Memory that outlives the process which changes it, as disks and guests do: mapped before fork(), used by
  * the children, guarded by a mutex whose owner may be killed while holding it.
  */
-#ifndef SF_BACKENDS_SHARED_H
-#define SF_BACKENDS_SHARED_H
+#ifndef SF_BACKENDS_COMMON_SHARED_H
+#define SF_BACKENDS_COMMON_SHARED_H
 
 #include <pthread.h>
 #include <stddef.h>

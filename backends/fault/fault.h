@@ -13,8 +13,8 @@
  *
  * Calls that cannot fail (storage.claims and whatever closes or releases) take no errno.
  */
-#ifndef SF_BACKENDS_FAULT_H
-#define SF_BACKENDS_FAULT_H
+#ifndef SF_BACKENDS_FAULT_FAULT_H
+#define SF_BACKENDS_FAULT_FAULT_H
 
 /* The status of a process that a plan ended: none that a shell or a sanitizer uses. */
 #define SF_FAULT_EXIT 86

@@ -4,8 +4,9 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "base/io.h"
 #include "core/contract/job.h"
-#include "internal.h"
+#include "lease.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -47,16 +48,11 @@ static int go_on(const struct sf_file_fill *fill, struct sf_err *err)
 static ssize_t copy_by_hand(struct copier *c, uint64_t off, size_t len)
 {
 	ssize_t n = pread(c->fill->src, c->buffer, len < BUFFER_BYTES ? len : BUFFER_BYTES, (off_t)off);
-	ssize_t done = 0;
+	int rc = n < 0 ? 0 : sf_pwrite_all(c->fill->dst, c->buffer, (size_t)n, off);
 
-	while (done < n) {
-		ssize_t put = pwrite(c->fill->dst, c->buffer + done, (size_t)(n - done), (off_t)off + done);
-
-		if (put < 0 && errno != EINTR)
-			return -1;
-		done += put > 0 ? put : 0;
-	}
-	return n;
+	if (rc < 0)
+		errno = -rc;
+	return rc < 0 ? -1 : n;
 }
 
 /* As copy_file_range(2): how many bytes were copied, 0 at the end of the file, -1 and errno. */

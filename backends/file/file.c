@@ -7,21 +7,28 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "base/id.h"
+#include "base/io.h"
 #include "core/contract/backend.h"
 #include "copy.h"
 #include "internal.h"
+#include "lease.h"
+#include "object.h"
+#include "place.h"
+#include "revert.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <linux/btrfs.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/sysmacros.h>
-#include <unistd.h>
 
 /* What a reflink may need for new metadata; extent lists are far below it for any sane image. */
 #define REFLINK_BYTES (1024 * 1024)
@@ -76,14 +83,6 @@ static void volume_close(struct sf_volume *volume)
 	free(volume);
 }
 
-uint64_t sf_file_allocated(const struct stat *st)
-{
-	uint64_t sectors =
-		((uint64_t)st->st_size + 511) / 512; /* blocks beyond the end can be preallocated */
-
-	return ((uint64_t)st->st_blocks < sectors ? (uint64_t)st->st_blocks : sectors) * 512;
-}
-
 static bool is_instant(struct sf_file_volume *volume, int src)
 {
 	const char *name;
@@ -119,22 +118,15 @@ static int volume_stat(struct sf_volume *base, struct sf_volume_stat *ret, struc
 static int volume_read(struct sf_volume *volume, void *buf, size_t len, uint64_t off, struct sf_err *err)
 {
 	auto_fd int fd = sf_file_open_origin(volume->origin, O_RDONLY, err);
-	char *at = buf;
+	ssize_t n = fd < 0 ? fd : sf_pread_all(fd, buf, len, off);
 
 	if (fd < 0)
 		return fd;
-	while (len > 0) {
-		ssize_t n = pread(fd, at, len, (off_t)off);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return sf_fail(err, n < 0 ? -errno : -EIO, "read %s: %s", volume->origin,
-				       n < 0 ? strerror(errno) : "it ends before that");
-		at += n;
-		off += (uint64_t)n;
-		len -= (size_t)n;
-	}
+	if (n < 0)
+		return sf_fail(err, (int)n, "read %s: %s", volume->origin, strerror((int)-n));
+	if ((size_t)n < len)
+		return sf_fail(err, -EIO, "read %s: it ends at byte %" PRIu64, volume->origin,
+			       off + (uint64_t)n);
 	return 0;
 }
 
@@ -142,24 +134,14 @@ static int volume_write(struct sf_volume *volume, const void *buf, size_t len, u
 			struct sf_err *err)
 {
 	auto_fd int fd = sf_file_open_origin(volume->origin, O_WRONLY, err);
-	const char *at = buf;
+	int rc;
 
 	if (fd == -EAGAIN) /* somebody's lease; to wait for it here might be to wait for our own caller */
 		return sf_fail(err, -EBUSY, "%s is held", volume->origin);
 	if (fd < 0)
 		return fd;
-	while (len > 0) {
-		ssize_t n = pwrite(fd, at, len, (off_t)off);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return sf_fail(err, -errno, "write %s: %s", volume->origin, strerror(errno));
-		at += n;
-		off += (uint64_t)n;
-		len -= (size_t)n;
-	}
-	return 0;
+	rc = sf_pwrite_all(fd, buf, len, off);
+	return rc < 0 ? sf_fail(err, rc, "write %s: %s", volume->origin, strerror(-rc)) : 0;
 }
 
 /*

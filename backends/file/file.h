@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Storage `file`: raw disk images in regular files. A snapshot is a reflink (FICLONE) where the file system
- * has it, else a sparse copy. Snapshots lie beside their image, in ".snapfs/<state id>/<token>.img", on the
- * same file system.
+ * supports it, else a sparse copy. Snapshots lie beside their image, in ".snapfs/<state id>/<token>.img", on
+ * the same file system.
  */
-#ifndef SF_BACKENDS_STORAGE_FILE_H
-#define SF_BACKENDS_STORAGE_FILE_H
+#ifndef SF_BACKENDS_FILE_FILE_H
+#define SF_BACKENDS_FILE_FILE_H
 
 struct sf_backend_env;
 struct sf_err;

@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * The claim on a live image: a read lease (fcntl(2), "Leases"), which the kernel grants only while nobody has
- * the file open for writing, loop devices and processes in other namespaces included. A writer that comes
- * later waits in open(2) for up to /proc/sys/fs/lease-break-time seconds, and the lease shows it.
- */
-#include "internal.h"
+#include "lease.h"
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "internal.h"
+#include "place.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "internal.h"
+#include "object.h"
 
 #include "base/cleanup.h"
 #include "base/durable.h"
 #include "base/err.h"
+#include "base/id.h"
+#include "base/io.h"
 #include "core/contract/image.h"
 #include "copy.h"
+#include "internal.h"
+#include "place.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 /* Removing the last snapshot of another image takes our empty directory away; each such loss is one retry. */
@@ -218,10 +220,9 @@ int sf_file_list(struct sf_storage *storage, const char *origin, sf_object_fn *f
 
 	if (rc < 0)
 		return rc == -ENOENT ? 0 : rc;
-	dir = fdopendir(place.id_dir);
+	dir = sf_dir_stream(place.id_dir);
 	if (!dir)
 		return sf_fail(err, -errno, "list the snapshots beside %s: %s", origin, strerror(errno));
-	place.id_dir = -1; /* closedir closes it */
 	while (errno = 0, (entry = readdir(dir))) {
 		char where[SF_FILE_WHERE];
 		struct sf_id token;

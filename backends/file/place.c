@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "internal.h"
+#include "place.h"
 
 #include "base/cleanup.h"
 #include "base/durable.h"
 #include "base/err.h"
+#include "base/id.h"
+#include "internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -143,4 +145,12 @@ int sf_file_open_origin(const char *origin, int flags, struct sf_err *err)
 	if (!S_ISREG(st.st_mode))
 		return sf_fail(err, -EINVAL, "%s is not a regular file", origin);
 	return sf_take_fd(&fd);
+}
+
+uint64_t sf_file_allocated(const struct stat *st)
+{
+	/* Blocks beyond the end may be preallocated. */
+	uint64_t sectors = ((uint64_t)st->st_size + 511) / 512;
+
+	return ((uint64_t)st->st_blocks < sectors ? (uint64_t)st->st_blocks : sectors) * 512;
 }

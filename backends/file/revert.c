@@ -4,13 +4,17 @@
  * image. Up to the rename the image is the old one, from then on the new one; a repeat of the call starts
  * over.
  */
-#include "internal.h"
+#include "revert.h"
 
 #include "base/cleanup.h"
 #include "base/durable.h"
 #include "base/err.h"
 #include "core/contract/job.h"
 #include "copy.h"
+#include "internal.h"
+#include "lease.h"
+#include "object.h"
+#include "place.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -4,12 +4,19 @@
  * origin held before it is overwritten; a store that overflows has lost the snapshot. It is read-only, so
  * that nothing but the origin's changes ever goes into the store.
  */
-#include "internal.h"
-
-#include "base/cleanup.h"
 #include "base/err.h"
 #include "core/contract/extents.h"
 #include "core/contract/job.h"
+#include "classic_revert.h"
+#include "cow.h"
+#include "device.h"
+#include "hold.h"
+#include "internal.h"
+#include "object.h"
+#include "report.h"
+#include "storage.h"
+#include "volume.h"
+#include "watch.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -28,7 +35,7 @@ static int space(struct sf_volume *base, struct sf_space *ret, struct sf_err *er
 
 	if (rc < 0)
 		return rc;
-	sf_lvm_cow_plan(sf_lvm_config(sf_lvm_of(base)), report, 0, &plan);
+	sf_lvm_cow_plan(sf_lvm_of(base)->config, report, 0, &plan);
 	if (snprintf(ret->pool, sizeof(ret->pool), "%s", report->vg) >= (int)sizeof(ret->pool))
 		(void)snprintf(ret->pool, sizeof(ret->pool), "VG %s", report->vg_uuid);
 	ret->total_bytes = report->vg_bytes;
@@ -51,7 +58,7 @@ static int need_of_others(const struct sf_lvm_volume *volume, struct sf_lvm *lvm
 		char dm[SF_DM_NAME];
 		uint64_t need, room;
 
-		if (lv == chosen || !sf_lvm_is_cow(report, lv, volume->lv) ||
+		if (lv == chosen || !sf_lvm_is_cow(lv, volume->lv) ||
 		    sf_dm_name(report->vg, lv->name, NULL, dm, NULL) < 0 ||
 		    sf_dm_snapshot(dm, &st, NULL) < 0 || st.state != SF_DM_SNAPSHOT_OK)
 			continue;
@@ -59,7 +66,7 @@ static int need_of_others(const struct sf_lvm_volume *volume, struct sf_lvm *lvm
 		room = st.total_bytes - st.used_bytes;
 		if (need <= room)
 			continue;
-		if (!sf_lvm_is_ours(lvm, lv))
+		if (!sf_lvm_is_ours(&lvm->state_id, lv))
 			return sf_fail(err, -ENOSPC,
 				       "snapshot %s/%s of %s would overflow: up to %" PRIu64
 				       " bytes go into it, %" PRIu64 " of %" PRIu64 " are free",
@@ -94,7 +101,7 @@ static int cost_of_revert(struct sf_volume *base, const struct sf_object *object
 	if (rc == 0)
 		rc = need_of_others(volume, sf_lvm_of(base), report, lv, &ranges, ret, err);
 	if (rc == 0) { /* the snapshot of the state being left begins with what the policy gives it */
-		sf_lvm_cow_plan(sf_lvm_config(sf_lvm_of(base)), report, stat.size_bytes, &plan);
+		sf_lvm_cow_plan(sf_lvm_of(base)->config, report, stat.size_bytes, &plan);
 		own = sf_lvm_cow_need(&ranges, 4096);
 		*ret += own > plan.want ? own - plan.want : 0;
 	}
@@ -118,7 +125,7 @@ static int cost(struct sf_volume *base, enum sf_purpose purpose, const struct sf
 	} else {
 		rc = sf_lvm_volume_stat(base, &stat, err);
 		if (rc == 0) {
-			sf_lvm_cow_plan(sf_lvm_config(sf_lvm_of(base)), report, stat.size_bytes, &plan);
+			sf_lvm_cow_plan(sf_lvm_of(base)->config, report, stat.size_bytes, &plan);
 			need = plan.want <= plan.free ? plan.want : plan.least;
 		}
 	}
@@ -149,7 +156,7 @@ static int choose_size(struct sf_volume *base, uint64_t max_age_ms, uint64_t ori
 
 	if (rc < 0)
 		return rc;
-	sf_lvm_cow_plan(sf_lvm_config(sf_lvm_of(base)), report, origin_bytes, &plan);
+	sf_lvm_cow_plan(sf_lvm_of(base)->config, report, origin_bytes, &plan);
 	if (plan.free < plan.least)
 		return sf_fail(err, -ENOSPC,
 			       "VG %s would not hold it: at least %" PRIu64 " bytes for a COW store, %" PRIu64
@@ -188,7 +195,7 @@ static int create(struct sf_volume *base, const struct sf_object *object, struct
 	if (rc < 0)
 		return rc;
 	sf_lvm_object_name(&object->token, SF_LVM_SNAPSHOT, name);
-	spec.tags = (struct sf_lvm_tags){.state_id = *sf_lvm_state_id(sf_lvm_of(base)), .object = *object};
+	spec.tags = (struct sf_lvm_tags){.state_id = sf_lvm_of(base)->state_id, .object = *object};
 	(void)snprintf(spec.tags.origin, sizeof(spec.tags.origin), "%s", volume->lv);
 	/* What was free may be old news: one more attempt on what is. */
 	for (size_t i = 0; i < sizeof(ages) / sizeof(ages[0]); i++) {

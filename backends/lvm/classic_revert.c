@@ -5,13 +5,20 @@
  * what is overwritten, and are given the room for it first. Cut short, the volume is a mixture until the call
  * is repeated; a repeat copies the same chunks again. Cost follows what has changed, not the disk's size.
  */
-#include "internal.h"
+#include "classic_revert.h"
 
 #include "base/cleanup.h"
 #include "base/err.h"
-#include "base/log.h"
+#include "base/io.h"
 #include "core/contract/extents.h"
 #include "core/contract/job.h"
+#include "block.h"
+#include "command.h"
+#include "cow.h"
+#include "hold.h"
+#include "internal.h"
+#include "object.h"
+#include "report.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -97,7 +104,7 @@ static int make_room_in(struct reverting *r, const struct sf_lv *lv, struct sf_e
 	room = st.total_bytes - st.used_bytes;
 	if (need <= room)
 		return 0;
-	if (sf_lvm_is_ours(lvm, lv))
+	if (sf_lvm_is_ours(&lvm->state_id, lv))
 		return sf_lvm_extend(lvm, r->report, lv, need - room, err);
 	return sf_fail(err, -ENOSPC,
 		       "snapshot %s/%s of %s would overflow: up to %" PRIu64 " bytes go into it, %" PRIu64
@@ -112,7 +119,7 @@ static int make_room(struct reverting *r, struct sf_err *err)
 	for (size_t i = 0; rc == 0 && i < r->report->n; i++) {
 		const struct sf_lv *lv = &r->report->lvs[i];
 
-		if (lv != r->snapshot && sf_lvm_is_cow(r->report, lv, r->volume->lv))
+		if (lv != r->snapshot && sf_lvm_is_cow(lv, r->volume->lv))
 			rc = make_room_in(r, lv, err);
 	}
 	return rc;
@@ -120,20 +127,12 @@ static int make_room(struct reverting *r, struct sf_err *err)
 
 static int write_fully(struct reverting *r, const char *at, size_t len, uint64_t off, struct sf_err *err)
 {
-	r->begun = true;
-	while (len > 0) {
-		ssize_t n = pwrite(r->volume->claim_fd, at, len, (off_t)off);
+	int rc;
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return sf_fail(err, -errno, "write %s at %" PRIu64 ": %s", r->base->origin, off,
-				       strerror(errno));
-		at += n;
-		off += (uint64_t)n;
-		len -= (size_t)n;
-	}
-	return 0;
+	r->begun = true;
+	rc = sf_pwrite_all(r->volume->claim_fd, at, len, off);
+	return rc < 0 ? sf_fail(err, rc, "write %s at %" PRIu64 ": %s", r->base->origin, off, strerror(-rc))
+		      : 0;
 }
 
 static int copy_range(struct reverting *r, int from, const struct sf_range *range, char *buf,

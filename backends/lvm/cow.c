@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* COW stores of classic snapshots: how large, how they grow, and what is in them. */
-#include "internal.h"
+#include "cow.h"
 
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "core/config/config.h"
 #include "core/contract/extents.h"
+#include "block.h"
+#include "command.h"
 #include "cow_store.h"
+#include "dm.h"
+#include "instance.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -61,7 +65,7 @@ int sf_lvm_extend(struct sf_lvm *lvm, const struct sf_lvm_report *report, const 
 	char size[32], target[2 * SF_LVM_NAME];
 	const char *const argv[] = {"lvextend", "--yes", "--size", size, "--", target, NULL};
 
-	if (!sf_lvm_is_ours(lvm, lv))
+	if (!sf_lvm_is_ours(&lvm->state_id, lv))
 		return sf_fail(err, -EPERM, "%s/%s is not ours to extend", report->vg, lv->name);
 	(void)snprintf(size, sizeof(size), "+%" PRIu64 "b", round_up(bytes, report->extent_bytes));
 	(void)snprintf(target, sizeof(target), "%s/%s", report->vg, lv->name);
@@ -84,7 +88,7 @@ uint64_t sf_lvm_cow_need(const struct sf_extents *ranges, uint64_t chunk_bytes)
 int sf_lvm_check_snapshot_of(const struct sf_lvm_report *report, const struct sf_lv *snapshot, const char *lv,
 			     struct sf_err *err)
 {
-	if (!sf_lvm_is_cow(report, snapshot, lv))
+	if (!sf_lvm_is_cow(snapshot, lv))
 		return sf_fail(err, -EINVAL, "%s/%s is a snapshot of %s, not of what is called %s now",
 			       report->vg, snapshot->name, *snapshot->origin ? snapshot->origin : "nothing",
 			       lv);

@@ -9,6 +9,7 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "base/io.h"
 #include "core/contract/extents.h"
 
 #include <endian.h>
@@ -19,7 +20,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 /* SNAP_MAGIC and SNAPSHOT_DISK_VERSION of dm-snap-persistent.c. */
 #define MAGIC   0x70416e53
@@ -80,23 +80,12 @@ static int find_size(struct store *store, struct sf_err *err)
 
 static int read_piece(const struct store *store, uint64_t off, size_t len, struct sf_err *err)
 {
-	char *at = store->buffer;
+	ssize_t n = sf_pread_all(store->fd, store->buffer, len, off);
 
-	while (len > 0) {
-		ssize_t n = pread(store->fd, at, len, (off_t)off);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return sf_fail(err, -errno, "read %s at %" PRIu64 ": %s", store->what, off,
-				       strerror(errno));
-		if (n == 0)
-			return odd(store, err, "it became shorter while it was read");
-		at += n;
-		off += (uint64_t)n;
-		len -= (size_t)n;
-	}
-	return 0;
+	if (n < 0)
+		return sf_fail(err, (int)n, "read %s at %" PRIu64 ": %s", store->what, off,
+			       strerror((int)-n));
+	return (size_t)n < len ? odd(store, err, "it became shorter while it was read") : 0;
 }
 
 static int read_header(const struct store *store, uint64_t *ret_chunk_bytes, struct sf_err *err)

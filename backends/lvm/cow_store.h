@@ -3,8 +3,8 @@
  * The persistent exception store of a classic snapshot: which chunks of the origin it has copies of. Source:
  * linux/drivers/md/dm-snap-persistent.c and Documentation/admin-guide/device-mapper/snapshot.rst.
  */
-#ifndef SF_BACKENDS_STORAGE_COW_STORE_H
-#define SF_BACKENDS_STORAGE_COW_STORE_H
+#ifndef SF_BACKENDS_LVM_COW_STORE_H
+#define SF_BACKENDS_LVM_COW_STORE_H
 
 #include <stdint.h>
 

@@ -3,18 +3,23 @@
  * Devices of snapshots and the images on them. All readers of one snapshot share one descriptor, which a
  * revert may exchange under them for one of equal content (dup2): a read in flight ends on the old device.
  */
-#include "internal.h"
+#include "device.h"
 
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
-#include "core/config/config.h"
 #include "core/contract/image.h"
+#include "block.h"
+#include "command.h"
+#include "internal.h"
+#include "object.h"
+#include "report.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -99,7 +104,7 @@ static int open_snapshot(struct sf_lvm_storage *storage, const char *vg, const c
 	if (rc == -ENOENT && !storage->thin) {
 		rc = activate_classic(storage->lvm, vg, token, err);
 	} else if (rc == -ENOENT) {
-		sf_lvm_select_snapshot(sf_lvm_state_id(storage->lvm), token, select);
+		sf_lvm_select_snapshot(&storage->lvm->state_id, token, select);
 		rc = sf_lvm_activate(storage->lvm, vg, select, true, err);
 	}
 	return rc < 0 ? rc : sf_lvm_open_device(dm, O_RDONLY | O_DIRECT, err);
@@ -183,7 +188,7 @@ static bool lay_idle(struct sf_lvm_storage *storage, struct sf_lvm_device *devic
 	device->idle_since_ms = sf_clock_mono_ms(); /* the next attempt has its grace time again */
 	if (info.open_count > 0)
 		return true; /* an administrator looks at it */
-	sf_lvm_select_snapshot(sf_lvm_state_id(storage->lvm), &device->token, select);
+	sf_lvm_select_snapshot(&storage->lvm->state_id, &device->token, select);
 	if (sf_lvm_activate(storage->lvm, device->vg, select, false, &err) < 0) {
 		sf_log(SF_LOG_WARNING, "snapshot %s stays active: %s", device->dm, err.text);
 		return false;
@@ -200,7 +205,7 @@ void sf_lvm_sweep_idle(struct sf_lvm_storage *storage)
 	for (struct sf_lvm_device *device = storage->devices; device; device = next) {
 		next = device->next;
 		if (device->refs == 0 &&
-		    sf_clock_mono_ms() - device->idle_since_ms >= sf_lvm_config(storage->lvm)->idle_ms &&
+		    sf_clock_mono_ms() - device->idle_since_ms >= storage->lvm->config->idle_ms &&
 		    !lay_idle(storage, device))
 			return;
 	}
@@ -215,7 +220,7 @@ void sf_lvm_adopt_active(struct sf_lvm_storage *storage, struct sf_lvm_report *r
 		struct sf_lvm_device *device;
 		char dm[SF_DM_NAME];
 
-		if (!lv->active || strcmp(lv->segtype, "thin") != 0 || !sf_lvm_is_ours(storage->lvm, lv) ||
+		if (!lv->active || !sf_lvm_is_thin(lv) || !sf_lvm_is_ours(&storage->lvm->state_id, lv) ||
 		    sf_dm_name(report->vg, lv->name, NULL, dm, NULL) < 0 || find_device(storage, dm))
 			continue;
 		device = add_device(storage, report->vg, dm, &lv->tags.object.token);

@@ -6,8 +6,8 @@
  * where the kernel has no device-mapper. Source: linux/Documentation/admin-guide/device-mapper (snapshot.rst,
  * thin-provisioning.rst), libdevmapper.h.
  */
-#ifndef SF_BACKENDS_STORAGE_DM_H
-#define SF_BACKENDS_STORAGE_DM_H
+#ifndef SF_BACKENDS_LVM_DM_H
+#define SF_BACKENDS_LVM_DM_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -4,12 +4,10 @@
  * Pure: no device is touched. A line may go on after what is known here, for newer kernels add fields at the
  * end. Source: the status functions of linux/drivers/md/dm-thin.c and dm-snap.c.
  */
+#include "base/err.h"
 #include "dm.h"
 
-#include "base/err.h"
-
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define SECTOR_BYTES ((uint64_t)512)

@@ -1,30 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Inside of struct sf_lvm, for lvm.c and lvm_report.c only. */
-#ifndef SF_BACKENDS_STORAGE_LVM_IMPL_H
-#define SF_BACKENDS_STORAGE_LVM_IMPL_H
+/* The instance behind lvm.h, for the files of this room. */
+#ifndef SF_BACKENDS_LVM_INSTANCE_H
+#define SF_BACKENDS_LVM_INSTANCE_H
 
+#include "known.h"
 #include "lvm.h"
 
 #include "base/proc.h"
+#include "core/config/config.h"
 
 #include <pthread.h>
 
-/* Arguments of one command: a create with all its tags has about 40. */
-#define SF_LVM_ARGS_MAX 64
-/* Commands past their deadline that are still watched for; each holds the lock, so there is rarely a second.
- */
+/* Commands past their deadline that are still waited for. Each holds the host's lock: a second is rare. */
 #define SF_LVM_LATE 4
-/* VGs whose reports are remembered. */
-#define SF_LVM_VGS 64
-
-struct sf_lvm_known {
-	char vg[SF_LVM_NAME];
-	struct sf_lvm_report *report; /* NULL: none yet */
-	uint64_t asked_ms;            /* CLOCK_MONOTONIC, when the question was put */
-	uint64_t asked_at;            /* and how many changes there had been */
-	uint64_t changed_at;          /* which of all changes of ours was the last one here; 0: none */
-	uint64_t changed_ms;
-};
 
 struct sf_lvm {
 	_Atomic unsigned refs;
@@ -34,16 +22,14 @@ struct sf_lvm {
 	const struct sf_lvm_config *config;
 	struct sf_id state_id;
 
-	struct sf_proc late[SF_LVM_LATE]; /* touched by the thread that runs a command, and no other */
+	struct sf_proc late[SF_LVM_LATE]; /* used only by the thread that runs a command */
 
 	pthread_mutex_t lock; /* guards what follows; a leaf */
 	bool running;         /* a thread runs a command: one at a time */
-	pthread_cond_t idle;  /* running has become false */
+	pthread_cond_t idle;  /* running has become false; on CLOCK_MONOTONIC */
 	uint64_t changes;     /* by commands of ours so far, in any VG */
 	struct sf_lvm_known known[SF_LVM_VGS];
 	size_t nknown;
 };
-
-void sf_lvm_forget_reports(struct sf_lvm *lvm);
 
 #endif

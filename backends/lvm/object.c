@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Snapshots: LVs with our tags. Nothing here names an LV to a changing command except by its tags as well. */
-#include "internal.h"
+#include "object.h"
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "base/id.h"
+#include "command.h"
+#include "internal.h"
+#include "report.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -13,43 +16,13 @@
 /* Our tags twice, some words, and up to sixteen tags of an administrator (sf_lvm_run takes no more). */
 #define ARGS_MAX 64
 
-bool sf_lvm_is_ours(struct sf_lvm *lvm, const struct sf_lv *lv)
-{
-	return sf_lvm_has_role(lvm, lv, SF_LVM_SNAPSHOT) || sf_lvm_has_role(lvm, lv, SF_LVM_COPY);
-}
-
-bool sf_lvm_has_role(struct sf_lvm *lvm, const struct sf_lv *lv, enum sf_lvm_role role)
-{
-	char name[SF_LVM_NAME];
-
-	if (!lv->tagged || !sf_id_equal(&lv->tags.state_id, sf_lvm_state_id(lvm)))
-		return false;
-	sf_lvm_object_name(&lv->tags.object.token, role, name);
-	return strcmp(lv->name, name) == 0;
-}
-
-/* LVM names an origin for cached and integrity volumes as well: a hidden one. */
-bool sf_lvm_is_cow(const struct sf_lvm_report *report, const struct sf_lv *snapshot, const char *lv)
-{
-	const char *layer = strrchr(snapshot->origin, '_');
-
-	(void)report;
-	if (!*snapshot->origin || strcmp(snapshot->segtype, "thin") == 0)
-		return false;
-	if (layer &&
-	    (strcmp(layer, "_corig") == 0 || strcmp(layer, "_iorig") == 0 || strcmp(layer, "_wcorig") == 0))
-		return false;
-	return !lv || strcmp(snapshot->origin, lv) == 0;
-}
-
 /* --- finding --- */
 
 static const struct sf_lv *pick(struct sf_lvm *lvm, const struct sf_lvm_report *report,
 				const struct sf_object *object, const char *origin_lv)
 {
-	const struct sf_lv *found = NULL;
-
 	static const enum sf_lvm_role roles[] = {SF_LVM_COPY, SF_LVM_SNAPSHOT};
+	const struct sf_lv *found = NULL;
 
 	for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++) {
 		char name[SF_LVM_NAME];
@@ -57,7 +30,8 @@ static const struct sf_lv *pick(struct sf_lvm *lvm, const struct sf_lvm_report *
 
 		sf_lvm_object_name(&object->token, roles[i], name);
 		lv = sf_lvm_find(report, name);
-		if (lv && !lv->merging && sf_lvm_is_ours(lvm, lv) && strcmp(lv->tags.origin, origin_lv) == 0)
+		if (lv && !lv->merging && sf_lvm_is_ours(&lvm->state_id, lv) &&
+		    strcmp(lv->tags.origin, origin_lv) == 0)
 			found = lv;
 	}
 	return found;
@@ -128,7 +102,7 @@ static uint64_t size_of(const struct sf_lvm_report *report, const struct sf_lv *
 	const struct sf_lv *origin;
 	char dm[SF_DM_NAME];
 
-	if (strcmp(lv->segtype, "thin") == 0)
+	if (sf_lvm_is_thin(lv))
 		return lv->size_bytes;
 	/* LVM counts a classic snapshot's COW store; its device is as large as the origin was. */
 	if (sf_dm_name(report->vg, lv->name, NULL, dm, NULL) == 0 && sf_dm_table(dm, &target, NULL) == 0)
@@ -157,26 +131,6 @@ int sf_lvm_stat(struct sf_storage *storage, const struct sf_object *object, stru
 	return 0;
 }
 
-static bool depends_on(const struct sf_lvm_report *report, const struct sf_lv *lv, const char *name)
-{
-	const struct sf_lv *origin = sf_lvm_find(report, name);
-
-	if (sf_lvm_is_cow(report, lv, name))
-		return true;
-	return strcmp(lv->segtype, "thin") == 0 && strcmp(lv->origin, name) == 0 &&
-	       (!origin || strcmp(origin->pool, lv->pool) != 0);
-}
-
-int sf_lvm_check_no_dependents(const struct sf_lvm_report *report, const char *lv, struct sf_err *err)
-{
-	for (size_t i = 0; i < report->n; i++)
-		if (depends_on(report, &report->lvs[i], lv))
-			return sf_fail(err, -EBUSY,
-				       "%s/%s has a snapshot of its own, %s, that would be lost with it",
-				       report->vg, lv, report->lvs[i].name);
-	return 0;
-}
-
 /* By what there is now: others make snapshots too. */
 static int check_removable(struct sf_lvm *lvm, const struct sf_lvm_report *report,
 			   const struct sf_object *object, struct sf_err *err)
@@ -190,7 +144,7 @@ static int check_removable(struct sf_lvm *lvm, const struct sf_lvm_report *repor
 
 		sf_lvm_object_name(&object->token, roles[i], name);
 		lv = sf_lvm_find(report, name);
-		if (!lv || !sf_lvm_has_role(lvm, lv, roles[i]))
+		if (!lv || !sf_lvm_has_role(&lvm->state_id, lv, roles[i]))
 			continue;
 		if (lv->merging)
 			return sf_fail(err, -EBUSY, "%s/%s waits to be merged into %s", report->vg, name,
@@ -214,7 +168,7 @@ int sf_lvm_remove(struct sf_storage *storage, const struct sf_object *object, st
 		rc = check_removable(lvm, report, object, err);
 	if (rc < 0)
 		return rc;
-	sf_lvm_select(sf_lvm_state_id(lvm), &object->token, select);
+	sf_lvm_select(&lvm->state_id, &object->token, select);
 	return sf_lvm_run(lvm, vg, argv, NULL, err);
 }
 
@@ -231,7 +185,8 @@ int sf_lvm_list(struct sf_storage *storage, const char *origin, sf_object_fn *fn
 	for (size_t i = 0; rc == 0 && i < report->n; i++) {
 		struct sf_object object = report->lvs[i].tags.object;
 
-		if (!sf_lvm_is_ours(lvm, &report->lvs[i]) || strcmp(report->lvs[i].tags.origin, lv) != 0 ||
+		if (!sf_lvm_is_ours(&lvm->state_id, &report->lvs[i]) ||
+		    strcmp(report->lvs[i].tags.origin, lv) != 0 ||
 		    pick(lvm, report, &object, lv) != &report->lvs[i])
 			continue;
 		object.origin = origin;
@@ -254,7 +209,7 @@ int sf_lvm_strangers(struct sf_volume *base, sf_stranger_fn *fn, void *arg, stru
 		const char *origin = lv->tagged ? lv->tags.origin : lv->origin;
 
 		if (strcmp(origin, volume->lv) != 0 || strcmp(lv->name, volume->lv) == 0 ||
-		    (lv->tagged && sf_id_equal(&lv->tags.state_id, sf_lvm_state_id(lvm))))
+		    (lv->tagged && sf_id_equal(&lv->tags.state_id, &lvm->state_id)))
 			continue;
 		(void)snprintf(where, sizeof(where), "/dev/%s/%s", volume->vg, lv->name);
 		rc = fn(arg, where, lv->tagged ? &lv->tags.state_id : NULL, err);
@@ -263,14 +218,6 @@ int sf_lvm_strangers(struct sf_volume *base, sf_stranger_fn *fn, void *arg, stru
 }
 
 /* --- changing --- */
-
-static bool has_tag(const struct sf_lvm_tag_list *list, const char *tag)
-{
-	for (size_t i = 0; i < list->n; i++)
-		if (strcmp(list->text[i], tag) == 0)
-			return true;
-	return false;
-}
 
 int sf_lvm_relabel(struct sf_storage *storage, const struct sf_object *object, struct sf_err *err)
 {
@@ -291,18 +238,18 @@ int sf_lvm_relabel(struct sf_storage *storage, const struct sf_object *object, s
 	sf_lvm_tags_format(&lv->tags, &old_tags);
 	sf_lvm_tags_format(&tags, &new_tags);
 	for (size_t i = 0; i < old_tags.n; i++)
-		if (!has_tag(&new_tags, old_tags.text[i])) {
+		if (!sf_lvm_tags_have(&new_tags, old_tags.text[i])) {
 			argv[n++] = "--deltag";
 			argv[n++] = old_tags.text[i];
 		}
 	for (size_t i = 0; i < new_tags.n; i++)
-		if (!has_tag(&old_tags, new_tags.text[i])) {
+		if (!sf_lvm_tags_have(&old_tags, new_tags.text[i])) {
 			argv[n++] = "--addtag";
 			argv[n++] = new_tags.text[i];
 		}
 	if (n == 3)
 		return 0;
-	sf_lvm_select(sf_lvm_state_id(lvm), &object->token, select);
+	sf_lvm_select(&lvm->state_id, &object->token, select);
 	argv[n++] = "--";
 	argv[n++] = report->vg;
 	return sf_lvm_run(lvm, report->vg, argv, NULL, err);
@@ -318,10 +265,10 @@ static int check_existing(struct sf_lvm *lvm, const struct sf_lvm_new_lv *spec, 
 	if (rc < 0)
 		return rc;
 	lv = sf_lvm_find(report, spec->name);
-	if (lv && lv->tagged && sf_id_equal(&lv->tags.state_id, sf_lvm_state_id(lvm)) &&
+	if (lv && lv->tagged && sf_id_equal(&lv->tags.state_id, &lvm->state_id) &&
 	    sf_id_equal(&lv->tags.object.token, &spec->tags.object.token) &&
 	    strcmp(lv->tags.origin, spec->tags.origin) == 0 && !spec->writable &&
-	    (spec->size_bytes > 0 ? sf_lvm_is_cow(report, lv, spec->from) : strcmp(lv->segtype, "thin") == 0))
+	    (spec->size_bytes > 0 ? sf_lvm_is_cow(lv, spec->from) : sf_lvm_is_thin(lv)))
 		return 0;
 	return sf_fail(err, -EEXIST, "%s/%s exists and is not ours", spec->vg, spec->name);
 }

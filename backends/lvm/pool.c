@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Thin pools: how full they are, and what their metadata says of a snapshot's blocks. */
-#include "internal.h"
+#include "pool.h"
 
 #include "base/cleanup.h"
 #include "base/durable.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/proc.h"
-#include "core/config/config.h"
+#include "internal.h"
+#include "object.h"
+#include "report.h"
+#include "run_dir.h"
 #include "thin_map.h"
 
 #include <errno.h>
@@ -95,7 +98,7 @@ uint64_t sf_lvm_metadata_limit(const struct sf_dm_pool *status, uint64_t stop)
 
 int sf_lvm_pool_check(struct sf_lvm *lvm, const char *vg, const char *pool, struct sf_err *err)
 {
-	uint64_t stop = sf_lvm_config(lvm)->pool_stop;
+	uint64_t stop = lvm->config->pool_stop;
 	struct sf_dm_pool st;
 	int rc = sf_lvm_pool_status(vg, pool, &st, err);
 
@@ -266,7 +269,7 @@ static int map_under_lock(struct sf_lvm *lvm, const struct metadata_snap *snap, 
 		return rc;
 	rc = check_id(dm, thin.id, err);
 	if (rc == 0)
-		rc = dump(snap, thin.id, sf_lvm_config(lvm)->deadline_ms, out, err);
+		rc = dump(snap, thin.id, lvm->config->deadline_ms, out, err);
 	release_snap(snap);
 	if (rc == 0 && lseek(out, 0, SEEK_SET) < 0)
 		rc = sf_fail(err, -errno, "thin_dump's output: %s", strerror(errno));
@@ -290,7 +293,7 @@ int sf_lvm_thin_map(struct sf_storage *storage, const struct sf_object *object, 
 	snap.vg = report->vg;
 	snap.pool = lv->pool;
 	(void)snprintf(snap.mark, sizeof(snap.mark), MARK "%s", snap.dm);
-	snap.state_dir = state_dir = open(sf_lvm_state_dir(lvm), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	snap.state_dir = state_dir = open(lvm->state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	lock = sf_lvm_open_run_file(lvm, MAP_LOCK, O_RDWR, err);
 	if (lock < 0)
 		return lock;

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What is in a VG: asked of `lvs`, read, and remembered. See lvm.h. */
+#include "report.h"
+
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/json.h"
+#include "command.h"
 #include "instance.h"
 
 #include <ctype.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,24 +30,6 @@ static const char form[] = "report/prefixes=0 report/mark_hidden_devices=0 repor
 /* How long nothing was changed before the watch asks anew, and how old its news may be while something is. */
 #define QUIET_MS    1000
 #define BUSY_AGE_MS 10000
-
-void sf_lvm_report_unref(struct sf_lvm_report *report)
-{
-	if (!report || atomic_fetch_sub(&report->refs, 1) != 1)
-		return;
-	for (size_t i = 0; i < report->n; i++)
-		free(report->lvs[i].own_tags), free(report->lvs[i].other_tags);
-	free(report->lvs);
-	free(report);
-}
-
-const struct sf_lv *sf_lvm_find(const struct sf_lvm_report *report, const char *name)
-{
-	for (size_t i = 0; i < report->n; i++)
-		if (strcmp(report->lvs[i].name, name) == 0)
-			return &report->lvs[i];
-	return NULL;
-}
 
 /* --- reading --- */
 
@@ -177,65 +161,7 @@ int sf_lvm_parse(const char *text, size_t len, struct sf_lvm_report **ret, struc
 	return rc;
 }
 
-/* --- asking and remembering --- */
-
-static struct sf_lvm_known *known_vg(struct sf_lvm *lvm, const char *vg)
-{
-	struct sf_lvm_known *known;
-
-	for (size_t i = 0; i < lvm->nknown; i++)
-		if (strcmp(lvm->known[i].vg, vg) == 0)
-			return &lvm->known[i];
-	if (lvm->nknown < SF_LVM_VGS) {
-		known = &lvm->known[lvm->nknown++];
-	} else { /* more VGs than anybody has: the last place serves them in turn */
-		known = &lvm->known[SF_LVM_VGS - 1];
-		sf_lvm_report_unref(known->report);
-	}
-	/* What was known of it may be forgotten while somebody asks: no answer to that is believed for long.
-	 */
-	*known = (struct sf_lvm_known){.changed_at = lvm->nknown == SF_LVM_VGS ? ++lvm->changes : 0};
-	(void)snprintf(known->vg, sizeof(known->vg), "%s", vg);
-	return known;
-}
-
-/* What is said of a VG that lacks PVs is not remembered: they may be back the next moment. */
-static struct sf_lvm_report *remembered(struct sf_lvm *lvm, const char *vg, uint64_t max_age_ms,
-					bool facts_only, uint64_t *ret_changes)
-{
-	auto_unlock pthread_mutex_t *held = sf_lock(&lvm->lock);
-	struct sf_lvm_known *known = known_vg(lvm, vg);
-
-	*ret_changes = lvm->changes;
-	if (!known->report || (known->report->missing_pvs > 0 && max_age_ms != UINT64_MAX) ||
-	    (known->changed_at > known->asked_at && !facts_only) ||
-	    sf_clock_mono_ms() - known->asked_ms >= max_age_ms)
-		return NULL;
-	atomic_fetch_add(&known->report->refs, 1);
-	return known->report;
-}
-
-static void remember(struct sf_lvm *lvm, const char *vg, struct sf_lvm_report *report, uint64_t asked_ms,
-		     uint64_t asked_at)
-{
-	auto_unlock pthread_mutex_t *held = sf_lock(&lvm->lock);
-	struct sf_lvm_known *known = known_vg(lvm, vg);
-
-	sf_lvm_report_unref(known->report);
-	atomic_fetch_add(&report->refs, 1);
-	known->report = report;
-	known->asked_ms = asked_ms;
-	known->asked_at = asked_at;
-}
-
-void sf_lvm_changed(struct sf_lvm *lvm, const char *vg)
-{
-	auto_unlock pthread_mutex_t *held = sf_lock(&lvm->lock);
-	struct sf_lvm_known *known = known_vg(lvm, vg);
-
-	known->changed_at = ++lvm->changes;
-	known->changed_ms = sf_clock_mono_ms();
-}
+/* --- asking --- */
 
 int sf_lvm_report(struct sf_lvm *lvm, const char *vg, uint64_t max_age_ms, bool facts_only,
 		  struct sf_lvm_report **ret, struct sf_err *err)
@@ -245,7 +171,7 @@ int sf_lvm_report(struct sf_lvm *lvm, const char *vg, uint64_t max_age_ms, bool 
 		"lvs", "-a", "--reportformat", "json", "--units", "b",  "--nosuffix", "--config",
 		form,  "-O", "lv_name",        "-o",   columns,   "--", vg,           NULL};
 	uint64_t asked_ms = sf_clock_mono_ms(), asked_at;
-	struct sf_lvm_report *report = remembered(lvm, vg, max_age_ms, facts_only, &asked_at);
+	struct sf_lvm_report *report = sf_lvm_known(lvm, vg, max_age_ms, facts_only, &asked_at);
 	auto_free char *said = NULL;
 	int rc;
 
@@ -262,25 +188,18 @@ int sf_lvm_report(struct sf_lvm *lvm, const char *vg, uint64_t max_age_ms, bool 
 		(void)snprintf(report->vg, sizeof(report->vg), "%s", vg);
 		report->extent_bytes = EXTENT_BYTES;
 	}
-	remember(lvm, vg, report, asked_ms, asked_at);
+	sf_lvm_remember(lvm, vg, report, asked_ms, asked_at);
 	*ret = report;
 	return 0;
-}
-
-/* No command of ours runs, and the last one has been done for a while. */
-static bool is_quiet(struct sf_lvm *lvm, const char *vg)
-{
-	auto_unlock pthread_mutex_t *held = sf_lock(&lvm->lock);
-
-	return !lvm->running && sf_clock_mono_ms() - known_vg(lvm, vg)->changed_ms >= QUIET_MS;
 }
 
 /* Users' operations go first: while they follow each other closely, a report from before them will do. */
 static int watched_report(struct sf_lvm *lvm, const char *vg, struct sf_lvm_report **ret)
 {
 	uint64_t changes;
-	struct sf_lvm_report *report =
-		is_quiet(lvm, vg) ? NULL : remembered(lvm, vg, BUSY_AGE_MS, true, &changes);
+	struct sf_lvm_report *report = sf_lvm_is_quiet(lvm, vg, QUIET_MS)
+					       ? NULL
+					       : sf_lvm_known(lvm, vg, BUSY_AGE_MS, true, &changes);
 
 	if (!report)
 		return sf_lvm_report(lvm, vg, SF_LVM_FACTS_MS, false, ret, NULL);
@@ -288,33 +207,13 @@ static int watched_report(struct sf_lvm *lvm, const char *vg, struct sf_lvm_repo
 	return 0;
 }
 
-struct sf_lvm_report *sf_lvm_remembered(struct sf_lvm *lvm, const char *vg)
-{
-	uint64_t changes;
-
-	return remembered(lvm, vg, UINT64_MAX, true, &changes);
-}
-
 void sf_lvm_each_vg(struct sf_lvm *lvm, void (*fn)(void *arg, struct sf_lvm_report *report), void *arg)
 {
 	for (size_t i = 0; i < SF_LVM_VGS; i++) {
 		auto_report struct sf_lvm_report *report = NULL;
-		char vg[SF_LVM_NAME] = "";
+		char vg[SF_LVM_NAME];
 
-		{
-			auto_unlock pthread_mutex_t *held = sf_lock(&lvm->lock);
-
-			if (i < lvm->nknown && lvm->known[i].report)
-				memcpy(vg, lvm->known[i].vg, sizeof(vg));
-		}
-		if (*vg && watched_report(lvm, vg, &report) == 0)
+		if (sf_lvm_known_vg(lvm, i, vg) && watched_report(lvm, vg, &report) == 0)
 			fn(arg, report);
 	}
-}
-
-void sf_lvm_forget_reports(struct sf_lvm *lvm)
-{
-	for (size_t i = 0; i < lvm->nknown; i++)
-		sf_lvm_report_unref(lvm->known[i].report);
-	lvm->nknown = 0;
 }

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "internal.h"
+#include "storage.h"
 
 #include "base/err.h"
+#include "device.h"
+#include "internal.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 
 int sf_lvm_storage_new(struct sf_lvm *lvm, const struct sf_storage_ops *ops, bool thin,

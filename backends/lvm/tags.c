@@ -12,10 +12,9 @@
  * Tags know letters, digits and _ + . - / = ! : # & (lvm(8)); any other byte of a value is written as '#' and
  * two hex digits, and so are '#', '=', '/' and '&' themselves.
  */
-#include "lvm.h"
+#include "tags.h"
 
 #include <ctype.h>
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -139,6 +138,14 @@ void sf_lvm_tags_format(const struct sf_lvm_tags *tags, struct sf_lvm_tag_list *
 	add(ret, "vm", object->vm);
 	add(ret, "vmuuid", object->vm_uuid);
 	add(ret, "name", object->snapshot);
+}
+
+bool sf_lvm_tags_have(const struct sf_lvm_tag_list *list, const char *tag)
+{
+	for (size_t i = 0; i < list->n; i++)
+		if (strcmp(list->text[i], tag) == 0)
+			return true;
+	return false;
 }
 
 /* --- reading; anyone may have written it --- */

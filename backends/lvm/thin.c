@@ -4,15 +4,21 @@
  * no space of its own at first, and the same short time whatever the size. It stays inactive until it is
  * read.
  */
-#include "internal.h"
-
-#include "base/cleanup.h"
 #include "base/err.h"
 #include "core/contract/job.h"
+#include "device.h"
+#include "hold.h"
+#include "internal.h"
+#include "object.h"
+#include "pool.h"
+#include "report.h"
+#include "storage.h"
+#include "thin_revert.h"
+#include "volume.h"
+#include "watch.h"
 
 #include <errno.h>
 #include <stdio.h>
-#include <string.h>
 
 static int cost(struct sf_volume *base, enum sf_purpose purpose, const struct sf_object *object,
 		struct sf_space *ret_pool, uint64_t *ret_need_bytes, struct sf_err *err)
@@ -67,7 +73,7 @@ static int create(struct sf_volume *base, const struct sf_object *object, struct
 	if (rc < 0)
 		return rc;
 	sf_lvm_object_name(&object->token, SF_LVM_SNAPSHOT, name);
-	spec.tags = (struct sf_lvm_tags){.state_id = *sf_lvm_state_id(sf_lvm_of(base)),
+	spec.tags = (struct sf_lvm_tags){.state_id = sf_lvm_of(base)->state_id,
 					 .object = *object,
 					 .data_known = active,
 					 .data_bytes = stat.allocated_bytes};

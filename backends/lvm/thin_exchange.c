@@ -15,13 +15,18 @@
  * that died later is removed by the watch. LVM's other settings of the volume are those of a new one, its
  * tags excepted.
  */
-#include "internal.h"
+#include "thin_exchange.h"
 
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "command.h"
+#include "internal.h"
+#include "object.h"
+#include "report.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -51,7 +56,7 @@ static int remove_role(const struct exchange *x, enum sf_lvm_role role, struct s
 	char select[SF_LVM_SELECT];
 	const char *const argv[] = {"lvremove", "--yes", "-S", select, "--", x->vg, NULL};
 
-	sf_lvm_select_role(sf_lvm_state_id(x->lvm), &x->tags->object.token, role, select);
+	sf_lvm_select_role(&x->lvm->state_id, &x->tags->object.token, role, select);
 	return sf_lvm_run(x->lvm, x->vg, argv, NULL, err);
 }
 
@@ -64,14 +69,6 @@ static int remove_old(const struct exchange *x, const struct sf_lvm_report *repo
 	sf_lvm_object_name(&x->tags->object.token, SF_LVM_OLD, old);
 	rc = sf_lvm_check_no_dependents(report, old, err);
 	return rc < 0 ? rc : remove_role(x, SF_LVM_OLD, err);
-}
-
-static bool is_among(const struct sf_lvm_tag_list *tags, const char *tag)
-{
-	for (size_t i = 0; i < tags->n; i++)
-		if (strcmp(tags->text[i], tag) == 0)
-			return true;
-	return false;
 }
 
 /*
@@ -89,7 +86,7 @@ static int tag_volume(const struct exchange *x, bool add, const struct sf_lv *lv
 
 	sf_lvm_tags_format(x->tags, &tags);
 	while (n < 2 * SF_LVM_TAGS_MAX && (tag = strsep(&rest, ","))) {
-		if (is_among(&tags, tag))
+		if (sf_lvm_tags_have(&tags, tag))
 			continue;
 		argv[n++] = "--deltag";
 		argv[n++] = tag;
@@ -246,7 +243,7 @@ static const struct sf_lv *find_old(struct sf_lvm *lvm, const struct sf_lvm_repo
 		char successor[SF_LVM_NAME];
 		const struct sf_lv *old = &report->lvs[i];
 
-		if (!sf_lvm_has_role(lvm, old, SF_LVM_OLD) || strcmp(old->tags.origin, lv) != 0)
+		if (!sf_lvm_has_role(&lvm->state_id, old, SF_LVM_OLD) || strcmp(old->tags.origin, lv) != 0)
 			continue;
 		sf_lvm_object_name(&old->tags.object.token, SF_LVM_NEW, successor);
 		if (sf_lvm_find(report, successor))
@@ -288,7 +285,7 @@ static void sweep_vg(struct sf_lvm_storage *storage, const char *vg)
 		struct exchange x = {.lvm = storage->lvm, .vg = vg, .tags = &old->tags};
 		struct sf_err err = {0};
 
-		if (!sf_lvm_has_role(storage->lvm, old, SF_LVM_OLD) ||
+		if (!sf_lvm_has_role(&storage->lvm->state_id, old, SF_LVM_OLD) ||
 		    !sf_lvm_find(report, old->tags.origin) ||
 		    find_old(storage->lvm, report, old->tags.origin))
 			continue;
@@ -303,7 +300,7 @@ void sf_lvm_sweep_left(struct sf_lvm_storage *storage, const struct sf_lvm_repor
 	bool any = false;
 
 	for (size_t i = 0; i < report->n; i++)
-		any = any || sf_lvm_has_role(storage->lvm, &report->lvs[i], SF_LVM_OLD);
+		any = any || sf_lvm_has_role(&storage->lvm->state_id, &report->lvs[i], SF_LVM_OLD);
 	if (!any || pthread_mutex_trylock(&storage->exchange) != 0)
 		return; /* one is under way, and cleans up after itself */
 	sweep_vg(storage, report->vg);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What thin_dump (thin-provisioning-tools) says of one thin device, read as a stream of XML with expat. */
-#ifndef SF_BACKENDS_STORAGE_THIN_MAP_H
-#define SF_BACKENDS_STORAGE_THIN_MAP_H
+#ifndef SF_BACKENDS_LVM_THIN_MAP_H
+#define SF_BACKENDS_LVM_THIN_MAP_H
 
 #include <stdint.h>
 

@@ -12,12 +12,20 @@
  * volume is open, which must not be: its users would see the disk exchanged at some later activation.
  * Sources: lvmthin(7), lvconvert(8); tried on LVM 2.03.16.
  */
-#include "internal.h"
+#include "thin_revert.h"
 
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "core/contract/job.h"
+#include "block.h"
+#include "command.h"
+#include "device.h"
+#include "hold.h"
+#include "internal.h"
+#include "object.h"
+#include "report.h"
+#include "thin_exchange.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -53,7 +61,9 @@ static const struct sf_lv *ours(struct reverting *r, const char *name)
 {
 	const struct sf_lv *lv = sf_lvm_find(r->report, name);
 
-	return lv && sf_lvm_is_ours(r->lvm, lv) && strcmp(lv->tags.origin, r->volume->lv) == 0 ? lv : NULL;
+	return lv && sf_lvm_is_ours(&r->lvm->state_id, lv) && strcmp(lv->tags.origin, r->volume->lv) == 0
+		       ? lv
+		       : NULL;
 }
 
 static int rename_copy(struct reverting *r, struct sf_err *err)
@@ -77,7 +87,7 @@ static int set_active(struct reverting *r, bool active, struct sf_err *err)
 static const struct sf_lv *waiting_merge(const struct reverting *r)
 {
 	for (size_t i = 0; i < r->report->n; i++)
-		if (r->report->lvs[i].merging && sf_lvm_is_ours(r->lvm, &r->report->lvs[i]) &&
+		if (r->report->lvs[i].merging && sf_lvm_is_ours(&r->lvm->state_id, &r->report->lvs[i]) &&
 		    strcmp(r->report->lvs[i].tags.origin, r->volume->lv) == 0)
 			return &r->report->lvs[i];
 	return NULL;
@@ -87,7 +97,7 @@ static const struct sf_lv *waiting_merge(const struct reverting *r)
 static int check_strangers(const struct reverting *r, struct sf_err *err)
 {
 	for (size_t i = 0; i < r->report->n; i++)
-		if (r->report->lvs[i].merging && !sf_lvm_is_ours(r->lvm, &r->report->lvs[i]) &&
+		if (r->report->lvs[i].merging && !sf_lvm_is_ours(&r->lvm->state_id, &r->report->lvs[i]) &&
 		    strcmp(r->report->lvs[i].origin, r->volume->lv) == 0)
 			return sf_fail(err, -EBUSY, "%s/%s is being merged into %s", r->volume->vg,
 				       r->report->lvs[i].name, r->volume->lv);
@@ -152,7 +162,7 @@ static void drop_copy(struct reverting *r)
 	const char *const argv[] = {"lvremove", "--yes", "-S", select, "--", r->volume->vg, NULL};
 	struct sf_err err = {0};
 
-	sf_lvm_select_role(sf_lvm_state_id(r->lvm), &r->object->token, SF_LVM_COPY, select);
+	sf_lvm_select_role(&r->lvm->state_id, &r->object->token, SF_LVM_COPY, select);
 	if (sf_lvm_run(r->lvm, r->volume->vg, argv, NULL, &err) < 0)
 		sf_log(SF_LOG_WARNING, "%s/%s stays until its snapshot is deleted: %s", r->volume->vg,
 		       r->copy, err.text);
@@ -170,7 +180,7 @@ static int move_readers(struct reverting *r, const char *from_dm, const char *to
 
 	if (sf_dm_info(from_dm, &info, NULL) < 0 || info.open_count == 0)
 		return 0;
-	sf_lvm_select(sf_lvm_state_id(r->lvm), &r->object->token, select);
+	sf_lvm_select(&r->lvm->state_id, &r->object->token, select);
 	rc = sf_lvm_activate(r->lvm, r->volume->vg, select, true, err);
 	fd = rc < 0 ? rc : sf_lvm_open_device(to_dm, O_RDONLY | O_DIRECT, err);
 	if (fd < 0)

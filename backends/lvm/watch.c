@@ -4,13 +4,18 @@
  * thin snapshots that nobody reads are laid idle. Device-mapper's events wake it; a store that fills raises
  * none before it is lost, so it also looks every time the wait is over.
  */
-#include "internal.h"
+#include "watch.h"
 
 #include "base/err.h"
 #include "base/log.h"
 #include "core/config/config.h"
+#include "cow.h"
+#include "device.h"
+#include "internal.h"
+#include "pool.h"
+#include "report.h"
+#include "thin_exchange.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <stdarg.h>
@@ -45,7 +50,8 @@ static void say(struct sf_usage *usage, const char *fmt, ...)
 static bool has_snapshots(struct sf_lvm *lvm, const struct sf_lvm_report *report, const struct sf_lv *pool)
 {
 	for (size_t i = 0; i < report->n; i++)
-		if (strcmp(report->lvs[i].pool, pool->name) == 0 && sf_lvm_is_ours(lvm, &report->lvs[i]))
+		if (strcmp(report->lvs[i].pool, pool->name) == 0 &&
+		    sf_lvm_is_ours(&lvm->state_id, &report->lvs[i]))
 			return true;
 	return false;
 }
@@ -206,8 +212,8 @@ static void look_at_stores(void *arg, struct sf_lvm_report *report)
 	const struct round *round = arg;
 
 	for (size_t i = 0; i < report->n; i++)
-		if (sf_lvm_is_ours(round->storage->lvm, &report->lvs[i]) &&
-		    sf_lvm_is_cow(report, &report->lvs[i], NULL))
+		if (sf_lvm_is_ours(&round->storage->lvm->state_id, &report->lvs[i]) &&
+		    sf_lvm_is_cow(&report->lvs[i], NULL))
 			look_at_store(round, report, &report->lvs[i]);
 }
 
@@ -232,8 +238,7 @@ int sf_lvm_watch(struct sf_storage *base, int wake_fd, unsigned wait_ms, sf_usag
 		 struct sf_err *err)
 {
 	struct sf_lvm_storage *storage = sf_lvm_storage(base);
-	struct round round = {
-		.storage = storage, .config = sf_lvm_config(storage->lvm), .fn = fn, .arg = arg};
+	struct round round = {.storage = storage, .config = storage->lvm->config, .fn = fn, .arg = arg};
 	int rc = wait_for_events(storage, wake_fd, wait_ms, err);
 
 	if (rc < 0)

@@ -4,8 +4,8 @@
  * sectors of 512 bytes, 4 KiB to 1 TiB). Copy on write in chunks of SF_MEM_CHUNK, so a snapshot is instant
  * and holes are true. For trying snapfs out and for tests: the content goes with its world.
  */
-#ifndef SF_BACKENDS_STORAGE_MEM_H
-#define SF_BACKENDS_STORAGE_MEM_H
+#ifndef SF_BACKENDS_MEM_MEM_H
+#define SF_BACKENDS_MEM_MEM_H
 
 struct sf_backend_env;
 struct sf_err;

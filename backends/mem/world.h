@@ -11,8 +11,8 @@
  * when a process was killed inside the lock; changes are therefore ordered so that a root never leads to
  * anything half-made.
  */
-#ifndef SF_BACKENDS_STORAGE_MEM_WORLD_H
-#define SF_BACKENDS_STORAGE_MEM_WORLD_H
+#ifndef SF_BACKENDS_MEM_WORLD_H
+#define SF_BACKENDS_MEM_WORLD_H
 
 #include "core/contract/image.h"
 #include "core/contract/storage.h"

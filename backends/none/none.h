@@ -3,8 +3,8 @@
  * Hypervisor `none`: the configured VMs, whose guests (if any) are beyond our reach: power unknown, no
  * capabilities.
  */
-#ifndef SF_BACKENDS_HYPERVISOR_NONE_H
-#define SF_BACKENDS_HYPERVISOR_NONE_H
+#ifndef SF_BACKENDS_NONE_NONE_H
+#define SF_BACKENDS_NONE_NONE_H
 
 struct sf_backend_env;
 struct sf_err;

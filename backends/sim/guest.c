@@ -4,8 +4,8 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "core/contract/storage.h"
-#include "sim.h"
 #include "ram.h"
+#include "sim.h"
 
 #include <endian.h>
 #include <errno.h>

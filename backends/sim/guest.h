@@ -4,8 +4,8 @@
  * world's lock, so a guest is never seen in the middle of a tick, and no disk is open outside one. A process
  * killed in the middle leaves mid_tick set; whoever takes the lock next lets the guest finish that tick.
  */
-#ifndef SF_BACKENDS_HYPERVISOR_SIM_GUEST_H
-#define SF_BACKENDS_HYPERVISOR_SIM_GUEST_H
+#ifndef SF_BACKENDS_SIM_GUEST_H
+#define SF_BACKENDS_SIM_GUEST_H
 
 #include "core/contract/hypervisor.h"
 

@@ -3,6 +3,7 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "base/io.h"
 #include "sim.h"
 
 #include <errno.h>
@@ -10,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #define PAGE       4096
 #define NPAGES     (SF_SIM_RAM / PAGE)
@@ -101,20 +101,12 @@ static int check(const char *ram, struct sf_err *err)
 
 static int read_all(int fd, char *ram, struct sf_err *err)
 {
-	size_t got = 0;
+	ssize_t n = sf_pread_all(fd, ram, SF_SIM_RAM, 0);
 
-	while (got < SF_SIM_RAM) {
-		ssize_t n = pread(fd, ram + got, SF_SIM_RAM - got, (off_t)got);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return sf_fail(err, -errno, "read a RAM image: %s", strerror(errno));
-		if (n == 0)
-			return sf_fail(err, -EINVAL, "the RAM image ends after %zu of %d bytes", got,
-				       SF_SIM_RAM);
-		got += (size_t)n;
-	}
+	if (n < 0)
+		return sf_fail(err, (int)n, "read a RAM image: %s", strerror((int)-n));
+	if (n < SF_SIM_RAM)
+		return sf_fail(err, -EINVAL, "the RAM image ends after %zd of %d bytes", n, SF_SIM_RAM);
 	return 0;
 }
 

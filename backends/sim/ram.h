@@ -4,8 +4,8 @@
  * the tick and goes on with words that follow from its place. So every page says which tick it is of, and a
  * page that is missing, in the wrong place or damaged is noticed. A saved image is the RAM as it is.
  */
-#ifndef SF_BACKENDS_HYPERVISOR_SIM_RAM_H
-#define SF_BACKENDS_HYPERVISOR_SIM_RAM_H
+#ifndef SF_BACKENDS_SIM_RAM_H
+#define SF_BACKENDS_SIM_RAM_H
 
 #include "base/names.h"
 

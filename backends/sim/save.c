@@ -1,13 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Guests' RAM to a file and back. */
+#include "save.h"
+
 #include "base/cleanup.h"
-#include "base/durable.h"
 #include "base/err.h"
+#include "base/io.h"
 #include "core/contract/job.h"
+#include "guest.h"
 #include "internal.h"
 #include "ram.h"
+#include "sim.h"
+#include "world.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,77 +1,27 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The slots of the hypervisor contract for sim guests, and the thread that lets time pass for them. */
-#include "internal.h"
-#include "ram.h"
+#include "sim.h"
 
-#include "backends/common/shared.h"
+#include "backends/common/configured.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
-#include "backends/common/configured.h"
-#include "core/contract/backend.h"
+#include "base/names.h"
 #include "core/config/config.h"
+#include "core/contract/backend.h"
+#include "guest.h"
+#include "internal.h"
+#include "ram.h"
+#include "save.h"
+#include "world.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-
-/* --- The world --- */
-
-int sf_sim_world_new(struct sf_sim_world **ret, struct sf_err *err)
-{
-	struct sf_sim_world *world = sf_shared_new(sizeof(*world), "sim", err);
-	int rc;
-
-	if (!world)
-		return -ENOMEM;
-	rc = sf_shared_mutex_init(&world->lock, err);
-	if (rc < 0) {
-		sf_sim_world_free(world);
-		return rc;
-	}
-	*ret = world;
-	return 0;
-}
-
-void sf_sim_world_free(struct sf_sim_world *world)
-{
-	sf_shared_free(world, sizeof(*world));
-}
-
-static void finish_ticks(void *arg)
-{
-	const struct sf_sim *sim = arg;
-
-	for (size_t i = 0; i < sim->nmachines; i++)
-		sf_sim_finish_tick(&sim->machines[i]);
-}
-
-pthread_mutex_t *sf_sim_lock(struct sf_sim *sim)
-{
-	return sf_shared_lock(&sim->world->lock, finish_ticks, sim);
-}
-
-struct sf_sim_machine *sf_sim_find(const struct sf_sim *sim, const char *name)
-{
-	for (size_t i = 0; i < sim->nmachines; i++)
-		if (strcmp(sim->machines[i].guest->name, name) == 0)
-			return &sim->machines[i];
-	return NULL;
-}
-
-int sf_sim_guest(const struct sf_sim *sim, const struct sf_vm_desc *vm, struct sf_sim_guest **ret,
-		 struct sf_err *err)
-{
-	const struct sf_sim_machine *machine = sf_sim_find(sim, vm->name);
-
-	if (!machine)
-		return sf_fail(err, -ENOENT, "there is no sim guest '%s'", vm->name);
-	*ret = machine->guest;
-	return 0;
-}
 
 /* --- Listing --- */
 
@@ -157,14 +107,6 @@ static int sim_stop(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, struc
 	if (rc == 0)
 		guest->power = SF_POWER_OFF;
 	return rc;
-}
-
-int sf_sim_check_off(const struct sf_sim_guest *guest, struct sf_err *err)
-{
-	if (guest->power == SF_POWER_OFF)
-		return 0;
-	return sf_fail(err, -EINVAL, "sim guest '%s' is %s, not off", guest->name,
-		       sf_power_name(guest->power));
 }
 
 static int sim_start(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, bool paused, struct sf_err *err)
@@ -429,7 +371,7 @@ static int fill(struct sf_sim *sim, const struct sf_backend_env *env, struct sf_
 		return rc;
 	for (size_t i = 0; i < env->config->nvms; i++)
 		add_machine(sim, &env->config->vms[i], env->storages);
-	finish_ticks(sim); /* of guests that a process left to us */
+	sf_sim_finish_ticks(sim); /* of guests that another process left to us */
 	return 0;
 }
 

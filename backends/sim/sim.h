@@ -8,8 +8,8 @@
  * moved in time inconsistently and crashes (power off, "crashed" set). Otherwise it adds one, writes RAM,
  * writes the disks.
  */
-#ifndef SF_BACKENDS_HYPERVISOR_SIM_H
-#define SF_BACKENDS_HYPERVISOR_SIM_H
+#ifndef SF_BACKENDS_SIM_SIM_H
+#define SF_BACKENDS_SIM_SIM_H
 
 #include "core/contract/hypervisor.h"
 
@@ -34,8 +34,8 @@ struct sf_sim_sector {
 };
 
 /*
- * The guests' state: a shared mapping that outlives the processes which ran them, as guests outlive a crashed
- * daemon.
+ * The guests' state, in shared memory. It outlives the processes that run the guests, as real guests outlive
+ * a daemon that crashes.
  */
 int sf_sim_world_new(struct sf_sim_world **ret, struct sf_err *err);
 void sf_sim_world_free(struct sf_sim_world *world);

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* "xen 4.17 cpu 1f8bfbff:00000000:…": what Xen is, and the words of CPU features that it reports
- * (libxl_hwcap). */
-#include "xen.h"
+#include "host.h"
 
 #include "base/err.h"
 

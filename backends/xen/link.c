@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "link.h"
 
-#include "wire.h"
-
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "wire.h"
 
 #include <errno.h>
 #include <poll.h>

@@ -3,8 +3,8 @@
  * One end of the socket between the daemon and a Xen helper: lines go out whole, with a descriptor at most,
  * and come in whole. Used by one thread at a time; sending has a lock of its own. Sources: unix(7), cmsg(3).
  */
-#ifndef SF_HYPERVISOR_XEN_LINK_H
-#define SF_HYPERVISOR_XEN_LINK_H
+#ifndef SF_BACKENDS_XEN_LINK_H
+#define SF_BACKENDS_XEN_LINK_H
 
 #include <pthread.h>
 #include <stddef.h>

@@ -3,16 +3,21 @@
  * Which VMs there are: a thread listens to a helper that tells when that changes, so that a lookup costs a
  * copy. When the helper ends, the thread gets another one; until that has spoken, the list is not known.
  */
-#include "internal.h"
+#include "list.h"
 
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "internal.h"
+#include "peer.h"
+#include "wire.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 static void take_list(struct sf_xen *xen, struct sf_xen_reply *reply)
 {

@@ -4,8 +4,8 @@
  * a time asks or listens; sf_xen_peer_tell and sf_xen_peer_hang_up may come from any. What a helper says is
  * checked, and a helper that breaks the rules is no longer asked.
  */
-#ifndef SF_HYPERVISOR_XEN_PEER_H
-#define SF_HYPERVISOR_XEN_PEER_H
+#ifndef SF_BACKENDS_XEN_PEER_H
+#define SF_BACKENDS_XEN_PEER_H
 
 #include "link.h"
 #include "wire.h"

@@ -4,8 +4,8 @@
  * configuration as JSON with its NUL, libxl's stream. Source: xl's xl.h and xl_saverestore.c (tools/xl of
  * Xen 4.17).
  */
-#ifndef SF_HYPERVISOR_XEN_FILE_H
-#define SF_HYPERVISOR_XEN_FILE_H
+#ifndef SF_BACKENDS_XEN_SAVED_FILE_H
+#define SF_BACKENDS_XEN_SAVED_FILE_H
 
 #include "base/names.h"
 

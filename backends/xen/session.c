@@ -12,17 +12,25 @@
  * at rest, or the end of the domain, a session has served; any other stays, OVER, until the VM's next one or
  * the end.
  */
-#include "internal.h"
+#include "session.h"
 
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/names.h"
 #include "core/contract/job.h"
+#include "internal.h"
+#include "peer.h"
+#include "question.h"
+#include "wire.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 /* How often a save looks whether it was cancelled. */
 #define POLL_MS 100

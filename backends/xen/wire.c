@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "wire.h"
 
-#include "base/cleanup.h"
 #include "base/err.h"
 #include "base/json.h"
+#include "base/names.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -25,8 +25,8 @@
  * A failure is {"ok":false,"errno":11,"text":"…"}; the number is Linux's. Lines are at most
  * SF_XEN_LINE_MAX bytes. Parsing trusts nothing; both directions are fuzzed.
  */
-#ifndef SF_HYPERVISOR_XEN_WIRE_H
-#define SF_HYPERVISOR_XEN_WIRE_H
+#ifndef SF_BACKENDS_XEN_WIRE_H
+#define SF_BACKENDS_XEN_WIRE_H
 
 #include "core/contract/hypervisor.h"
 

@@ -1,13 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "internal.h"
+#include "xen.h"
 
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "host.h"
+#include "internal.h"
+#include "list.h"
+#include "peer.h"
+#include "question.h"
+#include "session.h"
+#include "wire.h"
+#include "xl.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,32 +42,6 @@ bool sf_xen_is_here(void)
 	char text[64] = "";
 
 	return fd >= 0 && read(fd, text, sizeof(text) - 1) > 0 && strstr(text, "control_d");
-}
-
-struct sf_xen_request sf_xen_about(enum sf_xen_op op, const struct sf_vm_desc *vm)
-{
-	struct sf_xen_request request = {.op = op};
-
-	memcpy(request.name, vm->name, sizeof(request.name));
-	memcpy(request.uuid, vm->uuid, sizeof(request.uuid));
-	return request;
-}
-
-/* One that has failed to answer is not asked again; the next question gets a new one. */
-int sf_xen_question(struct sf_xen *xen, const struct sf_xen_request *request, struct sf_xen_reply *ret,
-		    struct sf_err *err)
-{
-	auto_unlock pthread_mutex_t *held = sf_lock(&xen->asking);
-	int rc = xen->oracle ? 0 : sf_xen_peer_start(xen->helper, xen->limits.hello, &xen->oracle, err);
-
-	if (rc < 0)
-		return rc;
-	rc = sf_xen_peer_ask(xen->oracle, request, xen->limits.question, ret, err);
-	if (xen->oracle->broken) {
-		sf_xen_peer_kill(xen->oracle);
-		xen->oracle = NULL;
-	}
-	return rc;
 }
 
 static int xen_power(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, enum sf_power *ret,

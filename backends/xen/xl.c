@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * Bringing domains up is left to xl: its background process handles the guest's later reboot, shutdown and
- * crash as its configuration says, which a caller of libxl would have to do for as long as the guest lives.
- */
-#include "saved_file.h"
-#include "internal.h"
+#include "xl.h"
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "base/names.h"
 #include "base/proc.h"
+#include "internal.h"
+#include "list.h"
+#include "question.h"
+#include "saved_file.h"
+#include "wire.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>

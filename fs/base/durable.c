@@ -3,6 +3,7 @@
 
 #include "cleanup.h"
 #include "err.h"
+#include "io.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,23 +11,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-
-int sf_write_all(int fd, const void *data, size_t len)
-{
-	const char *at = data;
-
-	while (len > 0) {
-		ssize_t n = write(fd, at, len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		at += n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
 
 int sf_fsync(int fd, const char *what, struct sf_err *err)
 {

@@ -48,7 +48,4 @@ int sf_durable_rmdir(int dir, const char *name, struct sf_err *err);
 /* fsync of a file or directory; what names it in the error. */
 int sf_fsync(int fd, const char *what, struct sf_err *err);
 
-/* Writes all len bytes or fails; short writes and EINTR are handled. */
-int sf_write_all(int fd, const void *data, size_t len);
-
 #endif

@@ -3,8 +3,8 @@
  * 128-bit random identities: the state directory's id, each snapshot's uuid, each volume's token. Written as
  * 32 lower-case hex digits, a form that file names, LVM tags and JSON all accept.
  */
-#ifndef SF_CORE_ID_H
-#define SF_CORE_ID_H
+#ifndef SF_BASE_ID_H
+#define SF_BASE_ID_H
 
 #include <stdbool.h>
 #include <stdint.h>

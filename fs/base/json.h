@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Reading untrusted JSON member by member with jansson; each refusal names the member. */
-#ifndef SF_CORE_JSON_H
-#define SF_CORE_JSON_H
+#ifndef SF_BASE_JSON_H
+#define SF_BASE_JSON_H
 
 #include "id.h"
 

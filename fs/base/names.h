@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What users, hypervisors and records may call things, and what files are called in the tree. */
-#ifndef SF_CORE_NAMES_H
-#define SF_CORE_NAMES_H
+#ifndef SF_BASE_NAMES_H
+#define SF_BASE_NAMES_H
 
 #include <stddef.h>
 

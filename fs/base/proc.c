@@ -4,6 +4,7 @@
 #include "cleanup.h"
 #include "clock.h"
 #include "err.h"
+#include "io.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -252,8 +253,9 @@ int sf_proc_memfd(const char *name, struct sf_err *err)
 int sf_proc_read(int fd, size_t cap, char **ret, size_t *ret_len, struct sf_err *err)
 {
 	auto_free char *data = NULL;
-	size_t len = 0, size;
 	struct stat st;
+	size_t size;
+	ssize_t len;
 
 	if (fstat(fd, &st) < 0)
 		return sf_fail(err, -errno, "read a command's output: %s", strerror(errno));
@@ -264,20 +266,12 @@ int sf_proc_read(int fd, size_t cap, char **ret, size_t *ret_len, struct sf_err 
 	data = malloc(size + 1);
 	if (!data)
 		return sf_fail(err, -ENOMEM, "read a command's output: out of memory");
-	while (len < size) {
-		ssize_t n = pread(fd, data + len, size - len, (off_t)len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return sf_fail(err, -errno, "read a command's output: %s", strerror(errno));
-		if (n == 0)
-			break;
-		len += (size_t)n;
-	}
+	len = sf_pread_all(fd, data, size, 0);
+	if (len < 0)
+		return sf_fail(err, (int)len, "read a command's output: %s", strerror((int)-len));
 	data[len] = '\0';
 	*ret = sf_take_ptr(&data);
-	*ret_len = len;
+	*ret_len = (size_t)len;
 	return 0;
 }
 

@@ -3,6 +3,7 @@
 
 #include "base/cleanup.h"
 #include "base/durable.h"
+#include "base/io.h"
 
 #include <fcntl.h>
 #include <setjmp.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What lvs says, and the tags in it: those that pass for ours come out of the formatter as they went in. */
-#include "backends/lvm/lvm.h"
+#include "backends/lvm/report.h"
 
 #include "base/cleanup.h"
 

@@ -4,6 +4,7 @@
 
 #include "base/cleanup.h"
 #include "base/durable.h"
+#include "base/io.h"
 #include "core/contract/extents.h"
 
 #include <stdint.h>

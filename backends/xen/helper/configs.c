@@ -4,16 +4,16 @@
 #include "helper.h"
 
 #include "base/cleanup.h"
+#include "core/contract/hypervisor.h"
 
 #include <dirent.h>
 #include <errno.h>
+#include <libxlutil.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-
-#include <libxlutil.h>
 
 /* A configuration is a page of text; anything above this is something else. */
 #define CONFIG_BYTES_MAX (256 * 1024)

@@ -3,11 +3,13 @@
 #include "helper.h"
 
 #include "base/cleanup.h"
+#include "core/contract/hypervisor.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <xenstore.h>

@@ -10,6 +10,7 @@
 #include "helper.h"
 
 #include "base/cleanup.h"
+#include "base/names.h"
 
 #include <ctype.h>
 #include <dirent.h>

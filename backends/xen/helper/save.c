@@ -6,15 +6,14 @@
 #include "helper.h"
 
 #include "backends/xen/saved_file.h"
-
 #include "base/cleanup.h"
 #include "base/clock.h"
-#include "base/durable.h"
+#include "base/io.h"
 
 #include <errno.h>
 #include <poll.h>
-#include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/time.h>
 
 /* libxl needs a handful; more is ERROR_BUFFERFULL. */

@@ -2,8 +2,9 @@
 /* A list of VMs in the making, and what of a Xen disk becomes a disk of a snapshot. */
 #include "helper.h"
 
-#include "base/cleanup.h"
 #include "base/names.h"
+#include "core/contract/hypervisor.h"
+#include "core/contract/storage.h"
 
 #include <errno.h>
 #include <stdarg.h>

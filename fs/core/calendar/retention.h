@@ -21,8 +21,8 @@
  * delete tomorrow, and three from the year 2040 are not the last three. (In restic, kept tags and snapshots
  * of the future count.) So holding a snapshot never removes another.
  */
-#ifndef SF_CORE_RETENTION_H
-#define SF_CORE_RETENTION_H
+#ifndef SF_CORE_CALENDAR_RETENTION_H
+#define SF_CORE_CALENDAR_RETENTION_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -21,8 +21,8 @@
  * autumn is due the first time only. What goes by the hour ("hourly", "every 15m", "every 1h") is due in
  * every hour that passes, also in the one that occurs twice.
  */
-#ifndef SF_CORE_WHEN_H
-#define SF_CORE_WHEN_H
+#ifndef SF_CORE_CALENDAR_WHEN_H
+#define SF_CORE_CALENDAR_WHEN_H
 
 #include <stdbool.h>
 #include <stdint.h>

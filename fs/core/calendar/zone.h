@@ -4,8 +4,8 @@
  * process's. So everything here but sf_zone_check() is for programs with one thread (snapfsctl); the daemon
  * checks names only.
  */
-#ifndef SF_CORE_ZONE_H
-#define SF_CORE_ZONE_H
+#ifndef SF_CORE_CALENDAR_ZONE_H
+#define SF_CORE_CALENDAR_ZONE_H
 
 #include <stdbool.h>
 #include <stdint.h>

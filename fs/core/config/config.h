@@ -42,8 +42,8 @@
  *
  * Unknown sections, keys and values are refused by name and line, and so is a key that is there twice.
  */
-#ifndef SF_CORE_CONFIG_H
-#define SF_CORE_CONFIG_H
+#ifndef SF_CORE_CONFIG_CONFIG_H
+#define SF_CORE_CONFIG_CONFIG_H
 
 #include "base/names.h"
 #include "core/calendar/retention.h"

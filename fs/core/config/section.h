@@ -3,8 +3,8 @@
  * What the files of the configuration share: config.c reads lines and headings, and each kind of section is a
  * table of its keys and what to do with their values. Seen by config*.c only.
  */
-#ifndef SF_CORE_CONFIG_IMPL_H
-#define SF_CORE_CONFIG_IMPL_H
+#ifndef SF_CORE_CONFIG_SECTION_H
+#define SF_CORE_CONFIG_SECTION_H
 
 #include "config.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What a backend is given when it is opened. Everything pointed to outlives the backend. */
-#ifndef SF_CORE_BACKEND_H
-#define SF_CORE_BACKEND_H
+#ifndef SF_CORE_CONTRACT_BACKEND_H
+#define SF_CORE_CONTRACT_BACKEND_H
 
 #include "base/id.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* How the checked wrappers end one call into a backend: the same way for storages and hypervisors. */
-#ifndef SF_CORE_CALL_H
-#define SF_CORE_CALL_H
+#ifndef SF_CORE_CONTRACT_CALL_H
+#define SF_CORE_CONTRACT_CALL_H
 
 #include "base/err.h"
 

@@ -4,8 +4,8 @@
  * else reads as zeros. Found out once by a storage that knows its own metadata, kept in a file beside
  * meta.json, and laid over the image, so that holes are told and read without the device.
  */
-#ifndef SF_CORE_EXTENTS_H
-#define SF_CORE_EXTENTS_H
+#ifndef SF_CORE_CONTRACT_EXTENTS_H
+#define SF_CORE_CONTRACT_EXTENTS_H
 
 #include <stdbool.h>
 #include <stddef.h>

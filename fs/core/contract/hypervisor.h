@@ -10,8 +10,8 @@
  * Backends fill in struct sf_hypervisor_ops; everyone else calls the sf_hypervisor_… functions, the only
  * door.
  */
-#ifndef SF_CORE_HYPERVISOR_H
-#define SF_CORE_HYPERVISOR_H
+#ifndef SF_CORE_CONTRACT_HYPERVISOR_H
+#define SF_CORE_CONTRACT_HYPERVISOR_H
 
 #include "base/names.h"
 #include "storage.h"

@@ -4,8 +4,8 @@
  * thread-safe and takes no lock. Made by a storage backend (image_open) or, for memory.sav, from a
  * descriptor.
  */
-#ifndef SF_CORE_IMAGE_H
-#define SF_CORE_IMAGE_H
+#ifndef SF_CORE_CONTRACT_IMAGE_H
+#define SF_CORE_CONTRACT_IMAGE_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -4,8 +4,8 @@
  * it; backends advance it and ask it. All members are atomic: any thread may call at any time. A NULL job is
  * accepted everywhere: it never is cancelled and counts nothing.
  */
-#ifndef SF_CORE_JOB_H
-#define SF_CORE_JOB_H
+#ifndef SF_CORE_CONTRACT_JOB_H
+#define SF_CORE_CONTRACT_JOB_H
 
 #include <stdatomic.h>
 #include <stdbool.h>

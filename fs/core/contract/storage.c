@@ -4,7 +4,7 @@
  * not, what comes out is checked so that a confused backend becomes -EPROTO here and not wrong bytes later.
  * Keeps no state; any thread.
  */
-#include "storage_impl.h"
+#include "storage_call.h"
 
 #include "extents.h"
 #include "image.h"

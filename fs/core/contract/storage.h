@@ -16,8 +16,8 @@
  * door, which check arguments and results, clamp ranges, log under SNAPFS_DEBUG, and stand in for optional
  * slots.
  */
-#ifndef SF_CORE_STORAGE_H
-#define SF_CORE_STORAGE_H
+#ifndef SF_CORE_CONTRACT_STORAGE_H
+#define SF_CORE_CONTRACT_STORAGE_H
 
 #include "base/id.h"
 #include "base/names.h"

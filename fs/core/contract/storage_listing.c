@@ -3,7 +3,7 @@
  * The calls in which a storage tells one thing after the other: each is checked before it is passed on, and
  * what the listener says in the end is the result, whatever the storage makes of it.
  */
-#include "storage_impl.h"
+#include "storage_call.h"
 
 #include <errno.h>
 

@@ -8,8 +8,8 @@
  * locks of schedules (runs.h) stand beside these: only that of health is taken under them.
  * Each failure of an operation is logged once here and kept for .snapfs/last-error.
  */
-#ifndef SF_CORE_ENGINE_H
-#define SF_CORE_ENGINE_H
+#ifndef SF_CORE_ENGINE_ENGINE_H
+#define SF_CORE_ENGINE_ENGINE_H
 
 #include "requests.h"
 

@@ -7,8 +7,8 @@
  *
  * Thread-safe. One lock, a leaf; it is not held across calls into the hypervisor.
  */
-#ifndef SF_CORE_LEASE_H
-#define SF_CORE_LEASE_H
+#ifndef SF_CORE_ENGINE_LEASE_H
+#define SF_CORE_ENGINE_LEASE_H
 
 #include "core/contract/hypervisor.h"
 

@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "base/durable.h"
 #include "base/err.h"
+#include "base/io.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -4,8 +4,8 @@
  * check of such a file. The hash is XXH3 128-bit, seed 0, in its canonical (big-endian) form; source: the
  * xxHash specification.
  */
-#ifndef SF_CORE_RAM_H
-#define SF_CORE_RAM_H
+#ifndef SF_CORE_ENGINE_RAM_H
+#define SF_CORE_ENGINE_RAM_H
 
 #include "core/contract/hypervisor.h"
 #include "core/state/record.h"

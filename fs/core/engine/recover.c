@@ -15,6 +15,7 @@
 
 #include "base/cleanup.h"
 #include "base/durable.h"
+#include "base/io.h"
 #include "base/log.h"
 
 #include <errno.h>
@@ -57,14 +58,11 @@ static int names_add(struct names *names, const char *name)
 /* All entries but "." and "..", read whole before anything in the directory is changed. */
 static int names_read(int dir, struct names *ret, struct sf_err *err)
 {
-	auto_fd int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	auto_dir DIR *stream = fd < 0 ? NULL : fdopendir(fd);
+	auto_dir DIR *stream = sf_dir_stream(dir);
 	const struct dirent *entry;
 	struct names names = {0};
 	int rc = stream ? 0 : -errno;
 
-	if (stream)
-		(void)sf_take_fd(&fd); /* the stream's now */
 	while (rc == 0 && (errno = 0, entry = readdir(stream)))
 		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
 			rc = names_add(&names, entry->d_name);

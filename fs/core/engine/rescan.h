@@ -3,8 +3,8 @@
  * Finding out which state directory was lost: volumes bear the identity of the one they belong to. What is
  * then rebuilt, the engine does itself (struct sf_config.rescan).
  */
-#ifndef SF_CORE_RESCAN_H
-#define SF_CORE_RESCAN_H
+#ifndef SF_CORE_ENGINE_RESCAN_H
+#define SF_CORE_ENGINE_RESCAN_H
 
 #include "core/contract/hypervisor.h"
 

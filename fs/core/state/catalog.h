@@ -6,8 +6,8 @@
  * sf_vm lives as long as the catalog. One mutex guards everything else; it is held for look-ups and list
  * changes only, never across a call into a backend or the kernel, so readers never wait for operators.
  */
-#ifndef SF_CORE_CATALOG_H
-#define SF_CORE_CATALOG_H
+#ifndef SF_CORE_STATE_CATALOG_H
+#define SF_CORE_STATE_CATALOG_H
 
 #include "core/contract/hypervisor.h"
 #include "record.h"

@@ -3,8 +3,8 @@
  * What is wrong right now, as health.json shows it. A problem is known by its kind and subject; setting it
  * again replaces its text. Thread-safe; its own lock, a leaf.
  */
-#ifndef SF_CORE_HEALTH_H
-#define SF_CORE_HEALTH_H
+#ifndef SF_CORE_STATE_HEALTH_H
+#define SF_CORE_STATE_HEALTH_H
 
 #include <stddef.h>
 

@@ -3,8 +3,8 @@
  * The list of running and recently finished operations, as jobs.json shows it. Thread-safe; its own lock, a
  * leaf.
  */
-#ifndef SF_CORE_JOBS_H
-#define SF_CORE_JOBS_H
+#ifndef SF_CORE_STATE_JOBS_H
+#define SF_CORE_STATE_JOBS_H
 
 #include "core/contract/job.h"
 #include "base/names.h"

@@ -34,8 +34,8 @@
  * A plan that is found stopping is done when the guest is off by now, and failed when it is not: no disk was
  * touched yet, and whoever runs it may have reasons of their own.
  */
-#ifndef SF_CORE_LIFECYCLE_H
-#define SF_CORE_LIFECYCLE_H
+#ifndef SF_CORE_STATE_LIFECYCLE_H
+#define SF_CORE_STATE_LIFECYCLE_H
 
 #include <stddef.h>
 

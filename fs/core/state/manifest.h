@@ -3,8 +3,8 @@
  * The manifest of a snapshot: what each of its data files was when a client read it whole. The client hashes;
  * here is only looked whether it speaks of this snapshot. Reading trusts nothing.
  */
-#ifndef SF_CORE_MANIFEST_H
-#define SF_CORE_MANIFEST_H
+#ifndef SF_CORE_STATE_MANIFEST_H
+#define SF_CORE_STATE_MANIFEST_H
 
 #include "base/id.h"
 #include "record.h"

@@ -4,8 +4,8 @@
  * nothing: every member is checked for type, range and form, unknown members are ignored (a later version may
  * add some).
  */
-#ifndef SF_CORE_RECORD_H
-#define SF_CORE_RECORD_H
+#ifndef SF_CORE_STATE_RECORD_H
+#define SF_CORE_STATE_RECORD_H
 
 #include "core/contract/hypervisor.h"
 #include "base/id.h"

@@ -3,8 +3,8 @@
  * revert.json: what a revert is about and how far it is, so that the next start can finish or undo it. Schema
  * 1.
  */
-#ifndef SF_CORE_PLAN_H
-#define SF_CORE_PLAN_H
+#ifndef SF_CORE_STATE_REVERT_PLAN_H
+#define SF_CORE_STATE_REVERT_PLAN_H
 
 #include "core/contract/hypervisor.h"
 #include "base/id.h"

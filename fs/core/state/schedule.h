@@ -3,8 +3,8 @@
  * What is known of one schedule: its last run, or the one under way; and that as JSON, on disk and in the
  * tree. Reading trusts nothing.
  */
-#ifndef SF_CORE_SCHEDULE_H
-#define SF_CORE_SCHEDULE_H
+#ifndef SF_CORE_STATE_SCHEDULE_H
+#define SF_CORE_STATE_SCHEDULE_H
 
 #include "base/json.h"
 #include "base/names.h"

@@ -9,8 +9,8 @@
  * Thread-safe, with two locks: one lets changes go one by one, to the disk and to health.json; under it, the
  * table's own, a leaf that is never held while the disk works, so that readers do not wait.
  */
-#ifndef SF_CORE_RUNS_H
-#define SF_CORE_RUNS_H
+#ifndef SF_CORE_STATE_SCHEDULES_H
+#define SF_CORE_STATE_SCHEDULES_H
 
 #include "schedule.h"
 

@@ -6,6 +6,7 @@
 #include "base/cleanup.h"
 #include "base/durable.h"
 #include "base/err.h"
+#include "base/io.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -69,13 +70,11 @@ bool sf_state_is_reserved(const char *name)
 /* The first thing in it that is not snapfs's own; "" when there is none. */
 static int find_content(int dir, char name[static NAME_MAX + 1], struct sf_err *err)
 {
-	auto_fd int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	auto_dir DIR *stream = fd < 0 ? NULL : fdopendir(fd);
+	auto_dir DIR *stream = sf_dir_stream(dir);
 	const struct dirent *entry;
 
 	if (!stream)
 		return sf_fail(err, -errno, "read the state directory: %s", strerror(errno));
-	(void)sf_take_fd(&fd); /* the stream's now */
 	do {
 		errno = 0;
 		entry = readdir(stream);
@@ -302,14 +301,12 @@ static const char *next_map(DIR *dir)
 
 static int remove_maps(int dir, struct sf_err *err)
 {
-	auto_fd int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	auto_dir DIR *stream = fd < 0 ? NULL : fdopendir(fd);
+	auto_dir DIR *stream = sf_dir_stream(dir);
 	const char *name;
 	int rc = 0;
 
 	if (!stream)
 		return sf_fail(err, -errno, "list a snapshot's directory: %s", strerror(errno));
-	(void)sf_take_fd(&fd); /* the stream's now */
 	while (rc == 0 && (name = next_map(stream)))
 		rc = sf_durable_unlink(dir, name, err);
 	return rc;

@@ -15,8 +15,8 @@
  * All access is by openat under descriptors; symbolic links are refused. The engine serialises changes
  * per VM.
  */
-#ifndef SF_CORE_STATE_H
-#define SF_CORE_STATE_H
+#ifndef SF_CORE_STATE_STATE_H
+#define SF_CORE_STATE_STATE_H
 
 #include "base/id.h"
 #include "record.h"

@@ -7,8 +7,8 @@
  * Finding out may take long. Whoever opens the same snapshot meanwhile and needs a map of it waits for that
  * (by a lock on its directory, so that openers need nothing else in common); nobody else does.
  */
-#ifndef SF_CORE_MAPPED_H
-#define SF_CORE_MAPPED_H
+#ifndef SF_CORE_VIEWS_MAPPED_H
+#define SF_CORE_VIEWS_MAPPED_H
 
 struct sf_err;
 struct sf_image;

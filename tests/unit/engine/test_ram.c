@@ -4,6 +4,7 @@
 
 #include "base/durable.h"
 #include "base/err.h"
+#include "base/io.h"
 #include "core/contract/job.h"
 #include "lib/tmpdir.h"
 

@@ -7,12 +7,15 @@
 #ifndef TESTS_UNIT_LVM_FIXTURE_H
 #define TESTS_UNIT_LVM_FIXTURE_H
 
-#include "backends/lvm/lvm.h"
+#include "backends/lvm/command.h"
+#include "backends/lvm/instance.h"
+#include "backends/lvm/report.h"
 
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/durable.h"
 #include "base/err.h"
+#include "base/io.h"
 #include "core/config/config.h"
 #include "lib/tmpdir.h"
 

@@ -361,8 +361,8 @@ static void an_instance_knows_what_it_was_given(void **state)
 	struct fixture *f = *state;
 	struct stat st;
 
-	assert_ptr_equal(sf_lvm_config(f->lvm), &f->config);
-	assert_string_equal(sf_lvm_state_dir(f->lvm), f->dir);
+	assert_ptr_equal(f->lvm->config, &f->config);
+	assert_string_equal(f->lvm->state_dir, f->dir);
 	assert_int_equal(stat(f->run_dir, &st), -1); /* made when it is needed */
 	assert_ptr_equal(sf_lvm_ref(f->lvm), f->lvm);
 	sf_lvm_unref(f->lvm);

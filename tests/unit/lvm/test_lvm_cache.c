@@ -2,8 +2,6 @@
 /* When lvs is asked, and when what it said before will do. */
 #include "lvm_fixture.h"
 
-#include "backends/lvm/instance.h"
-
 #define THREADS 6
 #define ROUNDS  20
 #define VGS     70 /* more than are remembered */

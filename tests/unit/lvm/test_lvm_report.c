@@ -3,7 +3,7 @@
  * data/lvs.json is what lvs of LVM 2.03.16 said of a VG with an LV of three segments, a classic snapshot, a
  * thin pool, two volumes in it (one inactive), a snapshot of ours and one that waits to be merged.
  */
-#include "backends/lvm/lvm.h"
+#include "backends/lvm/report.h"
 
 #include "base/cleanup.h"
 #include "base/durable.h"

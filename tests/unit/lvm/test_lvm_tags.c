@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What rides on LVs comes back as it was, within what LVM allows in a tag, and from ours only. */
-#include "backends/lvm/lvm.h"
+#include "backends/lvm/tags.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -5,6 +5,7 @@
 #include "base/cleanup.h"
 #include "base/durable.h"
 #include "base/err.h"
+#include "base/io.h"
 #include "core/contract/extents.h"
 
 #include <errno.h>

@@ -3,6 +3,7 @@
 
 #include "base/durable.h"
 #include "base/err.h"
+#include "base/io.h"
 #include "lib/tmpdir.h"
 
 #include <errno.h>

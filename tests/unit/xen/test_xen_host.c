@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Whether RAM that was saved on one Xen host can go on on another one. */
-#include "backends/xen/xen.h"
+#include "backends/xen/host.h"
 
 #include "base/err.h"
 

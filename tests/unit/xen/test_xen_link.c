@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/durable.h"
 #include "base/err.h"
+#include "base/io.h"
 
 #include <dirent.h>
 #include <errno.h>

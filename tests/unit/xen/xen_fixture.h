@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/durable.h"
 #include "base/err.h"
+#include "base/io.h"
 #include "lib/tmpdir.h"
 
 #include <errno.h>

@@ -3,7 +3,9 @@
 
 #include "killpoints.h"
 
+#include "backends/lvm/command.h"
 #include "backends/lvm/lvm.h"
+#include "backends/lvm/tags.h"
 #include "base/cleanup.h"
 #include "base/err.h"
 
@@ -18,7 +20,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The watch asks anew what there is once nothing was changed for a second (lvm_report.c). */
+/* The watch asks anew what there is once nothing was changed for a second (backends/lvm/report.c). */
 #define QUIET_MS 1100
 
 static const char *vg(void)

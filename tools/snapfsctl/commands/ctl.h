@@ -7,8 +7,8 @@
  * A command fills ctl->answer, or prints; main.c prints the answer when --json asks for it. Failures of the
  * whole command end in sf_ctl_fail(), those of one thing among several in results.h.
  */
-#ifndef SF_CTL_H
-#define SF_CTL_H
+#ifndef SF_SNAPFSCTL_COMMANDS_CTL_H
+#define SF_SNAPFSCTL_COMMANDS_CTL_H
 
 #include "tools/snapfsctl/show/say.h"
 #include "tools/snapfsctl/tree/mount.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A schedule's hook: a program of the administrator's, run without a shell and with a deadline. */
-#ifndef SF_CTL_HOOK_H
-#define SF_CTL_HOOK_H
+#ifndef SF_SNAPFSCTL_COMMANDS_HOOK_H
+#define SF_SNAPFSCTL_COMMANDS_HOOK_H
 
 #include <stdint.h>
 

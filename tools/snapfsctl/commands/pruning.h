@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Which snapshots of a VM go by the rules of retention, and their removal: what prune and run share. */
-#ifndef SF_CTL_PRUNE_H
-#define SF_CTL_PRUNE_H
+#ifndef SF_SNAPFSCTL_COMMANDS_PRUNING_H
+#define SF_SNAPFSCTL_COMMANDS_PRUNING_H
 
 #include "results.h"
 #include "tools/snapfsctl/tree/snaps.h"

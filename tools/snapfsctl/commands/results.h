@@ -3,8 +3,8 @@
  * What came of each of several things: a line for each (standard output for what was done, standard error for
  * what was not), an entry in the answer, and the exit status of all.
  */
-#ifndef SF_CTL_RESULTS_H
-#define SF_CTL_RESULTS_H
+#ifndef SF_SNAPFSCTL_COMMANDS_RESULTS_H
+#define SF_SNAPFSCTL_COMMANDS_RESULTS_H
 
 #include "ctl.h"
 

@@ -3,8 +3,8 @@
  * The files of one snapshot that hold data, and what they should hash to: for what reads whole snapshots. Its
  * directory stays open, so a snapshot that is renamed meanwhile stays the same one.
  */
-#ifndef SF_CTL_CONTENT_H
-#define SF_CTL_CONTENT_H
+#ifndef SF_SNAPFSCTL_CONTENT_CONTENT_H
+#define SF_SNAPFSCTL_CONTENT_CONTENT_H
 
 #include "reader.h"
 #include "tools/snapfsctl/tree/snaps.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* XXH3-128, seed 0, of a file's whole content, as meta.json and manifest.json write it: canonical
  * (big-endian). */
-#ifndef SF_CTL_DIGEST_H
-#define SF_CTL_DIGEST_H
+#ifndef SF_SNAPFSCTL_CONTENT_DIGEST_H
+#define SF_SNAPFSCTL_CONTENT_DIGEST_H
 
 #include "base/id.h"
 

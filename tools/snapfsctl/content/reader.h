@@ -4,8 +4,8 @@
  * others: it reads with O_DIRECT, and where a file system cannot, gives back what it has read. An interrupt
  * (sf_interrupt_catch()) ends it.
  */
-#ifndef SF_CTL_READER_H
-#define SF_CTL_READER_H
+#ifndef SF_SNAPFSCTL_CONTENT_READER_H
+#define SF_SNAPFSCTL_CONTENT_READER_H
 
 #include <stdbool.h>
 #include <stddef.h>

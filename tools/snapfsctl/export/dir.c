@@ -13,6 +13,7 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "base/io.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -157,18 +158,7 @@ static bool is_zero(const char *data, size_t len)
 static int write_at(struct dir_export *dir, const char *data, size_t len, uint64_t off)
 {
 	dir->written_bytes += len;
-	while (len > 0) {
-		ssize_t n = pwrite(dir->fd, data, len, (off_t)off);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		data += n;
-		len -= (size_t)n;
-		off += (size_t)n;
-	}
-	return 0;
+	return sf_pwrite_all(dir->fd, data, len, off);
 }
 
 /* What is zeros stays the hole that it is. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The two ways in which `snapfsctl export` hands a snapshot's files over, and what they share. */
-#ifndef SF_CTL_EXPORT_H
-#define SF_CTL_EXPORT_H
+#ifndef SF_SNAPFSCTL_EXPORT_EXPORT_H
+#define SF_SNAPFSCTL_EXPORT_EXPORT_H
 
 #include "tools/snapfsctl/content/content.h"
 #include "tools/snapfsctl/content/digest.h"

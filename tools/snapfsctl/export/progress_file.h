@@ -4,8 +4,8 @@
  * is durable, so that what was interrupted can go on. It is there until the export is complete. Nothing in it
  * is trusted: everything is read back at the end.
  */
-#ifndef SF_CTL_EXPORT_STATE_H
-#define SF_CTL_EXPORT_STATE_H
+#ifndef SF_SNAPFSCTL_EXPORT_PROGRESS_FILE_H
+#define SF_SNAPFSCTL_EXPORT_PROGRESS_FILE_H
 
 #include "base/json.h"
 

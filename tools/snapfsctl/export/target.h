@@ -4,8 +4,8 @@
  * in it is followed, nothing that has another name elsewhere is written to, and nothing is replaced but
  * documents of ours and files that were never complete.
  */
-#ifndef SF_CTL_TARGET_H
-#define SF_CTL_TARGET_H
+#ifndef SF_SNAPFSCTL_EXPORT_TARGET_H
+#define SF_SNAPFSCTL_EXPORT_TARGET_H
 
 #include <limits.h>
 #include <stddef.h>

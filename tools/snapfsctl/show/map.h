@@ -3,8 +3,8 @@
  * Which parts of a disk hold data, and what two snapshots of it have in common, block by block. What fills it
  * reads; here is only counted. Pure.
  */
-#ifndef SF_CTL_MAP_H
-#define SF_CTL_MAP_H
+#ifndef SF_SNAPFSCTL_SHOW_MAP_H
+#define SF_SNAPFSCTL_SHOW_MAP_H
 
 #include "base/json.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Maps as text and as a picture. */
-#ifndef SF_CTL_MAP_DRAW_H
-#define SF_CTL_MAP_DRAW_H
+#ifndef SF_SNAPFSCTL_SHOW_MAP_DRAW_H
+#define SF_SNAPFSCTL_SHOW_MAP_DRAW_H
 
 #include "map.h"
 

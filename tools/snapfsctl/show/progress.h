@@ -3,8 +3,8 @@
  * How far something long has come, on standard error: a bar with rate and remaining time on a terminal, a
  * line now and then elsewhere, nothing for what is over in a moment.
  */
-#ifndef SF_CTL_PROGRESS_H
-#define SF_CTL_PROGRESS_H
+#ifndef SF_SNAPFSCTL_SHOW_PROGRESS_H
+#define SF_SNAPFSCTL_SHOW_PROGRESS_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What every room of snapfsctl says to the user: lines on standard error, and the exit status. */
-#ifndef SF_CTL_SAY_H
-#define SF_CTL_SAY_H
+#ifndef SF_SNAPFSCTL_SHOW_SAY_H
+#define SF_SNAPFSCTL_SHOW_SAY_H
 
 /* Exit status, as in snapfsctl(1). */
 enum sf_exit {

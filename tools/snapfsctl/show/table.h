@@ -3,8 +3,8 @@
  * Tables and trees for people (libsmartcols) and, bare, for scripts: no headings, columns separated by one
  * tab, nothing escaped or cut.
  */
-#ifndef SF_CTL_TABLE_H
-#define SF_CTL_TABLE_H
+#ifndef SF_SNAPFSCTL_SHOW_TABLE_H
+#define SF_SNAPFSCTL_SHOW_TABLE_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Sizes, times and names as people read and write them. Pure, but for the host's time zone. */
-#ifndef SF_CTL_TEXT_H
-#define SF_CTL_TEXT_H
+#ifndef SF_SNAPFSCTL_SHOW_TEXT_H
+#define SF_SNAPFSCTL_SHOW_TEXT_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -6,8 +6,8 @@
  * second interrupt ends the process as soon as the daemon has answered. Failures carry the daemon's own text,
  * where the caller may read it.
  */
-#ifndef SF_CTL_ACT_H
-#define SF_CTL_ACT_H
+#ifndef SF_SNAPFSCTL_TREE_ACT_H
+#define SF_SNAPFSCTL_TREE_ACT_H
 
 #include "snaps.h"
 

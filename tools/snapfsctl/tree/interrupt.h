@@ -3,8 +3,8 @@
  * SIGINT, SIGTERM and SIGHUP: the first is noted, the second ends the process. Signals that are ignored when
  * the process starts (nohup) stay ignored.
  */
-#ifndef SF_CTL_INTERRUPT_H
-#define SF_CTL_INTERRUPT_H
+#ifndef SF_SNAPFSCTL_TREE_INTERRUPT_H
+#define SF_SNAPFSCTL_TREE_INTERRUPT_H
 
 #include <stdbool.h>
 

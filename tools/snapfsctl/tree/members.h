@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Members of the daemon's documents that may be missing: what is not there, or of another type, is empty or
  * 0. */
-#ifndef SF_CTL_MEMBERS_H
-#define SF_CTL_MEMBERS_H
+#ifndef SF_SNAPFSCTL_TREE_MEMBERS_H
+#define SF_SNAPFSCTL_TREE_MEMBERS_H
 
 #include "base/json.h"
 

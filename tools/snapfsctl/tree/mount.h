@@ -3,8 +3,8 @@
  * The mounted tree: found, opened, and asked with a deadline. Everything is opened below the mount's own
  * descriptor, so that nothing else can be in its place meanwhile.
  */
-#ifndef SF_CTL_MOUNT_H
-#define SF_CTL_MOUNT_H
+#ifndef SF_SNAPFSCTL_TREE_MOUNT_H
+#define SF_SNAPFSCTL_TREE_MOUNT_H
 
 #include <limits.h>
 #include <stdbool.h>

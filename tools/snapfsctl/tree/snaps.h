@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* VMs and snapshots as the tree shows them: directories, .snapshots.json and .vm.json. */
-#ifndef SF_CTL_SNAPS_H
-#define SF_CTL_SNAPS_H
+#ifndef SF_SNAPFSCTL_TREE_SNAPS_H
+#define SF_SNAPFSCTL_TREE_SNAPS_H
 
 #include "base/json.h"
 #include "base/names.h"

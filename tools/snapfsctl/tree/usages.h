@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What can run full below the VMs' disks: pools, COW stores, and the file systems of images; from .vm.json.
  */
-#ifndef SF_CTL_USAGES_H
-#define SF_CTL_USAGES_H
+#ifndef SF_SNAPFSCTL_TREE_USAGES_H
+#define SF_SNAPFSCTL_TREE_USAGES_H
 
 #include "base/json.h"
 #include "base/names.h"

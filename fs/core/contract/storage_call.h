@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Inside the door to the storages: storage.c and storage_tell.c. Nobody else includes this. */
-#ifndef SF_CORE_STORAGE_IMPL_H
-#define SF_CORE_STORAGE_IMPL_H
+/* The checked door to storages, shared by storage.c and storage_listing.c, and included by no other file. */
+#ifndef SF_CORE_CONTRACT_STORAGE_CALL_H
+#define SF_CORE_CONTRACT_STORAGE_CALL_H
 
 #include "call.h"
 #include "storage.h"

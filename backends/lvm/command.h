@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Running a command of LVM, one at a time on the whole host.
+ *
+ * The host's lock is a flock on a file in the run directory. The same file is the command's standard output,
+ * so the lock lasts as long as the command, even if we die. A command is never killed: one that is late goes
+ * on, and the next command waits for it. Source: lvm(8).
+ */
+#ifndef SF_BACKENDS_LVM_COMMAND_H
+#define SF_BACKENDS_LVM_COMMAND_H
+
+struct sf_err;
+struct sf_lvm;
+
+/* Most arguments of one command. A create with all its tags has about 40. */
+#define SF_LVM_ARGS_MAX 64
+
+/*
+ * Runs `lvm ARGV...` on a VG. argv[0] is the command, such as "lvcreate"; NULL ends it. ret_said (optional):
+ * what it printed on standard output, allocated. When the command fails, its own message becomes the text,
+ * and the errno says what that message means: -ENOSPC, -EBUSY, -EEXIST, -ENOENT, -EPERM   as its message says
+ *   -ENODEV       there is no such VG
+ *   -ETIMEDOUT    it, or the command before it, has not ended at the deadline; it goes on
+ *   -EIO          anything else
+ */
+int sf_lvm_run(struct sf_lvm *lvm, const char *vg, const char *const *argv, char **ret_said,
+	       struct sf_err *err);
+
+#endif

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Devices of snapshots, and the images on them. All readers of a snapshot share one descriptor. A revert may
+ * replace the device under it by one of equal content (dup3); a read in flight finishes on the old device.
+ */
+#ifndef SF_BACKENDS_LVM_DEVICE_H
+#define SF_BACKENDS_LVM_DEVICE_H
+
+#include "core/contract/storage.h"
+
+#include "dm.h"
+#include "lv.h"
+
+struct sf_lvm;
+struct sf_lvm_storage;
+
+struct sf_lvm_device {
+	char vg[SF_LVM_NAME];
+	char dm[SF_DM_NAME]; /* of the LV under its lasting name */
+	struct sf_id token;
+	int fd; /* O_DIRECT; -1 while refs is 0 */
+	unsigned refs;
+	uint64_t idle_since_ms; /* CLOCK_MONOTONIC; while refs is 0 */
+	struct sf_lvm_device *next;
+};
+
+/* Slot of the storage contract. */
+int sf_lvm_image_open(struct sf_storage *storage, const struct sf_object *object, struct sf_image **ret,
+		      struct sf_err *err);
+/*
+ * Readers of the snapshot continue on the device behind fd, which has the same content. fd remains the
+ * caller's. *ret_any: there were readers.
+ */
+int sf_lvm_switch_readers(struct sf_lvm_storage *storage, const char *dm, int fd, bool *ret_any,
+			  struct sf_err *err);
+/* The LV, and with it its device, was renamed. */
+void sf_lvm_rename_device(struct sf_lvm_storage *storage, const char *from, const char *to);
+/* Activates or deactivates all LVs that match the selection, ignoring the activation-skip flag. */
+int sf_lvm_activate(struct sf_lvm *lvm, const char *vg, const char *select, bool active, struct sf_err *err);
+/* Deactivates the snapshots that have had no reader for the grace time. */
+void sf_lvm_sweep_idle(struct sf_lvm_storage *storage);
+/* Also sweeps the active snapshots in the report, which another process may have left active. */
+void sf_lvm_adopt_active(struct sf_lvm_storage *storage, struct sf_lvm_report *report);
+/* For closing the storage. */
+void sf_lvm_close_devices(struct sf_lvm_storage *storage);
+
+#endif

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Starting domains is left to xl: its background process handles the guest's later reboot, shutdown and crash
+ * as the guest's configuration says. A caller of libxl would have to do that for the life of the guest. Slots
+ * of the hypervisor contract.
+ */
+#ifndef SF_BACKENDS_XEN_XL_H
+#define SF_BACKENDS_XEN_XL_H
+
+#include "core/contract/hypervisor.h"
+
+#include <stdbool.h>
+
+int sf_xen_restore(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, int fd, struct sf_err *err);
+int sf_xen_can_start(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, struct sf_err *err);
+int sf_xen_start(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, bool paused, struct sf_err *err);
+
+#endif
