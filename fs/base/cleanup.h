@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Scope attributes: a resource that a function owns is released when its variable leaves scope, unless it was
- * given away with sf_take_fd() or sf_take_ptr() as the last act.
+ * Scope attributes that release a resource when its variable goes out of scope. A function that passes the
+ * resource on calls sf_take_fd() or sf_take_ptr() as its last step; the variable then owns nothing.
  */
 #ifndef SF_BASE_CLEANUP_H
 #define SF_BASE_CLEANUP_H
@@ -17,13 +17,13 @@
 #define auto_dir    __attribute__((cleanup(sf_cleanup_dir)))
 #define auto_unlock __attribute__((cleanup(sf_cleanup_unlock), unused))
 
-/* Closes *fd when it is one; errno survives, so an error path may still read it. */
+/* Closes *fd if it is open. Preserves errno, so an error path can still report it. */
 static inline void sf_cleanup_fd(int *fd)
 {
 	int saved = errno;
 
 	if (*fd >= 0)
-		(void)close(*fd); /* nothing was written that close could still report: writers fsync */
+		(void)close(*fd); /* writers fsync, so close has no error left to report */
 	errno = saved;
 }
 
@@ -44,7 +44,7 @@ static inline void sf_cleanup_unlock(pthread_mutex_t **mutex)
 		pthread_mutex_unlock(*mutex);
 }
 
-/* Locks for the rest of the scope: auto_unlock pthread_mutex_t *held = sf_lock(&thing->lock); */
+/* Locks until the end of the scope: auto_unlock pthread_mutex_t *held = sf_lock(&thing->lock); */
 static inline pthread_mutex_t *sf_lock(pthread_mutex_t *mutex)
 {
 	pthread_mutex_lock(mutex);

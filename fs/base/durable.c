@@ -30,7 +30,7 @@ static int set_times(int fd, const char *what, uint64_t real_ns, struct sf_err *
 	return 0;
 }
 
-/* real_ns 0: the times are those of the writing. */
+/* real_ns 0: leaves the times alone. */
 static int write_tmp(int dir, const char *tmp, const void *data, size_t len, uint64_t real_ns,
 		     struct sf_err *err)
 {
@@ -59,7 +59,7 @@ int sf_durable_write_dated(int dir, const char *name, const void *data, size_t l
 	if (rc == 0 && renameat(dir, tmp, dir, name) < 0)
 		rc = sf_fail(err, -errno, "rename %s to %s: %s", tmp, name, strerror(errno));
 	if (rc < 0) {
-		(void)unlinkat(dir, tmp, 0); /* the failure is already being reported */
+		(void)unlinkat(dir, tmp, 0); /* best effort: the first failure is what is reported */
 		return rc;
 	}
 	return sf_fsync(dir, "the directory of a new file", err);

@@ -15,7 +15,7 @@ int sf_fail(struct sf_err *err, int rc, const char *fmt, ...)
 	if (err) {
 		err->code = rc;
 		va_start(args, fmt);
-		(void)vsnprintf(err->text, sizeof(err->text), fmt, args); /* a cut sentence is fine */
+		(void)vsnprintf(err->text, sizeof(err->text), fmt, args); /* truncation is fine */
 		va_end(args);
 	}
 	errno = saved;
@@ -34,7 +34,7 @@ int sf_wrap(struct sf_err *err, int rc, const char *fmt, ...)
 	n = vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
 	if (n >= 0 && (size_t)n < sizeof(text))
-		(void)snprintf(text + n, sizeof(text) - (size_t)n, ": %s", err->text); /* cut is fine */
+		(void)snprintf(text + n, sizeof(text) - (size_t)n, ": %s", err->text); /* may truncate */
 	memcpy(err->text, text, sizeof(text));
 	err->code = rc;
 	return rc;

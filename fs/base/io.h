@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Reads and writes that continue after a short transfer or EINTR, and streams of directory entries. They
- * return a negative errno and leave the message to the caller, who knows what the descriptor is.
+ * Reads and writes that continue after short transfers and EINTR, and directory streams. The functions return
+ * a negative errno without a message: only the caller knows what the descriptor is.
  */
 #ifndef SF_BASE_IO_H
 #define SF_BASE_IO_H
@@ -15,10 +15,15 @@
 int sf_write_all(int fd, const void *data, size_t len);
 /* pwrite(2) of all len bytes at off. */
 int sf_pwrite_all(int fd, const void *data, size_t len, uint64_t off);
-/* pread(2) of len bytes at off. Returns how many there were: fewer than len only at the end of the file. */
+/*
+ * pread(2) of len bytes at off. Returns the number of bytes read, less than len only at the end of the file.
+ */
 ssize_t sf_pread_all(int fd, void *buf, size_t len, uint64_t off);
 
-/* A stream of the entries of dir from the first one; dir stays the caller's. NULL and errno on failure. */
+/*
+ * Opens a stream that starts at the first entry of dir. The caller keeps dir. On failure returns NULL and
+ * sets errno.
+ */
 DIR *sf_dir_stream(int dir);
 
 #endif

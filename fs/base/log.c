@@ -31,7 +31,7 @@ bool sf_log_wants(enum sf_log_level level)
 	return level <= log_state.level;
 }
 
-/* Names and peers' messages reach the log: a control byte in them must not forge a second line. */
+/* Names and messages of peers reach the log: a control byte in them must not forge a second line. */
 static void defuse(char *line)
 {
 	for (; *line; line++)
@@ -49,7 +49,7 @@ void sf_log(enum sf_log_level level, const char *fmt, ...)
 	if (!sf_log_wants(level))
 		return;
 	va_start(args, fmt);
-	(void)vsnprintf(line, sizeof(line), fmt, args); /* a cut line is still a line */
+	(void)vsnprintf(line, sizeof(line), fmt, args); /* truncation is fine */
 	va_end(args);
 	defuse(line);
 	if (atomic_load(&log_state.to_syslog))

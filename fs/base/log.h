@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * One line per event, to standard error or to syslog. The level is the only mutable global of the house:
- * SNAPFS_DEBUG in the environment (any value) raises it to debug.
+ * Logging: one line per event, to standard error or to syslog. The level is the program's only mutable
+ * global. SNAPFS_DEBUG in the environment, with any value, raises it to debug.
  */
 #ifndef SF_BASE_LOG_H
 #define SF_BASE_LOG_H
@@ -10,10 +10,10 @@
 
 enum sf_log_level { SF_LOG_ERROR, SF_LOG_WARNING, SF_LOG_INFO, SF_LOG_DEBUG };
 
-/* Called once, before any thread starts. */
+/* Call once, before any thread starts. */
 void sf_log_init(bool to_syslog);
 
-/* From now on; other threads may be logging. For a daemon that leaves its terminal. */
+/* Switches to syslog, for a daemon that detaches from its terminal. Other threads may be logging. */
 void sf_log_to_syslog(void);
 
 bool sf_log_wants(enum sf_log_level level);

@@ -10,8 +10,8 @@
 #include <string.h>
 
 /*
- * Bytes of the UTF-8 sequence at s, its code point in *ret; 0 when it is not one (overlong forms, surrogates
- * and values above U+10FFFF included). Source: RFC 3629.
+ * Returns the length of the UTF-8 sequence at s and its code point in *ret. Returns 0 if it is invalid, which
+ * includes overlong forms, surrogates and values above U+10FFFF. Source: RFC 3629.
  */
 static size_t utf8_next(const unsigned char *s, uint32_t *ret)
 {

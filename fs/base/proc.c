@@ -20,7 +20,9 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-/* What the child gets as 0, 1 and 2: copies above 2, so that no dup2 overwrites what a later one needs. */
+/*
+ * The child's descriptors 0, 1 and 2: copies above 2, so that no dup2 overwrites one that a later dup2 needs.
+ */
 struct streams {
 	int fd[3];
 };
@@ -29,7 +31,7 @@ static void close_streams(struct streams *streams)
 {
 	for (size_t i = 0; i < 3; i++) {
 		sf_cleanup_fd(&streams->fd[i]);
-		streams->fd[i] = -1; /* called twice: by then the number may be another thread's */
+		streams->fd[i] = -1; /* called twice: the number may by then belong to another thread */
 	}
 }
 
@@ -48,7 +50,7 @@ static int open_streams(const struct sf_proc_spec *spec, struct streams *ret, st
 	return 0;
 }
 
-/* The file to execute, in path; our own PATH must not count, so posix_spawnp is no help. */
+/* Finds the file to execute. posix_spawnp is no help: it would search our own PATH. */
 static int find_program(const char *name, char path[static PATH_MAX], struct sf_err *err)
 {
 	int rc = -ENOENT;
@@ -73,7 +75,10 @@ static int find_program(const char *name, char path[static PATH_MAX], struct sf_
 		       rc == -ENOENT ? "not found" : "not executable");
 }
 
-/* The array only; the strings stay whose they are. posix_spawn wants char *const [], but writes to none. */
+/*
+ * Allocates the array only; the caller keeps the strings. posix_spawn takes char *const [], but does not
+ * write to them.
+ */
 static int make_env(const struct sf_proc_spec *spec, const char ***ret, struct sf_err *err)
 {
 	size_t n = 0;
@@ -98,7 +103,7 @@ static int make_env(const struct sf_proc_spec *spec, const char ***ret, struct s
 	return 0;
 }
 
-/* Sets up both; a positive errno as posix_spawn's functions have it. */
+/* Sets up both. Returns a positive errno, as posix_spawn's functions do. */
 static int describe(const struct streams *streams, posix_spawnattr_t *attr, posix_spawn_file_actions_t *acts)
 {
 	sigset_t all, none;
@@ -160,20 +165,20 @@ int sf_proc_start(const struct sf_proc_spec *spec, struct sf_proc *ret, struct s
 	rc = spawn(path, spec, env, &streams, &pid);
 	if (rc != 0)
 		return sf_fail(err, -rc, "run %s: %s", path, strerror(rc));
-	close_streams(&streams); /* makes room for the pidfd */
+	close_streams(&streams); /* frees descriptors for the pidfd */
 	ret->pid = pid;
-	ret->pidfd = pidfd_open(pid, 0); /* it runs, with or without: no failure from here on */
+	ret->pidfd = pidfd_open(pid, 0); /* the child runs even if this fails: no error from here on */
 	return 0;
 }
 
 static void forget(struct sf_proc *proc)
 {
 	if (proc->pidfd >= 0)
-		(void)close(proc->pidfd); /* has nothing to report */
+		(void)close(proc->pidfd); /* a pidfd has no error to report */
 	*proc = (struct sf_proc){0};
 }
 
-/* 0 when the child has ended, -ETIMEDOUT when not. */
+/* 0 once the child has exited, -ETIMEDOUT otherwise. */
 static int await_end(struct sf_proc *proc, uint64_t timeout_ms, struct sf_err *err)
 {
 	uint64_t start = sf_clock_mono_ms(), spent = 0;
@@ -225,7 +230,7 @@ int sf_proc_kill(struct sf_proc *proc, uint64_t timeout_ms, struct sf_err *err)
 
 	if (proc->pid == 0)
 		return 0;
-	/* Without a pidfd the number is as good: it is taken until we reap it. */
+	/* Without a pidfd the pid is as good: it cannot be reused until we reap it. */
 	rc = proc->pidfd >= 0 ? pidfd_send_signal(proc->pidfd, SIGKILL, NULL, 0) : kill(proc->pid, SIGKILL);
 	if (rc < 0 && errno != ESRCH)
 		return sf_fail(err, -errno, "kill process %d: %s", (int)proc->pid, strerror(errno));
@@ -237,7 +242,7 @@ void sf_proc_drop(struct sf_proc *proc)
 {
 	if (proc->pid == 0)
 		return;
-	(void)waitpid(proc->pid, NULL, WNOHANG); /* one that runs on is what this call is for */
+	(void)waitpid(proc->pid, NULL, WNOHANG); /* a child that is still running stays as it is */
 	forget(proc);
 }
 
@@ -275,7 +280,7 @@ int sf_proc_read(int fd, size_t cap, char **ret, size_t *ret_len, struct sf_err 
 	return 0;
 }
 
-/* A sentence that grows until its buffer is full. */
+/* A message that grows until its buffer is full. */
 struct sentence {
 	char *buf;
 	size_t size;
@@ -319,7 +324,7 @@ static void finish(struct sentence *out)
 	if (out->len > out->size - sizeof(dots))
 		out->len = out->size - sizeof(dots);
 	while (out->len > 0 && ((unsigned char)out->buf[out->len] & 0xc0) == 0x80)
-		out->len--; /* not through the middle of a character */
+		out->len--; /* do not split a UTF-8 character */
 	memcpy(out->buf + out->len, dots, sizeof(dots));
 }
 

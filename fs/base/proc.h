@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Child processes: started from an argument array in a clean room of their own (no shell, nothing
- * inherited), waited for with a deadline, and never killed by the waiting. Sources: posix_spawn(3),
- * pidfd_open(2), waitid(2). The process must not ignore SIGCHLD, and nobody else in it may wait for children
- * it did not start.
+ * Runs child processes: no shell, a minimal environment, no inherited descriptors. Waits take a deadline and
+ * never kill the child. Sources: posix_spawn(3), pidfd_open(2), waitid(2).
+ *
+ * The process must not ignore SIGCHLD, and no other code in it may wait for children that it did not start.
  */
 #ifndef SF_BASE_PROC_H
 #define SF_BASE_PROC_H
@@ -14,80 +14,86 @@
 
 struct sf_err;
 
-/* Where programs are looked for, and PATH in a child's environment. */
+/* Search path for programs, and PATH in the child's environment. */
 #define SF_PROC_PATH "/usr/sbin:/usr/bin:/sbin:/bin"
 
-/* A timeout that never ends. */
+/* No timeout. */
 #define SF_PROC_FOREVER UINT64_MAX
 
 struct sf_proc_spec {
-	/* Ends with NULL. argv[0] is looked up in SF_PROC_PATH unless it has a slash. */
+	/* NULL-terminated. argv[0] is searched for in SF_PROC_PATH unless it contains a slash. */
 	const char *const *argv;
-	/* "NAME=value" and at last NULL, or NULL alone; PATH and LC_ALL=C are given and cannot be among them.
+	/*
+	 * "NAME=value" strings, NULL-terminated; NULL for none. Must not set PATH or LC_ALL, which are always
+	 * set.
 	 */
 	const char *const *extra_env;
-	/* Open for writing, and still the caller's afterwards; -1 for /dev/null. May be the same. */
+	/* Open for writing; the caller keeps them. -1 for /dev/null. Both may be the same. */
 	int stdout_fd;
 	int stderr_fd;
 };
 
-/*
- * A child. All zeros is none. Used by one thread at a time; needs no address of its own (it may be copied).
- */
+/* A child process; all zeros means none. Only one thread may use it at a time. It may be copied. */
 struct sf_proc {
-	pid_t pid; /* 0: none, or already waited for */
-	int pidfd; /* -1: could not be had yet; the next wait tries again */
+	pid_t pid; /* 0: none, or already reaped */
+	int pidfd; /* -1: pidfd_open failed; the next wait tries again */
 };
 
 /*
- * Starts a child: the environment is PATH, LC_ALL=C and extra_env, nothing else; the directory is "/"; stdin
- * is /dev/null and only descriptors 0 to 2 are open; it leads a session of its own (a Ctrl-C at our terminal
- * does not reach it); all signals have their default effect and none is blocked. What it shares with us:
- * user, umask, limits, and the file offsets of stdout_fd and stderr_fd.
- * -ENOENT or -EACCES when the program is not there or cannot be run, -EINVAL for a bad extra_env;
- * posix_spawn's other errors. After 0 the child has run the program, and ends in sf_proc_wait, sf_proc_kill
- * or sf_proc_drop.
+ * Starts a child with
+ *   - PATH, LC_ALL=C and extra_env as its whole environment,
+ *   - "/" as its working directory,
+ *   - /dev/null as stdin, and only descriptors 0 to 2 open,
+ *   - a session of its own, so that a Ctrl-C on our terminal does not reach it,
+ *   - default signal dispositions and no blocked signals.
+ * It shares our user, umask, limits, and the file offsets of stdout_fd and stderr_fd.
+ *
+ * Errors, besides those of posix_spawn(3):
+ *   -ENOENT  the program does not exist
+ *   -EACCES  the program is not executable
+ *   -EINVAL  bad extra_env
+ * After success the program is running; finish with sf_proc_wait(), sf_proc_kill() or sf_proc_drop().
  */
 int sf_proc_start(const struct sf_proc_spec *spec, struct sf_proc *ret, struct sf_err *err);
 
 /*
- * Waits at most timeout_ms for the child's end (0: only looks) and reaps it: 0 with its exit status, or 128
- * + signal when a signal ended it; *proc is none afterwards. -ETIMEDOUT while it still runs: it runs on
- * untouched, and can be waited for again. -ECHILD when *proc is none or somebody else reaped it (*proc is
- * none then).
+ * Waits up to timeout_ms for the child to exit (0: polls) and reaps it. *ret_status is its exit status, or
+ * 128 + signal if a signal killed it; *proc is then empty.
+ *   -ETIMEDOUT  the child is still running; it is not affected, and may be waited for again
+ *   -ECHILD     *proc is empty, or someone else reaped the child (*proc is then empty)
  */
 int sf_proc_wait(struct sf_proc *proc, uint64_t timeout_ms, int *ret_status, struct sf_err *err);
 
 /*
- * SIGKILL, then reaps: 0 when it is gone, whether it ended by itself or so; *proc is none afterwards, as it
- * may be before. -ETIMEDOUT when it has not gone after timeout_ms (stuck in the kernel): it goes later, wait
- * again. Only for children that change nothing: never for a command of LVM.
+ * Sends SIGKILL and reaps the child. Returns 0 when it is gone, however it ended, and empties *proc; an empty
+ * *proc is a no-op. -ETIMEDOUT if it is still there after timeout_ms (stuck in the kernel): it dies later,
+ * wait again. Only for children that modify nothing: never for an LVM command.
  */
 int sf_proc_kill(struct sf_proc *proc, uint64_t timeout_ms, struct sf_err *err);
 
 /*
- * Lets go of a child without waiting, as if it had never been ours: one that has ended is reaped, one that
- * runs goes on undisturbed, and once it ends it stays a zombie until our own process ends. *proc is none
- * afterwards.
+ * Detaches from a child without waiting, and empties *proc. A child that has exited is reaped. One that is
+ * still running continues; once it exits, it remains a zombie until our process ends.
  */
 void sf_proc_drop(struct sf_proc *proc);
 
 /*
- * An empty file in memory for a child's output, O_CLOEXEC; name is for /proc only. The descriptor or -errno.
+ * Creates an empty memfd for a child's output, O_CLOEXEC. name appears only in /proc. Returns the descriptor
+ * or -errno.
  */
 int sf_proc_memfd(const char *name, struct sf_err *err);
 
 /*
- * All that the memfd or regular file fd holds now, from its beginning, in memory of its own (NUL added after
- * *ret_len bytes); fd's offset is not used and not moved. -EFBIG above cap bytes.
+ * Reads the whole content of fd, a memfd or regular file, into a new buffer, which the caller frees. A NUL
+ * follows the *ret_len bytes. Neither uses nor moves fd's offset. -EFBIG above cap bytes.
  */
 int sf_proc_read(int fd, size_t cap, char **ret, size_t *ret_len, struct sf_err *err);
 
 /*
- * One line for an error text from what a command printed (text ends at its NUL): its lines without blanks
- * around them, empty ones dropped, joined by "; "; tabs become blanks, other control characters go. Lines
- * that start with "WARNING:" are left out unless there is nothing else. What does not fit into size bytes,
- * NUL included, is cut and ends with "…". size is at least 4.
+ * Condenses a command's output (NUL-terminated) to one line for an error message: trims the lines, drops
+ * empty ones and joins the rest with "; ". Tabs become blanks, other control characters are dropped. Lines
+ * that start with "WARNING:" are omitted unless there are no others. Text that does not fit in size bytes
+ * (NUL included, at least 4) is truncated and ends with "…".
  */
 void sf_proc_message(const char *text, char *buf, size_t size);
 
