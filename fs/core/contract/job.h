@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * One running operation as others see it: how far it is, and whether its user has given up. The engine owns
- * it; backends advance it and ask it. All members are atomic: any thread may call at any time. A NULL job is
- * accepted everywhere: it never is cancelled and counts nothing.
+ * Progress and cancellation of one running operation. The engine owns the job; backends update its progress
+ * and poll it for cancellation. All counters are atomic, so that any thread may call at any time. Every
+ * function accepts a NULL job, which is never cancelled and counts nothing.
  */
 #ifndef SF_CORE_CONTRACT_JOB_H
 #define SF_CORE_CONTRACT_JOB_H
@@ -14,19 +14,19 @@
 struct sf_job {
 	atomic_bool cancelled;
 	_Atomic uint64_t done_bytes;
-	_Atomic uint64_t total_bytes; /* what is known of it so far; 0: unknown */
-	char note[256]; /* what its user should know beside success; written by its own thread */
+	_Atomic uint64_t total_bytes; /* as far as known; 0: unknown */
+	char note[256]; /* remark for the user on success; only the job's own thread writes it */
 };
 
 /*
- * Adds a sentence for the user of an operation that succeeds all the same: shown in jobs.json, and logged. It
- * comes behind what is there already; what does not fit is cut. Only by the thread that runs the operation.
+ * Adds a remark for the user of an operation that still succeeds; jobs.json and the log show it. It is
+ * appended to earlier remarks; text that does not fit is truncated. Call only from the thread that runs the
+ * operation.
  */
 void sf_job_note(struct sf_job *job, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /*
- * Asks the operation to stop and undo what it did; it ends with -EINTR unless it was past the point of no
- * return.
+ * Asks the operation to stop and undo its work. It ends with -EINTR unless it is past the point of no return.
  */
 static inline void sf_job_cancel(struct sf_job *job)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The checked door to storages, shared by storage.c and storage_listing.c, and included by no other file. */
+/* Helpers of the checked calls into storages. Only storage.c and storage_listing.c include this header. */
 #ifndef SF_CORE_CONTRACT_STORAGE_CALL_H
 #define SF_CORE_CONTRACT_STORAGE_CALL_H
 
