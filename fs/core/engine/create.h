@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Taking a snapshot: for users, and before a revert. */
+/* Takes a snapshot, for a user or as the safety snapshot of a revert. */
 #ifndef SF_CORE_ENGINE_CREATE_H
 #define SF_CORE_ENGINE_CREATE_H
 
@@ -10,17 +10,17 @@
 struct sf_budget;
 struct sf_lease;
 
-/* --- create.c --- */
 struct sf_take_options {
 	const struct sf_create_request *request;
 	const char *name;
 	struct sf_id uuid;
-	const struct sf_id *left_for; /* of the state that a revert to this snapshot leaves; NULL: of none */
-	bool leave_at_rest;           /* hand the lease over instead of resuming the guest */
-	struct sf_budget *budget;     /* further needs to be counted in; NULL: none */
+	const struct sf_id *left_for; /* for a safety snapshot, the target of the revert; else NULL */
+	bool leave_at_rest;           /* return the lease instead of resuming the guest */
+	struct sf_budget *budget;     /* space needs to add to those of the snapshot; NULL: none */
 };
 /*
- * Takes one snapshot or leaves nothing behind. *ret_lease: NULL when the guest was not brought to rest by us.
+ * Takes one snapshot, or fails and leaves nothing behind. *ret_lease is NULL unless leave_at_rest is set and
+ * this call paused the guest.
  */
 int sf_take(struct sf_vm_op *op, const struct sf_take_options *options, struct sf_lease **ret_lease,
 	    struct sf_err *err);

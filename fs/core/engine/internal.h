@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The engine itself, for the files of this room and of views. */
+/* The engine's struct, for the files of core/engine and core/views. */
 #ifndef SF_CORE_ENGINE_INTERNAL_H
 #define SF_CORE_ENGINE_INTERNAL_H
 
@@ -33,17 +33,17 @@ struct sf_engine {
 	struct sf_runs *runs;
 	struct sf_leases *leases;
 	struct sf_keeper *keeper;
-	struct sf_watchers *watchers; /* NULL: no storage wants it */
+	struct sf_watchers *watchers; /* NULL: no storage needs watching */
 
-	pthread_mutex_t lock; /* guards what follows; taken before every other lock */
+	pthread_mutex_t lock; /* guards all members below; taken before every other lock */
 	struct sf_engine_vm **vms;
 	size_t nvms;
-	/* Broadcast when an operation ends or the keeper has work; on CLOCK_MONOTONIC. */
+	/* Broadcast when an operation ends or the keeper has work. Uses CLOCK_MONOTONIC. */
 	pthread_cond_t changed;
-	uint64_t nchanges; /* how often that was */
-	bool starting;     /* the recovery at start is under way */
+	uint64_t nchanges; /* number of these broadcasts */
+	bool starting;     /* recovery at start is in progress */
 	bool refreshing;
-	bool listed; /* the last question to the hypervisor was answered */
+	bool listed; /* the last query of the hypervisor succeeded */
 	struct sf_err list_error;
 	uint64_t refreshed_ms;
 	struct sf_err last_error;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A pause is a lease. Whoever may bring a guest to rest takes one first (having written so in a record, for
- * the case of a crash); a watchdog resumes the guest at the deadline, whatever the owner is doing and however
- * long another guest's resume takes, and goes on trying every second while a resume fails. An owner whose
- * lease ran out learns it at the end and must throw its work away.
+ * Leases limit how long a guest is at rest. Code that may bring a guest to rest takes a lease first, after
+ * noting that in a record for the case of a crash. At the deadline a watchdog resumes the guest, no matter
+ * what the owner is doing or how long another guest's resume takes. It retries every second until a resume
+ * succeeds. The owner of an expired lease learns of it at the end and must discard its work.
  *
- * Thread-safe. One lock, a leaf; it is not held across calls into the hypervisor.
+ * Thread-safe. One leaf lock, which is not held across calls into the hypervisor.
  */
 #ifndef SF_CORE_ENGINE_LEASE_H
 #define SF_CORE_ENGINE_LEASE_H
@@ -26,37 +26,40 @@ struct sf_lease_stats {
 	uint64_t longest_ms;
 };
 
-/* Starts the watchdog; hv and health outlive it. */
+/* Starts the watchdog. hv and health must outlive it. */
 int sf_leases_new(struct sf_hypervisor *hv, struct sf_health *health, struct sf_leases **ret,
 		  struct sf_err *err);
-/* Ends the watchdog; a guest that still could not be resumed is tried once more. Accepts NULL. */
+/* Stops the watchdog. Tries once more to resume guests that are still at rest. Accepts NULL. */
 void sf_leases_free(struct sf_leases *leases);
 
 /*
- * Takes a lease; its time runs from sf_lease_arm() on. -EBUSY while an earlier one's guest is not resumed
- * yet.
+ * Takes a lease. Its time starts at sf_lease_arm(). -EBUSY while the guest of an earlier lease is not
+ * resumed.
  */
 int sf_lease_begin(struct sf_leases *leases, const struct sf_vm_desc *vm, uint64_t deadline_ms,
 		   struct sf_lease **ret, struct sf_err *err);
-/* The guest is at rest, or is about to be. Again is harmless. */
+/* Starts the clock: the guest is at rest or about to be. Idempotent. */
 void sf_lease_arm(struct sf_lease *lease);
 /*
- * The hypervisor says that the guest is at rest: once the watchdog has resumed it, it leaves it alone.
- * -ETIMEDOUT as with sf_lease_check().
+ * The hypervisor reports that the guest is at rest. From now on one successful resume by the watchdog is
+ * enough. -ETIMEDOUT as with sf_lease_check().
  */
 int sf_lease_rests(struct sf_lease *lease, struct sf_err *err);
-/* -ETIMEDOUT when the watchdog has resumed the guest: what was taken is not of one instant. */
+/*
+ * -ETIMEDOUT if the lease expired: the watchdog resumed the guest, and what was taken is not from one
+ * instant.
+ */
 int sf_lease_check(struct sf_lease *lease, struct sf_err *err);
 /*
- * Resumes the guest and ends the lease. -ETIMEDOUT as above; any other failure is the hypervisor's, and the
- * watchdog goes on trying. The lease is gone in every case. ret_rest_ms: on success, how long it was armed, 0
- * when it never was; NULL when nobody wants to know.
+ * Resumes the guest and ends the lease, which is invalid afterwards in every case. -ETIMEDOUT as above. Any
+ * other failure is the hypervisor's; the watchdog then keeps trying. On success *ret_rest_ms is how long the
+ * lease was armed, 0 if never; may be NULL.
  */
 int sf_lease_end(struct sf_lease *lease, uint64_t *ret_rest_ms, struct sf_err *err);
-/* Ends the lease of a guest that has been stopped: there is nobody to resume. -ETIMEDOUT as above. */
+/* Ends the lease of a guest that has been stopped and needs no resume. -ETIMEDOUT as above. */
 int sf_lease_drop(struct sf_lease *lease, struct sf_err *err);
 
-/* The guest has been resumed by other means: what the watchdog still meant to do for it is done. */
+/* The guest has been resumed by other means: cancels the watchdog's pending retries for it. */
 void sf_leases_settle(struct sf_leases *leases, const struct sf_vm_desc *vm);
 
 struct sf_lease_stats sf_leases_stats(struct sf_leases *leases);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* One operation on one VM at a time: the exclusion, and the VM's state directory while it is held. */
+/*
+ * The exclusion that allows one operation at a time on a VM, and access to the VM's state directory while it
+ * is held.
+ */
 #ifndef SF_CORE_ENGINE_OPERATION_H
 #define SF_CORE_ENGINE_OPERATION_H
 
@@ -10,14 +13,14 @@
 
 struct sf_engine_vm;
 
-/* One operation on one VM, holding its exclusion. */
+/* An operation on a VM that holds the VM's exclusion. */
 struct sf_vm_op {
 	struct sf_engine *engine;
 	struct sf_engine_vm *vm;
-	struct sf_vm_desc desc; /* copies, which do not change meanwhile */
+	struct sf_vm_desc desc; /* desc, name and present are copies that do not change */
 	char name[SF_NAME_MAX + 1];
 	bool present;
-	int dir; /* the VM's state directory; -1 while it has none */
+	int dir; /* the VM's directory in the state directory; -1 while it has none */
 	struct sf_job *job;
 	enum sf_operation kind;
 	char snapshot[SF_NAME_MAX + 1]; /* for reports */
@@ -26,17 +29,22 @@ struct sf_vm_op {
 };
 
 /*
- * Takes the VM's exclusion and fills in the rest of op, which is zeroed or holds what the caller knows of the
- * job. kept: operations of users wait until it is left, instead of failing. -EBUSY when another operation
- * runs, -ENOMEM.
+ * Takes the VM's exclusion and fills in op, which is zeroed or holds what the caller knows of the job. kept:
+ * an internal operation; users' operations wait for it instead of failing. -EBUSY if another operation is
+ * running, -ENOMEM.
  */
 int sf_op_enter(struct sf_engine *engine, struct sf_engine_vm *vm, bool kept, struct sf_vm_op *op,
 		struct sf_err *err);
-/* --- op.c --- */
+/* Releases the exclusion and what op owns. */
 void sf_op_leave(struct sf_vm_op *op);
-/* Something half-done stays behind: recovery goes before the next operation, and the keeper sees to it. */
+/*
+ * Marks the VM as unsettled because something is left half done. Recovery runs before the next operation or
+ * at the keeper's next retry.
+ */
 void sf_op_unsettle(struct sf_vm_op *op);
-/* Opens op->dir, making and naming the directory when create says so. -ENOENT when there is none. */
+/*
+ * Opens op->dir. With create, names and creates the directory if needed; otherwise -ENOENT if there is none.
+ */
 int sf_op_dir(struct sf_vm_op *op, bool create, struct sf_err *err);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * memory.sav: a guest's RAM on its way from the hypervisor into a file, hashed while it streams, and the
- * check of such a file. The hash is XXH3 128-bit, seed 0, in its canonical (big-endian) form; source: the
- * xxHash specification.
+ * memory.sav, the saved RAM of a guest: writes it as the hypervisor streams it, hashes it on the way, and
+ * verifies it later. The hash is XXH3 128-bit, seed 0, in canonical (big-endian) form; source: the xxHash
+ * specification.
  */
 #ifndef SF_CORE_ENGINE_RAM_H
 #define SF_CORE_ENGINE_RAM_H
@@ -15,27 +15,28 @@ struct sf_job;
 
 struct sf_ram_options {
 	bool live;              /* as in sf_hypervisor_save() */
-	uint64_t reserve_bytes; /* left free in the file system, give or take a block of 1 MiB */
+	uint64_t reserve_bytes; /* left free in the file system, to within 1 MiB */
 };
 
 /*
- * Saves the guest's RAM to dir/memory.sav (made new, mode 0400). hooks as in sf_hypervisor_save(). The file
- * is complete and not yet durable on return; on failure what there is of it stays for the caller to remove.
- * ret's host stays as it is. -ENOSPC as soon as no more than the reserve is left, whoever took the rest.
+ * Saves the guest's RAM to dir/memory.sav, which must not exist (mode 0400). hooks as in
+ * sf_hypervisor_save(). On success the file is complete but not yet durable; ret->host is untouched. On
+ * failure the caller removes the partial file. -ENOSPC as soon as less than the reserve is free, no matter
+ * who used the space.
  */
 int sf_ram_save(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, int dir,
 		const struct sf_ram_options *options, const struct sf_save_hooks *hooks, struct sf_job *job,
 		struct sf_record_memory *ret, struct sf_err *err);
 
-/* fsync of dir/memory.sav and of dir. */
+/* fsync of dir/memory.sav and dir. */
 int sf_ram_settle(int dir, struct sf_err *err);
 
-/* Opens dir/memory.sav; -EIO when its size is not the recorded one. Returns the descriptor, at offset 0. */
+/* Opens dir/memory.sav and returns the descriptor, at offset 0. -EIO if the size is not the recorded one. */
 int sf_ram_open(int dir, const struct sf_record_memory *memory, struct sf_err *err);
 
 /*
- * Reads all of it and compares the hash: -EIO when it differs. -EINTR when cancelled. fd is at offset 0
- * afterwards.
+ * Reads the whole file and compares the hash. Rewinds fd on success. -EIO if the hash differs, -EINTR when
+ * cancelled.
  */
 int sf_ram_verify(int fd, const struct sf_record_memory *memory, struct sf_job *job, struct sf_err *err);
 

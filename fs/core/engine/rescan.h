@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Finding out which state directory was lost: volumes bear the identity of the one they belong to. What is
- * then rebuilt, the engine does itself (struct sf_config.rescan).
+ * Recovers from the loss of the state directory: finds its id on the volumes of the VMs' disks, and rebuilds
+ * records from the volumes' labels. The engine decides what to rebuild (struct sf_config.rescan).
  */
 #ifndef SF_CORE_ENGINE_RESCAN_H
 #define SF_CORE_ENGINE_RESCAN_H
@@ -21,12 +21,12 @@ struct sf_hypervisor;
 struct sf_storage;
 struct sf_storages;
 
-/* A volume with our mark that no record owns. */
+/* An orphan: a volume with our mark that no record owns. */
 struct sf_orphan {
 	struct sf_storage *storage;
 	char *origin, *where;
 
-	/* As in struct sf_object; checked. ndisks is 0 when there are none, or none that make sense. */
+	/* As in struct sf_object, checked. ndisks is 0 if labels are missing or invalid. */
 	struct sf_id token, uuid;
 	unsigned index, ndisks;
 	uint64_t taken_ns;
@@ -37,14 +37,16 @@ struct sf_orphan {
 };
 
 /*
- * The one identity of other state directories that snapshots of the hypervisor's VMs bear. *ret_found is
- * false when there is none, or when there are snapshots of our own, so that nothing is missing. -EINVAL
- * naming them when there are several. Disks that cannot be opened are passed over with a warning.
+ * Finds the single foreign state id that snapshots of the hypervisor's VMs carry. *ret_found is false if
+ * there is none, or if any snapshot carries our own id, since nothing is missing then. -EINVAL, listing the
+ * ids, if there are several. Skips disks that cannot be opened, with a warning.
  */
 int sf_rescan_identity(const struct sf_storages *storages, struct sf_hypervisor *hv, struct sf_id *ret,
 		       bool *ret_found, struct sf_err *err);
 
-/* Makes a record, durable and shown, of volumes that are all the disks of one snapshot, in their order. */
+/*
+ * Creates, durably, and publishes a record from a group of volumes: all disks of one snapshot, in disk order.
+ */
 int sf_rebuild(struct sf_engine *engine, const struct sf_orphan *group, size_t n, struct sf_err *err);
 
 #endif

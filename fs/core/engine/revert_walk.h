@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The steps of a revert. */
+/* The steps of a revert, as driven by the lifecycle. */
 #ifndef SF_CORE_ENGINE_REVERT_WALK_H
 #define SF_CORE_ENGINE_REVERT_WALK_H
 
@@ -7,16 +7,19 @@
 
 #include "core/state/lifecycle.h"
 
-/* Performs the row's actions; the first failure ends it. budget is for the safety snapshot; NULL: none. */
+/*
+ * Runs the actions for event in state. Stops at the first failure. budget is for the safety snapshot, NULL
+ * for none.
+ */
 int sf_revert_run(struct sf_reverting *r, enum sf_life state, enum sf_event event, struct sf_budget *budget,
 		  struct sf_err *err);
-/* From where the plan stands to the end. */
+/* Runs the remaining phases, starting with the plan's phase. */
 int sf_revert_walk_on(struct sf_reverting *r, enum sf_life phase, struct sf_err *err);
-/* The VM's snapshot with that uuid, with a reference; -ENOENT. */
+/* Finds the VM's snapshot with that uuid and takes a reference. -ENOENT. */
 int sf_revert_find(struct sf_vm_op *op, const struct sf_id *uuid, struct sf_snapshot **ret);
-/* The state being left, taken so that the guest does not run again between it and the stop. */
+/* Takes the safety snapshot of the current state. The guest does not run again between it and the stop. */
 int sf_revert_take_safety(struct sf_reverting *r, struct sf_budget *budget, struct sf_err *err);
-/* The guest, and its lease with it. */
+/* Stops the guest and drops its lease. */
 int sf_revert_stop(struct sf_reverting *r, struct sf_err *err);
 
 #endif

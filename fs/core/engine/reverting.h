@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A revert on its way: shared by the files revert*.c. */
+/* State of a revert in progress, shared by revert*.c. */
 #ifndef SF_CORE_ENGINE_REVERTING_H
 #define SF_CORE_ENGINE_REVERTING_H
 
@@ -14,12 +14,12 @@ struct sf_reverting {
 	struct sf_vm_op *op;
 	struct sf_plan plan;
 	struct sf_snapshot *target;
-	struct sf_volumes volumes; /* parallel to target->record.disks */
-	struct sf_job *job;        /* NULL where there is no way back */
+	struct sf_volumes volumes; /* same order as target->record.disks */
+	struct sf_job *job;        /* NULL: cannot be cancelled */
 	struct sf_lease *lease;
-	bool stopped; /* the guest's state is gone from the hypervisor */
+	bool stopped; /* the guest's state is lost */
 	bool swapped; /* a disk may have been replaced */
-	bool found;   /* walking a plan that was found, not one that was just made */
+	bool found;   /* continues a plan found on disk, not a new one */
 };
 
 #endif

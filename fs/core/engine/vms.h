@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The VMs that the hypervisor lists or the state directory knows. */
+/*
+ * The engine's table of VMs: those that the hypervisor lists and those that only the state directory knows.
+ */
 #ifndef SF_CORE_ENGINE_VMS_H
 #define SF_CORE_ENGINE_VMS_H
 
 #include "internal.h"
 
-/* A VM's directory in the state directory: its name, with "~" and 8 hex digits when that is another VM's. */
+/* Size of a VM's directory name: its name, followed by "~" and 8 hex digits if another VM uses that name. */
 #define SF_VM_DIR (SF_NAME_MAX + 16)
 
 struct sf_engine_vm {
@@ -14,21 +16,24 @@ struct sf_engine_vm {
 	struct sf_vm_desc desc;     /* as last listed */
 	char dir[SF_VM_DIR];        /* empty until the first snapshot */
 	bool present;
-	bool busy;      /* an operation runs on it */
-	bool kept;      /* and it is the keeper's, which is waited for */
-	bool unsettled; /* something half-done waits: recovery goes before the next operation */
+	bool busy;      /* an operation is running on it */
+	bool kept;      /* the operation is internal: others wait for it */
+	bool unsettled; /* something is half done: recovery runs before the next operation */
 };
 
-/* Registers a VM that only the state directory knows. Called at start. */
+/*
+ * Registers a VM that only the state directory knows. Call at start. -EEXIST if the VM already has a
+ * directory, -ENOMEM.
+ */
 int sf_engine_add_gone(struct sf_engine *engine, const char *uuid, const char *name, const char *dir,
 		       struct sf_engine_vm **ret);
-/* The VM with that identity, registered as gone when it is not known. -ENOMEM. */
+/* Finds the VM with that identity; if it is unknown, registers it as gone. -ENOMEM. */
 int sf_engine_vm_of(struct sf_engine *engine, const char *uuid, const char *name, struct sf_engine_vm **ret);
-/* The VM's directory in the state directory, opened; -ENOENT. Needs no exclusion. */
+/* Opens the VM's directory in the state directory and returns the descriptor. Needs no exclusion. -ENOENT. */
 int sf_engine_vm_dir(struct sf_engine *engine, uint64_t vm_id, struct sf_err *err);
-/* --- vms.c --- */
+/* NULL if there is no such VM. */
 struct sf_engine_vm *sf_engine_vm_by_id(struct sf_engine *engine, uint64_t id);
-/* Asks the hypervisor now. */
+/* Asks the hypervisor for its VMs now and updates the catalog. */
 void sf_engine_list(struct sf_engine *engine);
 
 #endif
