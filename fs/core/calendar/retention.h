@@ -1,25 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Which snapshots of one VM are kept: grandfather, father, son, as `restic forget` does it (its manual,
- * "Removing snapshots according to a policy"). Knows times only; removes nothing. For programs with one
- * thread, see zone.h.
+ * Decides which snapshots of one VM to keep: grandfather-father-son retention, as in `restic forget` (its
+ * manual, "Removing snapshots according to a policy"). Works on times only and removes nothing. For
+ * single-threaded programs only, see zone.h.
  *
- * Each counting rule goes from the newest snapshot to the oldest. "daily 7" keeps the newest one of each of
- * the last 7 days that have any; days without snapshots do not count. A rule that ends with counts left keeps
- * the oldest snapshot too, so that the history is as long as it can be; with new snapshots this one gives way
- * to the rule's own. "within 2d" keeps all that are younger than 2 days when the newest was taken: not when
- * the rules are applied, so a VM that is no longer snapshotted keeps what it has. What any rule keeps is
- * kept.
+ * Each counting rule goes from the newest snapshot to the oldest. "daily 7" keeps the newest snapshot of each
+ * of the last 7 days that have any; days without snapshots do not count. A rule that is not used up also
+ * keeps the oldest snapshot, so that the history is as long as possible; as new snapshots arrive, they
+ * replace it. "within 2d" keeps every snapshot taken less than 2 days before the newest one. Its reference is
+ * not the time of pruning, so a VM that is no longer snapshotted keeps what it has. A snapshot is kept if any
+ * rule keeps it.
  *
- * Days, weeks (from Monday on), months and years are those of the calendar in a time zone. Hours are hours as
- * they pass: the hour that occurs twice when clocks go back counts twice (for restic it is one), so that of
- * hourly snapshots none is missing.
+ * Days, weeks (starting on Monday), months and years follow the calendar in a time zone. Hours are elapsed
+ * hours: the hour that occurs twice when clocks go back counts as two (restic counts one), so that no hourly
+ * snapshot is lost.
  *
- * The rules see neither exempt snapshots (held, pre-revert, broken) nor those of the future, which a clock
- * made that was wrong: both are kept, and what is decided about the others is the same as if they were not
- * there. A broken snapshot is no substitute for a day's good one; one that is held today is somebody's to
- * delete tomorrow, and three from the year 2040 are not the last three. (In restic, kept tags and snapshots
- * of the future count.) So holding a snapshot never removes another.
+ * The rules ignore exempt snapshots (held, pre-revert, broken) and snapshots in the future, which stem from a
+ * wrong clock. Both are kept and do not affect the others: a broken snapshot does not replace a day's good
+ * one; a snapshot that is held today may be deleted by its owner tomorrow; three snapshots from the year 2040
+ * are not the last three. (restic counts kept tags and future snapshots.) Hence holding a snapshot never
+ * removes another.
  */
 #ifndef SF_CORE_CALENDAR_RETENTION_H
 #define SF_CORE_CALENDAR_RETENTION_H
@@ -30,7 +30,7 @@
 
 struct sf_err;
 
-#define SF_KEEP_ALL       (-1) /* as a count: no limit */
+#define SF_KEEP_ALL       (-1) /* as a count: unlimited */
 #define SF_KEEP_COUNT_MAX 100000
 
 enum sf_keep {
@@ -43,7 +43,7 @@ enum sf_keep {
 	SF_NKEEPS
 };
 
-/* Calendar years, months and days back, then hours. All 0: none. */
+/* Calendar years, months and days back, then hours. All 0: no duration. */
 struct sf_duration {
 	int years, months, days, hours; /* 0 to 9999 each */
 };
@@ -53,39 +53,41 @@ struct sf_keep_rules {
 	struct sf_duration within;
 };
 
-#define SF_KEEP_OLDEST (-1) /* kept as the oldest, as the rule had counts left */
+#define SF_KEEP_OLDEST (-1) /* kept as the oldest, because the rule was not used up */
 
 struct sf_kept {
 	uint64_t taken_ns;  /* in: since the epoch */
-	const char *exempt; /* in: why the rules do not see it ("held"); NULL: they do */
+	const char *exempt; /* in: why the rules ignore it ("held"); NULL: they do not */
 	bool keep;          /* out, as all below */
-	bool future;        /* kept, as it was taken after now */
+	bool future;        /* kept because it was taken after now */
 	bool within;        /* kept by rules->within */
-	int nth[SF_NKEEPS]; /* 1 for the first that the rule keeps, and so on; SF_KEEP_OLDEST; 0: not by it */
+	int nth[SF_NKEEPS]; /* from 1: its position among those the rule keeps; SF_KEEP_OLDEST; 0: not kept */
 };
 
-/* Longest text of reasons, with its NUL; a longer exempt is cut. */
+/* Size of the text of reasons, with its NUL; a longer exempt is truncated. */
 #define SF_KEEP_TEXT 256
 
-/* No rule at all: nothing would be kept. */
+/* Whether there is no rule at all, so that nothing would be kept. */
 bool sf_keep_rules_empty(const struct sf_keep_rules *rules);
 
-/* "7", or "unlimited" or "-1". -EINVAL for anything else, 0 included: a rule that is not wanted is left out.
- */
+/* Parses "7", "unlimited" or "-1". -EINVAL for anything else, including 0: an unwanted rule is left out. */
 int sf_keep_count_parse(const char *text, int *ret, struct sf_err *err);
 
-/* "1y5m7d2h": years, months, days and hours, each at most once and not all 0. -EINVAL. */
+/* Parses "1y5m7d2h": years, months, days and hours, each at most once and not all 0. -EINVAL. */
 int sf_duration_parse(const char *text, struct sf_duration *ret, struct sf_err *err);
 
 /*
- * Decides about n items in any order, which stay where they are; of two of the same instant, the first in the
- * array counts as the newer one. zone_name is NULL for the host's. -EINVAL for rules that are empty or out of
- * range and for an unknown time zone, -ENOMEM; the items' results are undefined then.
+ * Fills in the results of n items, in any order; does not reorder them. Of two items with the same time, the
+ * first in the array counts as newer. zone_name is NULL for the host's zone. -EINVAL for rules that are empty
+ * or out of range or for an unknown zone, -ENOMEM. On failure the results are undefined.
  */
 int sf_retention_apply(const struct sf_keep_rules *rules, const char *zone_name, uint64_t now_ns,
 		       struct sf_kept *items, size_t n, struct sf_err *err);
 
-/* "last 1, hourly 3, oldest monthly, within 2d", "held", "in the future"; empty for one that is not kept. */
+/*
+ * Formats why an item is kept: "last 1, hourly 3, oldest monthly, within 2d", "held", "in the future". Empty
+ * if it is not kept.
+ */
 void sf_retention_reasons(const struct sf_keep_rules *rules, const struct sf_kept *item,
 			  char text[static SF_KEEP_TEXT]);
 

@@ -13,7 +13,7 @@
  */
 int sf_revert_run(struct sf_reverting *r, enum sf_life state, enum sf_event event, struct sf_budget *budget,
 		  struct sf_err *err);
-/* Runs the remaining phases, starting with the plan's phase. */
+/* Runs the remaining phases, from `phase` on. */
 int sf_revert_walk_on(struct sf_reverting *r, enum sf_life phase, struct sf_err *err);
 /* Finds the VM's snapshot with that uuid and takes a reference. -ENOENT. */
 int sf_revert_find(struct sf_vm_op *op, const struct sf_id *uuid, struct sf_snapshot **ret);
