@@ -14,7 +14,7 @@ int sf_call_broken(struct sf_call *call, const char *fmt, ...)
 	va_list args;
 
 	va_start(args, fmt);
-	(void)vsnprintf(text, sizeof(text), fmt, args); /* a cut sentence is fine */
+	(void)vsnprintf(text, sizeof(text), fmt, args); /* truncation is fine */
 	va_end(args);
 	return sf_fail(&call->err, -EPROTO, "%s backend %s: %s of %s %s", call->room, call->backend,
 		       call->slot, call->what, text);

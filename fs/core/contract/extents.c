@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Lists of ranges, the file they are kept in, and the image they are laid over. See extents.h. */
+/* Lists of data ranges, their file format, and the image that overlays them on another. */
 #include "extents.h"
 
 #include "image.h"
@@ -17,7 +17,7 @@
 #define MAGIC   "SFEXTENT"
 #define VERSION 1
 
-/* As it lies in the file, little-endian. */
+/* On-disk form, little-endian. */
 struct head {
 	char magic[8];
 	uint32_t version;
@@ -88,7 +88,7 @@ uint64_t sf_extents_bytes(const struct sf_extents *extents)
 	return bytes;
 }
 
-/* The first range that ends after off; n when there is none. */
+/* Index of the first range that ends after off; n if there is none. */
 static size_t find_range(const struct sf_extents *extents, uint64_t off)
 {
 	size_t low = 0, high = extents->n;
@@ -176,11 +176,11 @@ static int check_file(const char *name, const char *file, size_t len, uint64_t s
 	return 0;
 }
 
-/* From the file's form to ours, in place; refuses what sf_extents_add() would not have made. */
+/* Converts from the file's byte order in place. Refuses what sf_extents_add() would not have made. */
 static int check_ranges(const char *name, struct sf_range *list, size_t n, uint64_t size_bytes,
 			struct sf_err *err)
 {
-	uint64_t end = 0; /* of the range before */
+	uint64_t end = 0; /* of the previous range */
 
 	for (size_t i = 0; i < n; i++) {
 		const struct sf_range range = {le64toh(list[i].off), le64toh(list[i].len)};
@@ -197,7 +197,7 @@ static int check_ranges(const char *name, struct sf_range *list, size_t n, uint6
 	return 0;
 }
 
-/* Gives back the memory that a list has too much; a list that cannot be made shorter is as good. */
+/* Frees a list's unused memory; keeps the list as it is if that fails. */
 static struct sf_range *trim(struct sf_range *list, size_t n)
 {
 	struct sf_range *less = n > 0 ? realloc(list, n * sizeof(*list)) : NULL;
@@ -219,7 +219,7 @@ int sf_extents_read(int dir, const char *name, uint64_t size_bytes, struct sf_ex
 		rc = check_file(name, file, len, size_bytes, &n, err);
 	if (rc < 0)
 		return rc;
-	/* The file's memory becomes the list's: a large map is not in memory twice, not even now. */
+	/* Reuse the file's buffer for the list, so that a large map is never in memory twice. */
 	list = memmove(file, file + sizeof(struct head), n * sizeof(*list));
 	rc = check_ranges(name, list, n, size_bytes, err);
 	if (rc < 0)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The only door to the hypervisor: checks what goes in and what comes out, answers for what a backend cannot
- * do, and sees to it that a save calls its hooks as promised. VMs that break the rules never get past here.
+ * The checked calls into the hypervisor: checks arguments and results, answers for what a backend cannot do,
+ * and ensures that save calls its hooks as promised. VMs that break the rules are filtered out here.
  */
 #include "hypervisor.h"
 
@@ -47,7 +47,7 @@ void sf_vm_desc_fini(struct sf_vm_desc *vm)
 	*vm = (struct sf_vm_desc){0};
 }
 
-/* NULL for none, and when out of memory. */
+/* NULL if n is 0 or memory is out. */
 static void *copy_items(const void *items, size_t n, size_t size)
 {
 	void *copy = n > 0 ? calloc(n, size) : NULL;
@@ -109,7 +109,7 @@ static int check_vm(const struct sf_vm_desc *vm, struct sf_err *err)
 	return check_disks(vm, err);
 }
 
-/* Only VMs that passed before it count, so the first of two namesakes stays. */
+/* Compares only with earlier VMs that passed, so that the first of two namesakes stays. */
 static int check_unique(const struct sf_vm_list *list, size_t index, const bool *bad, struct sf_err *err)
 {
 	const struct sf_vm_desc *vm = &list->vms[index];
@@ -140,7 +140,7 @@ static uint64_t digest(uint64_t hash, const char *text)
 	return hash;
 }
 
-/* Marks the VMs to be left out; returns a digest of the reasons, 0 when there are none. */
+/* Marks the VMs to leave out. Returns a digest of the reasons, 0 if there are none. */
 static uint64_t judge(const struct sf_vm_list *list, bool *bad)
 {
 	uint64_t hash = 0;
@@ -158,7 +158,7 @@ static uint64_t judge(const struct sf_vm_list *list, bool *bad)
 	return hash;
 }
 
-/* The list is asked for every second: what is wrong with it is said when it changes, not each time. */
+/* The list is read every second, so warn only when the problems change. */
 static void warn_once(struct sf_hypervisor *hv, const struct sf_vm_list *list, const bool *bad, uint64_t hash)
 {
 	struct sf_err why = {0};
@@ -168,7 +168,7 @@ static void warn_once(struct sf_hypervisor *hv, const struct sf_vm_list *list, c
 	for (size_t i = 0; i < list->nvms; i++) {
 		if (!bad[i])
 			continue;
-		(void)check_listed(list, i, bad, &why); /* again, for the sentence */
+		(void)check_listed(list, i, bad, &why); /* again, for the message */
 		sf_log(SF_LOG_WARNING, "VM '%.*s' is left out: %s", SF_NAME_MAX, list->vms[i].name, why.text);
 	}
 }
@@ -198,7 +198,7 @@ static void mend(char *text, size_t size, bool word)
 	}
 }
 
-/* They are for reading only: no reason to do without the VM. */
+/* Excluded disks are informational: repair them instead of rejecting the VM. */
 static void mend_left_out(struct sf_vm_desc *vm)
 {
 	if (!vm->left_out)
@@ -305,7 +305,7 @@ int sf_hypervisor_resume(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, 
 	return rc < 0 ? rc : sf_call_end(&call, hv->ops->resume(hv, vm, &call.err), err);
 }
 
-/* The caller's hooks, watched: how often each was called, and what the first failure was. */
+/* Wraps the caller's hooks: counts the calls and keeps the first failure. */
 struct watched_hooks {
 	const struct sf_save_hooks *hooks;
 	struct sf_call *call;

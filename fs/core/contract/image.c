@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The door to every image, and the image of a regular file. The door clamps reads to the image and trusts no
- * extent that an implementation reports.
+ * The checked calls on images, and the image of a regular file. The calls clamp reads to the image and trust
+ * no extent that an implementation reports.
  */
 #include "image.h"
 
@@ -34,7 +34,7 @@ int sf_image_pread(struct sf_image *image, void *buf, size_t len, uint64_t off, 
 	return 0;
 }
 
-/* The extent at off, which lies inside the image; a wrong answer must not make a caller loop or overrun. */
+/* The extent at off, which is inside the image. A wrong answer must not make a caller loop or overrun. */
 static int extent_at(struct sf_image *image, uint64_t off, struct sf_extent *ret, struct sf_err *err)
 {
 	struct sf_extent extent = {0};
@@ -109,7 +109,7 @@ void sf_image_close(struct sf_image *image)
 struct file_image {
 	struct sf_image base;
 	int fd;
-	int direct_fd; /* the same file with O_DIRECT; -1 where the file system refuses it */
+	int direct_fd; /* the same file with O_DIRECT; -1 if the file system refuses it */
 	char *what;
 };
 
@@ -138,7 +138,7 @@ static int file_pread(struct sf_image *base, void *buf, size_t len, uint64_t off
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && errno == EINVAL && direct) {
-			direct_fd = -1; /* wants a larger alignment than ours: the page cache will do */
+			direct_fd = -1; /* needs a larger alignment than ours: use the page cache */
 			continue;
 		}
 		if (n < 0)
@@ -152,14 +152,14 @@ static int file_pread(struct sf_image *base, void *buf, size_t len, uint64_t off
 	return 0;
 }
 
-/* The file offset of lseek is shared by all threads, but nothing here uses it: only the answers count. */
+/* lseek moves an offset that all threads share, but nothing here depends on it. */
 static int file_extent(struct sf_image *base, uint64_t off, struct sf_extent *ret, struct sf_err *err)
 {
 	struct file_image *image = (struct file_image *)base;
 	off_t data = lseek(image->fd, (off_t)off, SEEK_DATA), end;
 	struct stat st;
 
-	if (data < 0 && errno == ENXIO) { /* only a hole follows, or the end came nearer */
+	if (data < 0 && errno == ENXIO) { /* only a hole follows, or the file was truncated */
 		if (fstat(image->fd, &st) == 0 && st.st_size < (off_t)base->size_bytes)
 			return shorter(image, err);
 		data = (off_t)base->size_bytes;
@@ -184,7 +184,7 @@ static void file_close(struct sf_image *base)
 {
 	struct file_image *image = (struct file_image *)base;
 
-	(void)close(image->fd); /* read only: nothing to lose */
+	(void)close(image->fd); /* opened read-only: nothing to lose */
 	if (image->direct_fd >= 0)
 		(void)close(image->direct_fd);
 	free(image->what);
@@ -198,7 +198,7 @@ static const struct sf_image_ops file_ops = {
 	.close = file_close,
 };
 
-/* -1 unless it is the very file that st describes: the name may lead to another one by now. */
+/* -1 unless it is the file that st describes: the name may have been replaced. */
 static int open_direct(int dir, const char *name, const struct stat *st)
 {
 	auto_fd int fd = openat(dir, name, O_RDONLY | O_DIRECT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);

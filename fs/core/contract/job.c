@@ -18,6 +18,6 @@ void sf_job_note(struct sf_job *job, const char *fmt, ...)
 	if (used >= sizeof(job->note))
 		return;
 	va_start(args, fmt);
-	(void)vsnprintf(job->note + used, sizeof(job->note) - used, fmt, args); /* a cut sentence is fine */
+	(void)vsnprintf(job->note + used, sizeof(job->note) - used, fmt, args); /* truncation is fine */
 	va_end(args);
 }

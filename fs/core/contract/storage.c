@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The only door to the storages, together with storage_tell.c. What goes in is checked so that backends need
- * not, what comes out is checked so that a confused backend becomes -EPROTO here and not wrong bytes later.
- * Keeps no state; any thread.
+ * The checked calls into storages, together with storage_listing.c. Arguments are checked so that backends
+ * need not check them. Results are checked so that a faulty backend causes -EPROTO here and not wrong bytes
+ * later. Stateless; any thread.
  */
 #include "storage_call.h"
 
@@ -15,9 +15,9 @@
 #include <string.h>
 #include <unistd.h>
 
-/* A backend counts allocation in blocks or chunks of its own: this much above the size is no lie. */
+/* Backends round allocation up to blocks or chunks: accept this much above the size. */
 #define ROUNDING (1024 * 1024)
-/* What a record keeps of a method's name, with its NUL. */
+/* Longest method name that a record stores, with its NUL. */
 #define METHOD_MAX 16
 
 /* --- The set --- */
@@ -131,7 +131,7 @@ void sf_volume_close(struct sf_volume *volume)
 		return;
 	call = sf_storage_call(volume->storage, "volume_close", "a volume");
 	volume->storage->ops->volume_close(volume);
-	(void)sf_call_end(&call, 0, NULL); /* for the log: it cannot fail */
+	(void)sf_call_end(&call, 0, NULL); /* for the log only: it cannot fail */
 }
 
 /* --- Volumes --- */
@@ -220,7 +220,7 @@ void sf_volume_release(struct sf_volume *volume)
 
 	if (volume->storage->ops->release)
 		volume->storage->ops->release(volume);
-	(void)sf_call_end(&call, 0, NULL); /* for the log: it cannot fail */
+	(void)sf_call_end(&call, 0, NULL); /* for the log only: it cannot fail */
 }
 
 static int check_space(struct sf_call *call, const struct sf_space *space)
@@ -261,10 +261,7 @@ static int check_object(const struct sf_object *object, struct sf_err *err)
 	return 0;
 }
 
-/*
- * An object that a volume is asked about must be that volume's: reverting one disk to another's content is
- * never meant.
- */
+/* An object passed with a volume must belong to it: never revert a disk to another disk's content. */
 static int check_own(const struct sf_volume *volume, const struct sf_object *object, struct sf_err *err)
 {
 	int rc = check_object(object, err);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The calls in which a storage tells one thing after the other: each is checked before it is passed on, and
- * what the listener says in the end is the result, whatever the storage makes of it.
+ * The checked storage calls that report items through a callback. Each item is checked before it is passed
+ * on. The callback's first failure is the result, whatever the backend returns.
  */
 #include "storage_call.h"
 
