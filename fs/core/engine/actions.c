@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * One record led through one row of the lifecycle: by a create that failed, by a deletion, by recovery. The
- * first action that fails ends the row; what it was about stays on disk, and the row is walked again later.
+ * Runs one lifecycle transition on a record, for a failed create, a deletion or recovery. The first failing
+ * action ends it; its subject stays on disk, and the transition is retried later.
  */
 #include "actions.h"
 
@@ -154,7 +154,8 @@ static int publish(const struct led *led, struct sf_err *err)
 }
 
 /*
- * The record says so too, for whoever looks at the directory; its name already does, so a failure is no harm.
+ * Marks the record too, for people who look at the directory. The directory's name is authoritative, so a
+ * failure does no harm.
  */
 static void mark_deleting(int vm_dir, const char *name, const struct sf_record *record)
 {
@@ -178,7 +179,7 @@ static int hide(struct sf_vm_op *op, const struct sf_record *record, struct sf_e
 	sf_state_deleting_name(&record->uuid, name);
 	rc = sf_durable_rename(op->dir, record->name, op->dir, name, err);
 	if (rc < 0) {
-		sf_op_unsettle(op); /* it may have happened all the same: the disk will say */
+		sf_op_unsettle(op); /* it may have taken effect: the disk decides */
 		return rc;
 	}
 	mark_deleting(op->dir, name, record);
@@ -225,7 +226,7 @@ int sf_lead(struct sf_vm_op *op, const struct sf_record *record, const char *dir
 	return rc;
 }
 
-/* Labels are for people and for rebuilding lost records: an old one is no failure. */
+/* Labels are for people and for rebuilding lost records: an outdated one is not an error. */
 void sf_relabel_disks(struct sf_vm_op *op, const struct sf_record *record)
 {
 	for (size_t i = 0; i < record->ndisks; i++) {

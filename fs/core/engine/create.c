@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Taking a snapshot: find out what there is and whether it fits, then lead the record through absent ->
- * creating -> ready (lifecycle.h). Until the last write everything can be undone, by this process or by the
- * next one.
+ * Takes a snapshot: determines what is possible and whether it fits, then takes the record through absent ->
+ * creating -> ready (core/state/lifecycle.h). Until the last write everything can be undone, by this process
+ * or by the next one.
  */
 #include "create.h"
 
@@ -25,7 +25,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* RAM streams carry device state and headers beside the guest's memory. */
+/* RAM streams contain device state and headers besides the guest's memory. */
 #define RAM_OVERHEAD_BYTES (4 * 1024 * 1024)
 
 struct taking {
@@ -35,16 +35,16 @@ struct taking {
 	struct sf_record record;
 	struct sf_volumes volumes;
 	const struct sf_disk *disks[SF_VM_DISKS_MAX];
-	int dir; /* the snapshot's */
+	int dir; /* the snapshot's directory */
 	struct sf_lease *lease;
-	bool at_rest_by_us; /* the guest runs now and is to be paused */
+	bool at_rest_by_us; /* the guest is running and must be paused */
 	bool memory;
 	bool published;
 };
 
 /* --- what is asked for and what there is --- */
 
-/* Why the guest's RAM cannot be saved; NULL when it can. */
+/* Why the guest's RAM cannot be saved; NULL if it can. */
 static const char *memory_obstacle(const struct taking *t)
 {
 	const struct sf_hypervisor *hv = t->op->engine->hv;
@@ -86,7 +86,7 @@ static int choose_memory(struct taking *t, struct sf_err *err)
 }
 
 /*
- * Not when RAM is saved, which would come back frozen, nor for a guest that is stopped next and cannot be
+ * Not if RAM is saved, since it would come back frozen, nor if the guest is stopped next and cannot be
  * thawed.
  */
 static int choose_quiesce(struct taking *t, struct sf_err *err)
@@ -106,8 +106,9 @@ static int choose_quiesce(struct taking *t, struct sf_err *err)
 }
 
 /*
- * Who vouches that nobody writes? The hypervisor, for a guest that it brings or keeps at rest. Otherwise
- * every disk is claimed; failing that, one single disk whose snapshot is atomic by itself will do.
+ * Ensures that no one writes to the disks. For a guest that is or will be at rest the hypervisor does.
+ * Otherwise all disks are claimed; if that fails, a single disk is acceptable if its snapshot is atomic by
+ * itself.
  */
 static int secure_instant(struct taking *t, struct sf_err *err)
 {
@@ -132,8 +133,8 @@ static int secure_instant(struct taking *t, struct sf_err *err)
 }
 
 /*
- * What must be free: the stream's size and what is to be left. A guest that writes much while it is saved
- * live makes a longer stream, which is seen to while it is written.
+ * Space needed: the size of the stream plus the reserve. A guest that writes much while it is saved live
+ * makes a longer stream; sf_ram_save() checks for that.
  */
 static uint64_t ram_bytes(const struct taking *t, uint64_t for_root)
 {
@@ -247,7 +248,7 @@ static int write_record(struct taking *t, enum sf_life next, struct sf_err *err)
 	return sf_state_write_record(t->dir, &t->record, err);
 }
 
-/* The hypervisor must still say so after the disks were taken: others may resume a guest too. */
+/* Checks again after the disks were taken: others may resume a guest too. */
 static int check_still_at_rest(struct taking *t, struct sf_err *err)
 {
 	enum sf_power power;
@@ -335,7 +336,7 @@ static int resume(struct taking *t, struct sf_err *err)
 	rc = sf_lease_end(lease, &t->record.pause_ms, err);
 	t->record.paused = rc == 0;
 	if (rc == 0 || rc == -ETIMEDOUT)
-		t->record.leased = false; /* else the record goes on saying so until somebody succeeds */
+		t->record.leased = false; /* else the record keeps saying so until a resume succeeds */
 	return rc;
 }
 
@@ -393,7 +394,7 @@ static int perform(struct taking *t, enum sf_action action, enum sf_life next, s
 	}
 }
 
-/* One row of the lifecycle; a cancelled user is heard before each action. */
+/* Runs one lifecycle transition; checks for cancellation before each action. */
 static int run(struct taking *t, enum sf_life state, enum sf_event event, struct sf_err *err)
 {
 	const struct sf_step *step = sf_lifecycle(state, event);
@@ -408,17 +409,17 @@ static int run(struct taking *t, enum sf_life state, enum sf_event event, struct
 	return rc;
 }
 
-/* A guest that cannot be resumed keeps its record, which says that it is at rest because of us. */
+/* A guest that cannot be resumed keeps its record, which says that we brought it to rest. */
 static void undo(struct taking *t)
 {
 	struct sf_err err = {0};
 	bool written = t->dir >= 0;
 
-	(void)resume(t, &err); /* the record knows when that failed */
+	(void)resume(t, &err); /* if this fails, the record says so */
 	sf_cleanup_fd(&t->dir);
 	t->dir = -1;
 	if (!written) {
-		sf_op_unsettle(t->op); /* an empty directory may be left */
+		sf_op_unsettle(t->op); /* an empty directory may remain */
 		return;
 	}
 	if (sf_lead(t->op, &t->record, t->record.name, SF_LIFE_CREATING, SF_EVENT_FAILED, &err) < 0) {

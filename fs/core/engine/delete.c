@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Deletion: the directory in the state directory gets its deleting name (one rename: the point of no return),
- * the tree forgets the name, and the storage goes at once or, while someone reads it, at the last close. A
- * snapshot that is forgotten goes the same way, but for its volumes: its record says so before anything else.
+ * Deletes snapshots in three steps: the directory in the state directory gets its deleting name (one rename,
+ * the point of no return); the name leaves the tree; the storage is removed at once or, while someone reads
+ * it, at the last close. Forgetting a snapshot works the same way but keeps its volumes; its record says so
+ * first.
  */
 #include "delete.h"
 
@@ -28,7 +29,7 @@ int sf_delete_snapshot(struct sf_vm_op *op, const struct sf_snapshot *snapshot, 
 	if (rc < 0)
 		return rc;
 	if (!sf_catalog_hide(op->engine->catalog, snapshot->id))
-		return 0; /* still being read: the last close goes on from here */
+		return 0; /* being read: the last close continues from here */
 	rc = sf_reap_snapshot(op, snapshot, err);
 	return rc < 0 ? sf_wrap(err, rc, "the name is gone, the rest will be tried again") : 0;
 }
@@ -46,7 +47,7 @@ int sf_reap_snapshot(struct sf_vm_op *op, const struct sf_snapshot *snapshot, st
 	return rc;
 }
 
-/* A revert that waits to be finished may need it. */
+/* An unfinished revert may need the snapshot. */
 static int check_plan(struct sf_vm_op *op, const struct sf_snapshot *snapshot, struct sf_err *err)
 {
 	struct sf_plan plan;
@@ -67,8 +68,8 @@ static int check_plan(struct sf_vm_op *op, const struct sf_snapshot *snapshot, s
 }
 
 /*
- * The record says that it is being deleted and that its volumes stay, durably: from here on every way,
- * recovery's too, leads to its end without them.
+ * Records durably that the snapshot is being deleted and that its volumes stay. From here on every path,
+ * including recovery, ends without removing them.
  */
 static int mark_forgotten(struct sf_vm_op *op, const struct sf_snapshot *snapshot, struct sf_err *err)
 {
@@ -84,7 +85,7 @@ static int mark_forgotten(struct sf_vm_op *op, const struct sf_snapshot *snapsho
 	copy.forgotten = true;
 	rc = sf_state_write_record(dir, &copy, err);
 	if (rc < 0) {
-		sf_op_unsettle(op); /* it may have happened all the same: the disk will say */
+		sf_op_unsettle(op); /* it may have taken effect: the disk decides */
 		sf_record_fini(&copy);
 		return rc;
 	}

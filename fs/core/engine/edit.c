@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Changes that leave a snapshot's storage alone: name, description, hold, manifest. */
+/* Edits that do not touch a snapshot's storage: name, description, hold, manifest. */
 #include "edit.h"
 
 #include "actions.h"
@@ -32,8 +32,8 @@ static int write_record(struct sf_vm_op *op, const struct sf_record *record, str
 /* --- rename --- */
 
 /*
- * The directory's rename is the point of no return; a record that still has the old name is put right by
- * recovery.
+ * The rename of the directory is the point of no return. Recovery corrects a record that still has the old
+ * name.
  */
 static int rename_snapshot(struct sf_vm_op *op, const struct sf_snapshot *snapshot, const char *to,
 			   struct sf_err *err)
@@ -48,7 +48,7 @@ static int rename_snapshot(struct sf_vm_op *op, const struct sf_snapshot *snapsh
 		return sf_fail(err, -ENOMEM, "out of memory");
 	rc = sf_durable_rename(op->dir, record.name, op->dir, to, err);
 	if (rc < 0) {
-		sf_op_unsettle(op); /* it may have happened all the same: the disk will say */
+		sf_op_unsettle(op); /* it may have taken effect: the disk decides */
 		sf_record_fini(&record);
 		return rc;
 	}
@@ -85,7 +85,7 @@ int sf_rename_named(struct sf_vm_op *op, const char *from, const char *to, struc
 
 /* --- manifest --- */
 
-/* What cannot be read has not been hashed. */
+/* Content that cannot be read cannot have been hashed. */
 static int check_content(struct sf_vm_op *op, const struct sf_snapshot *snapshot, struct sf_err *err)
 {
 	for (size_t i = 0; i < snapshot->record.ndisks; i++) {
@@ -154,10 +154,7 @@ static int edit_snapshot(struct sf_vm_op *op, const struct sf_snapshot *snapshot
 	return sf_publish_record(op, &record, snapshot->broken, err);
 }
 
-/*
- * The snapshot may have been renamed or deleted between the caller's look-up and the exclusion: look again
- * under it.
- */
+/* The snapshot may have been renamed or deleted before the caller got the exclusion: look it up again. */
 int sf_edit_by_id(struct sf_vm_op *op, uint64_t id, const struct sf_edit *edit, struct sf_err *err)
 {
 	struct sf_snapshot *snapshot, *visible = NULL;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Opening and closing. */
+/* Opens and closes the engine. */
 #include "engine.h"
 
 #include "internal.h"

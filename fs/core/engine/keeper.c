@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The keeper: one thread for what no user waits for. It removes the storage of deleted snapshots after their
- * last reader, and tries again what was left half-done on a VM, until it is settled. It takes a VM's
- * exclusion like any operation; users' operations wait for it, it passes over VMs that are busy.
+ * The keeper: a thread for work that no user waits for. It removes the storage of deleted snapshots after
+ * their last reader, and retries what was left half done on a VM until that is settled. It takes a VM's
+ * exclusion like any operation. Users' operations wait for the keeper; the keeper skips busy VMs.
  */
 #include "keeper.h"
 
@@ -22,22 +22,22 @@
 #include <string.h>
 #include <time.h>
 
-/* Between two attempts at an unsettled VM: each may ask a slow toolstack. */
+/* Interval between attempts on an unsettled VM: each may call a slow toolstack. */
 #define RETRY_S 5
 
 struct sf_keeper {
 	struct sf_engine *engine;
 	pthread_t thread;
-	/* The engine's lock guards what follows, and its condition says that it has changed. */
+	/* The engine's lock guards the members below, and its condition announces their changes. */
 	uint64_t *queue; /* ids of hidden snapshots */
 	size_t n;
-	uint64_t seen; /* engine->nchanges when the work was last taken */
+	uint64_t seen; /* engine->nchanges when work was last taken */
 	bool stopping;
 };
 
 /* --- deleted snapshots --- */
 
-/* False when its VM is busy. */
+/* Returns false if the VM is busy. */
 static bool reap(struct sf_engine *engine, uint64_t id)
 {
 	struct sf_snapshot *snapshot;
@@ -63,7 +63,7 @@ static bool reap(struct sf_engine *engine, uint64_t id)
 	return rc == 0;
 }
 
-/* Under the engine's lock. Out of memory: the next start finds the snapshot. */
+/* Call with the engine's lock held. If memory is out, the next start finds the snapshot. */
 static void enqueue(struct sf_keeper *keeper, uint64_t id)
 {
 	uint64_t *queue = realloc(keeper->queue, (keeper->n + 1) * sizeof(*queue));
@@ -74,7 +74,7 @@ static void enqueue(struct sf_keeper *keeper, uint64_t id)
 	queue[keeper->n++] = id;
 }
 
-/* Takes out the ids that wait. */
+/* Takes the queued ids. */
 static uint64_t *take_queue(struct sf_keeper *keeper, size_t *ret_n)
 {
 	auto_unlock pthread_mutex_t *held = sf_lock(&keeper->engine->lock);
@@ -95,7 +95,7 @@ static void reap_queue(struct sf_keeper *keeper)
 		if (reap(keeper->engine, queue[i]))
 			continue;
 		auto_unlock pthread_mutex_t *held = sf_lock(&keeper->engine->lock);
-		enqueue(keeper, queue[i]); /* the end of the operation on its VM is a change */
+		enqueue(keeper, queue[i]); /* the end of the running operation wakes us up */
 	}
 }
 
@@ -126,14 +126,14 @@ static void settle_all(struct sf_engine *engine)
 
 		if (sf_op_enter(engine, vm, true, &op, &err) < 0)
 			continue;
-		(void)sf_op_settle(&op, &err); /* reported in health.json, tried again */
+		(void)sf_op_settle(&op, &err); /* reported in health.json, retried later */
 		sf_op_leave(&op);
 	}
 }
 
 /* --- the thread --- */
 
-/* Under the engine's lock. */
+/* Call with the engine's lock held. */
 static bool any_unsettled(const struct sf_engine *engine)
 {
 	for (size_t i = 0; i < engine->nvms; i++)
@@ -142,7 +142,7 @@ static bool any_unsettled(const struct sf_engine *engine)
 	return false;
 }
 
-/* Waits for a change or, while a VM is unsettled, RETRY_S. Returns false when it is time to end. */
+/* Waits for a change or, while a VM is unsettled, at most RETRY_S. Returns false when it is time to stop. */
 static bool wait_for_work(struct sf_keeper *keeper, bool *ret_unsettled)
 {
 	struct sf_engine *engine = keeper->engine;

@@ -21,18 +21,18 @@ struct sf_lease {
 	struct sf_vm_desc vm;
 	uint64_t deadline_ms;
 	uint64_t armed_at_ms; /* 0: not armed */
-	uint64_t due_ms;      /* when the watchdog acts; 0: never */
-	bool resting;         /* the guest is known to be at rest: a resume from now on is the last word */
+	uint64_t due_ms;      /* when the watchdog acts next; 0: never */
+	bool resting;         /* the guest is known to be at rest: one successful resume is enough */
 	bool expired;
-	bool orphaned; /* its owner could not resume the guest: the watchdog's own now */
-	bool in_use;   /* a helper of the watchdog is calling the hypervisor for it */
+	bool orphaned; /* its owner could not resume the guest: the watchdog owns it */
+	bool in_use;   /* a helper thread is calling the hypervisor for it */
 };
 
 struct sf_leases {
 	struct sf_hypervisor *hv;
 	struct sf_health *health;
 	pthread_t watchdog;
-	pthread_mutex_t lock; /* guards the list, every lease in it, and what follows */
+	pthread_mutex_t lock; /* guards the list, its leases and all members below */
 	pthread_cond_t changed;
 	struct sf_lease *first;
 	struct sf_lease_stats stats;
@@ -56,7 +56,7 @@ static void free_lease(struct sf_lease *lease)
 	free(lease);
 }
 
-/* A VM that the hypervisor does not know has no guest that could be at rest. */
+/* A VM that the hypervisor does not know has no guest to resume. */
 static int resume(struct sf_leases *leases, const struct sf_lease *lease, struct sf_err *err)
 {
 	int rc = sf_hypervisor_resume(leases->hv, &lease->vm, err);
@@ -64,7 +64,7 @@ static int resume(struct sf_leases *leases, const struct sf_lease *lease, struct
 	return rc == -ENOENT ? 0 : rc;
 }
 
-/* A helper, for one call. */
+/* Thread for one call of resume. */
 static void *resume_overdue(void *arg)
 {
 	struct sf_lease *lease = arg;
@@ -79,7 +79,7 @@ static void *resume_overdue(void *arg)
 		sf_health_clear(leases->health, "guest", lease->vm.name);
 	pthread_mutex_lock(&leases->lock);
 	lease->in_use = false;
-	/* A pause may have come late: until it is known to be over, again. */
+	/* The pause may take effect after this resume: repeat until the guest is known to be at rest. */
 	lease->due_ms = rc == 0 && lease->resting ? 0 : sf_clock_mono_ms() + RETRY_MS;
 	if (rc == 0 && lease->orphaned) {
 		unlink_lease(leases, lease);
@@ -92,8 +92,8 @@ static void *resume_overdue(void *arg)
 }
 
 /*
- * Under the lock, which it gives up when it must do without a thread. One for each: a hypervisor that hangs
- * over one guest must not keep the others at rest.
+ * Call with the lock held; drops it if no thread can be started. Each resume has its own thread: a hypervisor
+ * that hangs on one guest must not keep the others at rest.
  */
 static void send_helper(struct sf_leases *leases, struct sf_lease *lease)
 {
@@ -198,7 +198,7 @@ void sf_leases_free(struct sf_leases *leases)
 	free(leases);
 }
 
-/* Under the lock. */
+/* Call with the lock held. */
 static struct sf_lease *find_orphan(struct sf_leases *leases, const struct sf_vm_desc *vm)
 {
 	struct sf_lease *lease = leases->first;
@@ -209,7 +209,7 @@ static struct sf_lease *find_orphan(struct sf_leases *leases, const struct sf_vm
 }
 
 /*
- * Not while the watchdog still tries to resume the same guest: it would do so in the middle of the new pause.
+ * Refused while the watchdog is still trying to resume the same guest: it would do so during the new pause.
  */
 static bool link_lease(struct sf_leases *leases, struct sf_lease *lease)
 {
@@ -276,7 +276,7 @@ int sf_lease_rests(struct sf_lease *lease, struct sf_err *err)
 	return verdict(lease, err);
 }
 
-/* How long the guest has been at rest, counted in. */
+/* Adds the guest's time at rest to the statistics and returns it. */
 static uint64_t count(struct sf_lease *lease)
 {
 	struct sf_lease_stats *stats = &lease->leases->stats;
@@ -288,7 +288,7 @@ static uint64_t count(struct sf_lease *lease)
 	return ms;
 }
 
-/* Waits until the watchdog has no call out for the lease; called with the lock held. */
+/* Waits until no helper is calling the hypervisor for the lease. Call with the lock held. */
 static void settle(struct sf_lease *lease)
 {
 	while (lease->in_use)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The exclusion of operations on a VM. */
+/* Exclusion of operations on a VM, and the VM's directory. */
 #include "operation.h"
 
 #include "internal.h"
@@ -34,13 +34,13 @@ int sf_op_enter(struct sf_engine *engine, struct sf_engine_vm *vm, bool kept, st
 }
 
 /*
- * Under the lock: a VM without snapshots has no directory. An operation may be about to use it; then it
- * stays.
+ * Call with the lock held. A VM without snapshots has no directory; keep it if an operation may be about to
+ * use it.
  */
 static void remove_empty_dir(struct sf_engine *engine, const struct sf_engine_vm *vm)
 {
 	if (*vm->dir && !vm->busy)
-		(void)unlinkat(sf_state_fd(engine->state), vm->dir, AT_REMOVEDIR); /* refused while in use */
+		(void)unlinkat(sf_state_fd(engine->state), vm->dir, AT_REMOVEDIR); /* fails if not empty */
 }
 
 void sf_op_leave(struct sf_vm_op *op)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Volumes with our mark that no record owns: put together by their labels, rebuilt into records where that
- * was asked for (rescan.c), else reported, never touched. Disks that cannot be opened are noticed on the way.
+ * Finds orphans: volumes with our mark that no record owns. Groups them by their labels, rebuilds records
+ * from them if requested (rescan.c), otherwise reports them without touching them. Also reports disks that
+ * cannot be opened.
  */
 #include "orphans.h"
 
@@ -16,21 +17,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* About 25 MiB of them. The rest is reported without what its labels say, and nothing is rebuilt. */
+/* Limit, about 25 MiB. Further orphans are reported without their labels, and nothing is rebuilt. */
 #define ORPHANS_MAX 65536
 
 struct search {
 	struct sf_engine *engine;
-	struct sf_id *tokens; /* that records own, sorted */
+	struct sf_id *tokens; /* owned by records, sorted */
 	size_t ntokens;
 	struct sf_orphan *orphans;
 	size_t norphans, room;
 	struct place {
 		struct sf_storage *storage;
 		char *origin;
-	} * asked; /* whose objects, or whose directory's, have been listed */
+	} * asked; /* origins whose objects (or whose directory's) are listed */
 	size_t nasked;
-	bool whole; /* nothing of all this is missing */
+	bool whole; /* nothing is missing from the lists */
 
 	struct sf_storage *storage; /* being listed */
 	const char *origin;
@@ -56,7 +57,7 @@ static int compare_tokens(const void *a, const void *b)
 	return memcmp(a, b, sizeof(struct sf_id));
 }
 
-/* Calls fn for every snapshot there is; false when memory ran out on the way. */
+/* Calls fn for every snapshot. Returns false if memory ran out. */
 static bool each_snapshot(struct search *search, int (*fn)(struct search *, const struct sf_snapshot *))
 {
 	struct sf_engine *engine = search->engine;
@@ -86,7 +87,7 @@ static bool is_owned(const struct search *search, const struct sf_id *token)
 	       bsearch(token, search->tokens, search->ntokens, sizeof(*token), compare_tokens);
 }
 
-/* Anyone who may make volumes may have written them. */
+/* Labels are untrusted: anyone who may create volumes can write them. */
 static bool labels_make_sense(const struct sf_object *object)
 {
 	return object->ndisks > 0 && object->ndisks <= SF_VM_DISKS_MAX && object->index < object->ndisks &&
@@ -153,7 +154,7 @@ static bool told_the_same(const struct sf_storage *storage, const char *a, const
 	return a_name - a == b_name - b && memcmp(a, b, (size_t)(a_name - a)) == 0;
 }
 
-/* Lists an origin's objects once: many snapshots have the same, and many origins a common directory. */
+/* Lists each origin's objects once: many snapshots share an origin, and many origins a directory. */
 static void ask(struct search *search, struct sf_storage *storage, const char *origin)
 {
 	struct place *asked;
@@ -164,7 +165,7 @@ static void ask(struct search *search, struct sf_storage *storage, const char *o
 			return;
 	search->storage = storage;
 	search->origin = origin;
-	(void)sf_object_list(storage, origin, check_owner, search, NULL); /* a courtesy */
+	(void)sf_object_list(storage, origin, check_owner, search, NULL); /* best effort */
 	asked = realloc(search->asked, (search->nasked + 1) * sizeof(*asked));
 	if (!asked)
 		return;
@@ -207,7 +208,7 @@ static void look_at_disks(struct search *search, const struct sf_engine_vm *vm)
 
 /* --- what belongs together --- */
 
-/* Those without labels first, then snapshot by snapshot, disk by disk. */
+/* Orphans without labels first, then by snapshot and disk. */
 static int compare_orphans(const void *a, const void *b)
 {
 	const struct sf_orphan *x = a, *y = b;
@@ -226,7 +227,7 @@ static void free_orphan(struct sf_orphan *orphan)
 	free(orphan->where);
 }
 
-/* Sorts them; a volume that several origins' lists have shown is kept once. */
+/* Sorts the orphans and drops duplicates, which arise when several origins' lists show a volume. */
 static void sort(struct search *search)
 {
 	size_t n = 0;
@@ -245,7 +246,10 @@ static void sort(struct search *search)
 	search->norphans = n;
 }
 
-/* Whether they are all the disks of one snapshot, each once. A rename that was cut short leaves two names. */
+/*
+ * Whether the group is all the disks of one snapshot, each once. An interrupted rename leaves two different
+ * names.
+ */
 static bool is_complete(const struct sf_orphan *group, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -312,8 +316,8 @@ static void settle_orphans(struct search *search, bool rebuild)
 }
 
 /*
- * A volume may only look as if nobody owned it while there are records that could not be read or dealt with;
- * a second record for it would do harm.
+ * While records are unread or unsettled, a volume may look like an orphan without being one; a second record
+ * for it would do harm.
  */
 static bool may_rebuild(const struct search *search, bool all_known)
 {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The hypervisor writes into a pipe; a thread (the pump) reads it in whole blocks, hashes them and writes the
- * file. When the pump fails it closes its end, so that the hypervisor's next write fails (EPIPE) instead of
- * blocking for ever. That is also how a stream ends that would eat up the file system.
+ * Streams a guest's RAM to memory.sav. The hypervisor writes to a pipe; a thread, the pump, reads it in whole
+ * blocks, hashes them and writes the file. If the pump fails it closes its end, so that the hypervisor's next
+ * write fails with EPIPE instead of blocking forever. This also ends a stream that would fill the file
+ * system.
  */
 #include "ram.h"
 
@@ -28,8 +29,7 @@
 
 struct pump {
 	int from;
-	int stop; /* readable when nobody waits for the rest any more, though somebody may still hold the pipe
-		     open */
+	int stop; /* readable: stop, even if someone still holds the pipe open */
 	int to;
 	XXH3_state_t *hash;
 	void *block;
@@ -41,8 +41,8 @@ struct pump {
 };
 
 /*
- * Before each block, as others write there too; without what is kept for root, who is not to find it gone
- * either. A file system that cannot tell has its own say in write.
+ * Checked before each block, because others write to the file system too. Space reserved for root does not
+ * count as free. If the file system cannot tell, a failing write will.
  */
 static int check_room(struct pump *pump)
 {
@@ -70,8 +70,8 @@ static bool is_stopped(int fd, int stop)
 }
 
 /*
- * Fills the block as far as the stream goes; the number of bytes, 0 at its end, or a negative errno:
- * -ECANCELED when stop (-1: none) is readable.
+ * Fills the block as far as the stream goes. Returns the number of bytes, 0 at the end, or a negative errno:
+ * -ECANCELED if stop (-1: none) is readable.
  */
 static ssize_t read_block(int fd, int stop, char *block)
 {
@@ -121,7 +121,7 @@ static void *pump_all(void *arg)
 	do
 		pump->rc = pump_block(pump);
 	while (pump->rc > 0);
-	(void)close(pump->from); /* a pipe has nothing to report */
+	(void)close(pump->from);
 	pump->from = -1;
 	return NULL;
 }
@@ -159,7 +159,10 @@ static void digest(XXH3_state_t *hash, unsigned char out[static 16])
 	memcpy(out, canonical.digest, sizeof(canonical.digest));
 }
 
-/* Runs the save with the pump beside it. The pump's own failure explains the save's. */
+/*
+ * Runs the save and the pump concurrently. A failure of the pump takes precedence: it explains that of the
+ * save.
+ */
 static int stream(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, bool live,
 		  const struct sf_save_hooks *hooks, struct sf_job *job, struct pump *pump,
 		  struct sf_err *err)
@@ -170,17 +173,17 @@ static int stream(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, bool li
 
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return sf_fail(err, -errno, "pipe: %s", strerror(errno));
-	(void)fcntl(ends[1], F_SETPIPE_SZ, BLOCK); /* fewer wake-ups; the default size works too */
+	(void)fcntl(ends[1], F_SETPIPE_SZ, BLOCK); /* fewer wake-ups; optional */
 	pump->from = ends[0];
 	create_rc = pthread_create(&thread, NULL, pump_all, pump);
 	if (create_rc != 0) {
-		(void)close(ends[1]); /* nothing was written to it */
+		(void)close(ends[1]);
 		return sf_fail(err, -create_rc, "start a thread: %s", strerror(create_rc));
 	}
 	rc = sf_hypervisor_save(hv, vm, ends[1], live, hooks, job, err);
-	(void)close(ends[1]); /* the end of the stream; a pipe has nothing to report */
+	(void)close(ends[1]); /* end of the stream */
 	if (rc < 0)
-		(void)eventfd_write(pump->stop, 1); /* cannot fail: it is the only write */
+		(void)eventfd_write(pump->stop, 1); /* cannot fail: the only write */
 	pthread_join(thread, NULL);
 	if (pump->rc < 0 && pump->rc != -ECANCELED)
 		return sf_fail(err, pump->rc, "%s", pump->err.text);

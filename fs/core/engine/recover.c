@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * After a crash: guests first, then half-done snapshots, then half-done reverts, then a look for volumes that
- * nobody owns. Records that cannot be read are set aside; what cannot be finished is reported and kept.
+ * Recovery at start, in this order: resume guests, settle half-done snapshots, settle half-done reverts, look
+ * for orphaned volumes. Unreadable records are set aside; work that cannot be finished is reported and kept.
  * Nothing is guessed.
  */
 #include "recover.h"
@@ -55,7 +55,7 @@ static int names_add(struct names *names, const char *name)
 	return 0;
 }
 
-/* All entries but "." and "..", read whole before anything in the directory is changed. */
+/* All entries but "." and "..", read completely before anything in the directory is changed. */
 static int names_read(int dir, struct names *ret, struct sf_err *err)
 {
 	auto_dir DIR *stream = sf_dir_stream(dir);
@@ -83,7 +83,7 @@ static bool is_directory(int dir, const char *name)
 	return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
 }
 
-/* ".<uuid>": on its way out. */
+/* ".<uuid>": being deleted. */
 static bool is_deleting_name(const char *name)
 {
 	struct sf_id uuid;
@@ -107,11 +107,11 @@ static void free_guest_of(struct sf_vm_op *op, const char *name)
 	if (*name == '.' || read_record(op->dir, name, &record, NULL) < 0)
 		return;
 	if (record.state == SF_RECORD_CREATING && record.leased)
-		(void)sf_resume_forgotten(op, &(struct sf_err){0}); /* tried again with its record */
+		(void)sf_resume_forgotten(op, &(struct sf_err){0}); /* retried with its record */
 	sf_record_fini(&record);
 }
 
-/* Before anything slow is done for any VM: no guest is left at rest longer than it has been already. */
+/* Runs before anything slow is done for any VM, so that no guest stays at rest longer than necessary. */
 static void free_guest(struct sf_vm_op *op)
 {
 	struct names names;
@@ -124,7 +124,7 @@ static void free_guest(struct sf_vm_op *op)
 	names_fini(&names);
 	if (sf_plan_read(op->dir, &plan, NULL) == 0 && plan.phase == SF_LIFE_PREPARED &&
 	    plan.guest == SF_POWER_RUNNING)
-		(void)sf_resume_forgotten(op, &(struct sf_err){0}); /* tried again with its plan */
+		(void)sf_resume_forgotten(op, &(struct sf_err){0}); /* retried with its plan */
 }
 
 /* --- records --- */
@@ -154,7 +154,7 @@ static void set_aside(struct sf_vm_op *op, const char *name, const struct sf_err
 		      why->text);
 }
 
-/* Whether the directory holds nothing but what an interrupted first write of its record leaves. */
+/* Whether the directory holds at most what an interrupted first write of its record leaves behind. */
 static bool is_unborn(int vm_dir, const char *name)
 {
 	auto_fd int dir = sf_open_dir(vm_dir, name, NULL);
@@ -169,7 +169,7 @@ static bool is_unborn(int vm_dir, const char *name)
 	return unborn;
 }
 
-/* The directory's name is the truth; a record that was not rewritten after a rename is rewritten now. */
+/* The directory's name is authoritative: updates a record that was not rewritten after a rename. */
 static int fix_name(struct sf_vm_op *op, const char *name, struct sf_record *record, struct sf_err *err)
 {
 	auto_fd int dir = -1;
@@ -189,7 +189,7 @@ static int fix_name(struct sf_vm_op *op, const char *name, struct sf_record *rec
 	return rc;
 }
 
-/* A copy that somebody made of a snapshot's directory: two records would own the same volumes. */
+/* Whether this is a copy of another snapshot's directory: two records would own the same volumes. */
 static bool is_copy(struct sf_vm_op *op, const char *name, const struct sf_record *record)
 {
 	struct sf_snapshot *known;
@@ -214,15 +214,15 @@ static int recover_ready(struct sf_vm_op *op, const char *name, struct sf_record
 	dir = sf_open_dir(op->dir, name, err);
 	if (dir < 0)
 		return dir;
-	(void)unlinkat(dir, "." SF_STATE_META SF_DURABLE_TMP_SUFFIX, 0); /* seldom there, both */
+	(void)unlinkat(dir, "." SF_STATE_META SF_DURABLE_TMP_SUFFIX, 0); /* usually absent */
 	(void)unlinkat(dir, "." SF_STATE_MANIFEST SF_DURABLE_TMP_SUFFIX, 0);
 	return sf_lead(op, record, name, SF_LIFE_READY, SF_EVENT_FOUND, err);
 }
 
 /*
- * A deletion that stopped before its directory had the deleting name: what the tree knows becomes what the
- * record on disk says (its volumes may be forgotten), and the directory gets the name under which the last
- * reader's close, or the next start, looks for it.
+ * Resumes a deletion that stopped before its directory got the deleting name. Publishes what the record on
+ * disk says (its volumes may be forgotten). Renames the directory to the name under which the last reader's
+ * close, or the next start, looks for it.
  */
 static int catch_up(struct sf_vm_op *op, const char *name, const char *deleting,
 		    const struct sf_record *record, bool broken, struct sf_err *err)
@@ -259,7 +259,7 @@ static int recover_deleting(struct sf_vm_op *op, const char *name, const struct 
 	if (rc < 0)
 		return rc;
 	if (!sf_catalog_hide(op->engine->catalog, id))
-		return 0; /* somebody reads it: the last close goes on from here */
+		return 0; /* being read: the last close continues from here */
 	return sf_lead(op, record, deleting, SF_LIFE_DELETING, SF_EVENT_UNUSED, err);
 }
 
@@ -315,7 +315,7 @@ static void recover_entry(struct sf_vm_op *op, const char *name)
 	if (strcmp(name, SF_STATE_PLAN) == 0)
 		return;
 	if (strcmp(name, "." SF_STATE_PLAN SF_DURABLE_TMP_SUFFIX) == 0) {
-		(void)unlinkat(op->dir, name, 0); /* tried again at the next start */
+		(void)unlinkat(op->dir, name, 0); /* best effort: retried at the next start */
 	} else if (strncmp(name, ASIDE_PREFIX, strlen(ASIDE_PREFIX)) == 0) {
 		sf_health_set(op->engine->health, "set-aside", subject,
 			      "a record that could not be read lies in the state directory");
@@ -385,7 +385,7 @@ int sf_op_settle(struct sf_vm_op *op, struct sf_err *err)
 
 		if (!op->vm->unsettled)
 			return 0;
-		op->vm->unsettled = false; /* recovery sets it again for what it cannot finish */
+		op->vm->unsettled = false; /* recovery sets it again if something cannot be finished */
 	}
 	return sf_recover_vm(op, err);
 }
@@ -393,7 +393,8 @@ int sf_op_settle(struct sf_vm_op *op, struct sf_err *err)
 /* --- whose directory is it --- */
 
 /*
- * What the records say: one that bears the directory's own name, else any. Without records, the name alone.
+ * A VM's identity according to the records in its directory. Prefers a record with the directory's own name.
+ * Without records, only the name is known.
  */
 static void identity_of(int vm_dir, const char *dir_name, char uuid[static SF_VM_UUID],
 			char vm_name[static SF_NAME_MAX + 1])
@@ -418,7 +419,7 @@ static void identity_of(int vm_dir, const char *dir_name, char uuid[static SF_VM
 	names_fini(&names);
 }
 
-/* False when records may lie in it that are not known now. */
+/* False if the directory may hold records that were not read. */
 static bool adopt_dir(struct sf_engine *engine, const char *name)
 {
 	char uuid[SF_VM_UUID], vm_name[SF_NAME_MAX + 1];
@@ -427,12 +428,14 @@ static bool adopt_dir(struct sf_engine *engine, const char *name)
 	auto_fd int dir = -1;
 	int rc;
 
-	/* A VM whose last snapshot went leaves nothing; so does one whose first snapshot never came to be. */
+	/*
+	 * Remove the empty directory of a VM whose last snapshot is gone or whose first was never completed.
+	 */
 	if (unlinkat(sf_state_fd(engine->state), name, AT_REMOVEDIR) == 0)
 		return true;
 	rc = strlen(name) < SF_VM_DIR ? sf_name_check(name, &err) : -ENAMETOOLONG;
 	if (rc == -ENAMETOOLONG && strlen(name) < SF_VM_DIR)
-		rc = 0; /* a name with "~" and an id behind it */
+		rc = 0; /* a name followed by "~" and an id */
 	if (rc == 0)
 		dir = rc = sf_state_vm_dir(engine->state, name, false, &err);
 	if (rc >= 0) {
@@ -477,7 +480,7 @@ static void each_vm(struct sf_engine *engine, void (*fn)(struct sf_vm_op *op))
 
 static void recover_one(struct sf_vm_op *op)
 {
-	(void)sf_recover_vm(op, &(struct sf_err){0}); /* reported in health.json, tried again later */
+	(void)sf_recover_vm(op, &(struct sf_err){0}); /* reported in health.json, retried later */
 }
 
 void sf_recover_all(struct sf_engine *engine)

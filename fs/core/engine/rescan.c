@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * After the state directory was lost: whose volumes there are, and records made anew from what volumes say of
- * themselves. Labels are nobody's word: a record made from them must stand every check that a record read
- * from disk does, and its volumes must be there.
+ * Recovery from a lost state directory: finds out whose volumes there are, and rebuilds records from the
+ * labels of volumes. Labels are untrusted: a rebuilt record must pass every check of a record read from disk,
+ * and its volumes must exist.
  */
 #include "rescan.h"
 
@@ -21,7 +21,7 @@
 
 /* --- whose volumes --- */
 
-/* State directories that one host's VMs can sensibly have had. */
+/* Most state directories that one host's VMs can plausibly have had. */
 #define IDS_MAX 16
 
 struct owners {
@@ -133,7 +133,7 @@ static int fill_disk(const struct sf_orphan *orphan, struct sf_record_disk *disk
 	return 0;
 }
 
-/* Also when it fails, *record is to be freed. */
+/* The caller frees *record even on failure. */
 static int fill_record(const struct sf_orphan *group, size_t n, struct sf_record *record, struct sf_err *err)
 {
 	*record = (struct sf_record){
@@ -162,7 +162,7 @@ static int fill_record(const struct sf_orphan *group, size_t n, struct sf_record
 	return 0;
 }
 
-/* The next start must be able to read it. */
+/* Checks that the next start can read the record. */
 static int check_readable(const struct sf_record *record, struct sf_err *err)
 {
 	struct sf_record copy;
@@ -178,7 +178,7 @@ static int check_readable(const struct sf_record *record, struct sf_err *err)
 	return rc < 0 ? sf_wrap(err, rc, "its labels") : 0;
 }
 
-/* The name with the beginning of the uuid, for when the name itself is taken. */
+/* Appends the start of the uuid to the name, for when the name itself is taken. */
 static void mark_name(struct sf_record *record)
 {
 	size_t len = strlen(record->name);
@@ -188,12 +188,12 @@ static void mark_name(struct sf_record *record)
 	if (len > SF_NAME_MAX - 9)
 		len = SF_NAME_MAX - 9;
 	while (len > 0 && ((unsigned char)record->name[len] & 0xc0) == 0x80)
-		len--; /* not within a character */
+		len--; /* do not split a UTF-8 character */
 	(void)snprintf(record->name + len, sizeof(record->name) - len, "~%.8s", uuid);
 	sf_record_label(record);
 }
 
-/* The name's directory, made new. Returns the descriptor. */
+/* Creates the record's directory and returns its descriptor. */
 static int make_dir(struct sf_vm_op *op, struct sf_record *record, bool *ret_renamed, struct sf_err *err)
 {
 	int rc = sf_op_dir(op, true, err);
@@ -220,7 +220,7 @@ static int write_and_show(struct sf_vm_op *op, struct sf_record *record, struct 
 		return rc;
 	rc = sf_state_write_record(dir, record, err);
 	if (rc < 0) {
-		(void)sf_state_remove_snapshot(op->dir, record->name, NULL); /* else the next start does */
+		(void)sf_state_remove_snapshot(op->dir, record->name, NULL); /* best effort */
 		return rc;
 	}
 	if (renamed)

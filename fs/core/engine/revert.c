@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A revert from a user's request: prepared, walked, and turned back when it fails. */
+/* Runs a revert that a user requested: prepares it, runs its phases, and recovers if it fails. */
 #include "revert.h"
 
 #include "internal.h"
@@ -11,8 +11,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-
-/* --- the doors --- */
 
 static int revert(struct sf_reverting *r, const struct sf_revert_request *request, struct sf_err *err)
 {
@@ -28,7 +26,7 @@ static int revert(struct sf_reverting *r, const struct sf_revert_request *reques
 	if (rc == 0 && sf_job_cancelled(r->job))
 		rc = sf_fail(err, -EINTR, "cancelled");
 	if (rc < 0) {
-		(void)sf_revert_undo(r); /* reports for itself */
+		(void)sf_revert_undo(r); /* reports its own failure */
 		return rc;
 	}
 	rc = sf_revert_run(r, SF_LIFE_PREPARED, SF_EVENT_DONE, NULL, err);
@@ -40,7 +38,7 @@ static int revert(struct sf_reverting *r, const struct sf_revert_request *reques
 int sf_revert_named(struct sf_vm_op *op, const char *name, const struct sf_revert_request *request,
 		    struct sf_err *err)
 {
-	struct sf_reverting *r = calloc(1, sizeof(*r)); /* too large for a thread's stack */
+	struct sf_reverting *r = calloc(1, sizeof(*r)); /* too large for the stack */
 	int rc;
 
 	if (!r)

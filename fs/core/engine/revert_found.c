@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Reverts that did not go through: one that fails is undone or turned round to the state that was left, and
- * one that an earlier process began is finished or undone from its plan.
+ * Completes reverts that did not succeed. A revert that fails is undone, or turned back to the state that was
+ * left. A revert that an earlier process began is finished or undone from its plan.
  */
 #include "revert_found.h"
 
@@ -32,7 +32,7 @@ int sf_revert_undo(struct sf_reverting *r)
 	return rc;
 }
 
-/* What a half-way revert may have started must not be running when the disks are exchanged under it. */
+/* A half-done revert may have started a guest; it must not run while the disks are replaced. */
 static int stop_again(struct sf_reverting *r, struct sf_err *err)
 {
 	struct sf_hypervisor *hv = r->op->engine->hv;
@@ -41,9 +41,9 @@ static int stop_again(struct sf_reverting *r, struct sf_err *err)
 }
 
 /*
- * The new aim is the state that was left: its disks, if any disk was replaced, its RAM and power; then its
- * snapshot has served. Without such a snapshot, and with the disks as they were, all that is left to do is to
- * boot the guest. *ret_how: what became of the VM, in words.
+ * Reverts to the state that was left: its disks if any was replaced, its RAM and power; then its snapshot is
+ * deleted. Without such a snapshot, and with the disks unchanged, only boots the guest. *ret_how says what
+ * became of the VM.
  */
 static int turn_back(struct sf_reverting *r, const char **ret_how, struct sf_err *err)
 {
@@ -71,16 +71,16 @@ static int turn_back(struct sf_reverting *r, const char **ret_how, struct sf_err
 	return rc < 0 ? rc : sf_revert_found(r->op, &plan, err);
 }
 
-/* The first failure is what the user is told; what became of the VM stands before it. */
+/* The user is told the first failure, prefixed with what became of the VM. */
 int sf_revert_recover(struct sf_reverting *r, int rc, struct sf_err *err)
 {
 	struct sf_err why = {0};
 	const char *how;
 
-	if (rc == -EUCLEAN) /* between storage and engine; to users it is a failed disk operation */
+	if (rc == -EUCLEAN) /* internal to storage and engine; users see an I/O error */
 		rc = sf_wrap(err, -EIO, "not finished");
 	if (!r->stopped && !r->swapped) {
-		(void)sf_revert_undo(r); /* reports for itself */
+		(void)sf_revert_undo(r); /* reports its own failure */
 		return rc;
 	}
 	sf_volumes_close(&r->volumes);
@@ -95,8 +95,8 @@ int sf_revert_recover(struct sf_reverting *r, int rc, struct sf_err *err)
 /* --- after a crash --- */
 
 /*
- * A host that came up again may have booted the guest before us, on disks of which some may be replaced. The
- * revert goes on, but what the guest has done since is kept first, as with any revert.
+ * A rebooted host may have started the guest before us, with some of its disks replaced. The revert
+ * continues, but first keeps what the guest has done since, as any revert does.
  */
 static int keep_what_runs(struct sf_reverting *r, struct sf_err *err)
 {
@@ -110,13 +110,13 @@ static int keep_what_runs(struct sf_reverting *r, struct sf_err *err)
 	if (rc == 0)
 		rc = sf_revert_stop(r, err);
 	if (rc < 0 && r->lease) {
-		(void)sf_lease_end(r->lease, NULL, NULL); /* the watchdog goes on if it must */
+		(void)sf_lease_end(r->lease, NULL, NULL); /* best effort: the watchdog retries */
 		r->lease = NULL;
 	}
 	return rc;
 }
 
-/* The volumes as they must be for the swap: nobody runs on them, and nobody else has them. */
+/* Prepares the volumes for the swap: no guest is running on them, and no one else uses them. */
 static int claim_volumes(struct sf_reverting *r, struct sf_err *err)
 {
 	enum sf_power now;
@@ -134,7 +134,7 @@ static int claim_volumes(struct sf_reverting *r, struct sf_err *err)
 	return rc;
 }
 
-/* Whether the guest was stopped before the crash, or is off by now. */
+/* Whether the guest was stopped before the crash, or is off now. */
 static int is_stopped(struct sf_reverting *r, bool *ret, struct sf_err *err)
 {
 	enum sf_power now;
@@ -144,7 +144,7 @@ static int is_stopped(struct sf_reverting *r, bool *ret, struct sf_err *err)
 	return rc;
 }
 
-/* Stopping is either done or has failed: no disk was touched yet. */
+/* Either the guest is stopped or stopping failed: no disk has been touched yet. */
 static int go_on_from_stopping(struct sf_reverting *r, struct sf_err *err)
 {
 	bool stopped;
@@ -173,10 +173,7 @@ static int go_on(struct sf_reverting *r, enum sf_life phase, struct sf_err *err)
 	return rc < 0 ? rc : sf_revert_walk_on(r, phase, err);
 }
 
-/*
- * The disks are ours to exchange and will not take this snapshot: the state that was left is the other way
- * out.
- */
+/* The disks are ours to replace but cannot take this snapshot: fall back to the state that was left. */
 static int give_up(struct sf_reverting *r, int rc, struct sf_err *err)
 {
 	struct sf_err why = {0};
@@ -193,7 +190,7 @@ static int give_up(struct sf_reverting *r, int rc, struct sf_err *err)
 
 int sf_revert_found(struct sf_vm_op *op, const struct sf_plan *plan, struct sf_err *err)
 {
-	struct sf_reverting *r = calloc(1, sizeof(*r)); /* too large for a thread's stack */
+	struct sf_reverting *r = calloc(1, sizeof(*r)); /* too large for the stack */
 	int rc;
 
 	if (!r)

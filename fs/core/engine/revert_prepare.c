@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Whether a VM can be rolled back, found out before anything is changed. */
+/* Checks whether a VM can be reverted, before anything is changed. */
 #include "revert_prepare.h"
 
 #include "internal.h"
@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* One that is not there is nobody's; any other that cannot be opened might be the one. */
+/* A disk that does not exist is no conflict. Any other disk that cannot be opened might be the one. */
 static int check_other_disk(struct sf_engine *engine, const struct sf_vm_desc *vm, const struct sf_disk *disk,
 			    const struct sf_record *record, struct sf_err *err)
 {
@@ -34,8 +34,10 @@ static int check_other_disk(struct sf_engine *engine, const struct sf_vm_desc *v
 	return rc;
 }
 
-/* Another VM may have been given the volumes of one that is gone; and one that runs is not gone, only not
- * listed. */
+/*
+ * Another VM may have been given the volumes of one that is gone. A VM that is running is not gone, only not
+ * listed.
+ */
 static int check_nobodys(struct sf_reverting *r, struct sf_err *err)
 {
 	struct sf_engine *engine = r->op->engine;
@@ -57,8 +59,8 @@ static int check_nobodys(struct sf_reverting *r, struct sf_err *err)
 }
 
 /*
- * A VM that the hypervisor knows no longer, as it may be with one that was shut down, is brought back from
- * what the snapshot says of its disks.
+ * The hypervisor may no longer know a VM, for example one that was shut down: takes its disks from the
+ * snapshot's record.
  */
 static int take_recorded_disks(struct sf_reverting *r, struct sf_err *err)
 {
@@ -171,7 +173,7 @@ static int budget_swap(struct sf_reverting *r, struct sf_budget *budget, struct 
 	return sf_budget_check(budget, err);
 }
 
-/* What the VM is to end as, and whether this hypervisor can do it. */
+/* Chooses the final power state and checks that the hypervisor can set it. */
 static int choose_power(struct sf_reverting *r, const struct sf_revert_request *request, struct sf_err *err)
 {
 	const struct sf_hypervisor *hv = r->op->engine->hv;
@@ -194,7 +196,7 @@ static int choose_power(struct sf_reverting *r, const struct sf_revert_request *
 	return 0;
 }
 
-/* Whether the VM can be brought to the power state that is wanted: found out before it is stopped. */
+/* Whether the VM can reach the chosen power state: checked before it is stopped. */
 static int check_power_on(struct sf_reverting *r, struct sf_err *err)
 {
 	struct sf_hypervisor *hv = r->op->engine->hv;

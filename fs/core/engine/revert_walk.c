@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Rolling a VM back: idle -> prepared -> switching -> powering -> idle (lifecycle.h). Up to the stop of the
- * guest a failure is undone; from there on the plan leads forward, after a crash too. What becomes of a
- * failure is in revert_found.c.
+ * The phases of a revert: idle -> prepared -> stopping -> switching -> powering -> idle
+ * (core/state/lifecycle.h). Until the guest is stopped, a failure is undone. After that the plan leads
+ * forward, even after a crash. revert_found.c handles failures.
  */
 #include "revert_walk.h"
 
@@ -51,7 +51,6 @@ static void safety_name(struct sf_vm_op *op, char name[static SF_NAME_MAX + 1])
 	}
 }
 
-/* The state being left, taken so that the guest does not run again between it and the stop. */
 int sf_revert_take_safety(struct sf_reverting *r, struct sf_budget *budget, struct sf_err *err)
 {
 	char name[SF_NAME_MAX + 1], description[SF_NAME_MAX + 80];
@@ -76,8 +75,8 @@ int sf_revert_take_safety(struct sf_reverting *r, struct sf_budget *budget, stru
 }
 
 /*
- * A stop that reports failure may have worked: then the guest's state is gone, and undoing would not bring it
- * back.
+ * A stop that reports failure may have worked. Then the guest's state is lost, and undoing would not restore
+ * it.
  */
 int sf_revert_stop(struct sf_reverting *r, struct sf_err *err)
 {
@@ -94,7 +93,7 @@ int sf_revert_stop(struct sf_reverting *r, struct sf_err *err)
 		return rc;
 	r->stopped = sf_power_alive(r->plan.guest);
 	if (r->lease)
-		(void)sf_lease_drop(r->lease, NULL); /* was in force a moment ago; the guest is off now */
+		(void)sf_lease_drop(r->lease, NULL); /* sf_lease_check() just passed; the guest is off now */
 	r->lease = NULL;
 	return rc;
 }
@@ -109,7 +108,7 @@ static void pass_note_on(struct sf_reverting *r, const char *note)
 		sf_log(SF_LOG_INFO, "VM '%s': %s", r->op->name, note);
 }
 
-/* One disk. A revert cannot be cancelled once a disk was replaced. */
+/* Reverts one disk. A revert cannot be cancelled once a disk has been replaced. */
 static int swap_disk(struct sf_reverting *r, size_t index, struct sf_err *err)
 {
 	struct sf_job uncancellable = {0};
@@ -144,9 +143,9 @@ static int restore_memory(struct sf_reverting *r, struct sf_err *err)
 }
 
 /*
- * After a crash in this phase: a guest in the state asked for is the finished work. Right after the crash,
- * one at rest may be half-restored and has not run on these disks yet, so it is brought back once more; later
- * on it is someone's who had a reason.
+ * After a crash in this phase, a guest in the requested state means that the work is done. At start, a guest
+ * at rest may be half restored and has not run on these disks, so it is stopped and restored again. Later on,
+ * someone has started it on purpose.
  */
 static int clear_the_way(struct sf_reverting *r, bool *ret_done, struct sf_err *err)
 {
@@ -181,7 +180,7 @@ static int set_power(struct sf_reverting *r, struct sf_err *err)
 	return rc;
 }
 
-/* By the whole uuid, of which the id is only a part. With a reference. */
+/* Compares the whole uuid; the id is only a part of it. */
 int sf_revert_find(struct sf_vm_op *op, const struct sf_id *uuid, struct sf_snapshot **ret)
 {
 	struct sf_snapshot *snapshot;
@@ -197,7 +196,7 @@ int sf_revert_find(struct sf_vm_op *op, const struct sf_id *uuid, struct sf_snap
 	return 0;
 }
 
-/* One that readers keep is on its way already. */
+/* A snapshot that readers keep open is being deleted already. */
 static int drop_by_uuid(struct sf_vm_op *op, const struct sf_id *uuid, struct sf_err *err)
 {
 	struct sf_snapshot *snapshot, *visible = NULL;
@@ -213,7 +212,7 @@ static int drop_by_uuid(struct sf_vm_op *op, const struct sf_id *uuid, struct sf
 	return rc;
 }
 
-/* After a crash the lease is gone with the process; what the plan says of the guest takes its place. */
+/* After a crash the lease is lost; the plan records whether to resume the guest. */
 static int resume(struct sf_reverting *r, struct sf_err *err)
 {
 	struct sf_lease *lease = r->lease;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The operations that users start. Each begins (a job, the VM's exclusion, what an earlier failure left),
- * does its work, and ends with one report.
+ * The operations that users start. Each one starts a job, takes the VM's exclusion and settles what an
+ * earlier failure left; then it does its work and ends with one report.
  */
 #include "create.h"
 #include "delete.h"
@@ -23,7 +23,7 @@
 
 /* --- begin and end --- */
 
-/* What is logged is also what last-error shows. */
+/* Logs a failure and keeps it for last-error. */
 static void note(struct sf_engine *engine, const char *what, int rc, const char *text)
 {
 	sf_log(SF_LOG_ERROR, "%s: %s (%s)", what, text, sf_errno_name(rc));
@@ -39,7 +39,7 @@ void sf_engine_note_failure(struct sf_engine *engine, const char *what, const st
 	note(engine, what, err->code, err->text);
 }
 
-/* Nothing new is built on half-done disks; names and deletions may go on beside them. */
+/* Creates and reverts must not build on half-done disks; renames, edits and deletions may proceed. */
 static int settle(struct sf_vm_op *op, struct sf_err *err)
 {
 	struct sf_err why = {0};
@@ -82,7 +82,8 @@ static int op_begin(struct sf_engine *engine, enum sf_operation kind, uint64_t v
 	char what[320];
 	int rc;
 
-	(void)sf_catalog_vm_by_id(engine->catalog, vm_id, &vm); /* for its name; enter says when it is gone */
+	(void)sf_catalog_vm_by_id(engine->catalog, vm_id,
+				  &vm); /* only the name; enter() reports a missing VM */
 	op.number = sf_jobs_begin(engine->jobs, kind, vm.name, snapshot, job);
 	(void)snprintf(op.snapshot, sizeof(op.snapshot), "%s", snapshot);
 	rc = enter(engine, vm_id, &op, &own);

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * The table of VMs: who they are, what they are called, and where their snapshots are kept. All under
- * engine->lock.
- */
+/* The table of VMs: their identities, names and directories. engine->lock guards all of it. */
 #include "vms.h"
 
 #include "engine.h"
@@ -36,8 +33,8 @@ static struct sf_engine_vm *by_name(struct sf_engine *engine, const char *name)
 }
 
 /*
- * Whose is this identity? The same uuid, or the same name where one side has no uuid: a VM that was first
- * known by name alone keeps its snapshots when a hypervisor gives it a uuid.
+ * Finds a VM by uuid, or by name if one side has no uuid: a VM that was first known by name keeps its
+ * snapshots when a hypervisor assigns it a uuid.
  */
 static struct sf_engine_vm *by_identity(struct sf_engine *engine, const char *uuid, const char *name)
 {
@@ -55,7 +52,7 @@ static struct sf_engine_vm *by_identity(struct sf_engine *engine, const char *uu
 	return NULL;
 }
 
-/* The name, or, when another VM has that one, the name marked with the VM's id. */
+/* The name, marked with the VM's id if another VM uses it. */
 static void free_name(struct sf_engine *engine, const struct sf_engine_vm *vm, const char *wanted,
 		      char name[static SF_NAME_MAX + 1])
 {
@@ -84,7 +81,7 @@ static struct sf_engine_vm *add_vm(struct sf_engine *engine, uint64_t id)
 	return vm;
 }
 
-/* Shows the VM as it is now. The catalog keeps the id under which the VM was first seen. */
+/* Publishes the VM's current state. The catalog keeps the id under which the VM was first seen. */
 static void show(struct sf_engine *engine, struct sf_engine_vm *vm)
 {
 	char name[SF_NAME_MAX + 1];
@@ -109,7 +106,7 @@ static void merge(struct sf_engine *engine, struct sf_vm_desc *listed)
 	vm->present = true;
 }
 
-/* A name belongs first of all to the VM that bears it now, then to those that are gone. */
+/* Present VMs take precedence over those that are gone when names collide. */
 static void show_all(struct sf_engine *engine)
 {
 	for (size_t i = 0; i < engine->nvms; i++)

@@ -33,7 +33,7 @@ static int check_wanted(const struct sf_vm_op *op, char (*wanted)[SF_VDEV_MAX + 
 	return 0;
 }
 
-/* A record is JSON and so are reports: a path that is not UTF-8 could not be written down as it is. */
+/* Records and reports are JSON, which cannot represent a path that is not UTF-8. */
 static int check_origin(const struct sf_volume *volume, struct sf_err *err)
 {
 	json_t *text = json_string(volume->origin);
@@ -68,7 +68,7 @@ static int open_one(struct sf_vm_op *op, const struct sf_disk *disk, struct sf_v
 	return 0;
 }
 
-/* Which disks a VM has, only the hypervisor knows; what it said before it fell silent may have changed. */
+/* Only the hypervisor knows a VM's disks; its last answer may be out of date. */
 static int check_listed(struct sf_engine *engine, struct sf_err *err)
 {
 	auto_unlock pthread_mutex_t *held = sf_lock(&engine->lock);
@@ -147,7 +147,7 @@ void sf_budget_add(struct sf_budget *budget, const struct sf_space *space, uint6
 	while (i < budget->npools && strcmp(budget->pools[i].space.pool, space->pool) != 0)
 		i++;
 	if (i == sizeof(budget->pools) / sizeof(budget->pools[0]))
-		return; /* cannot be: one pool a disk, and the state directory's */
+		return; /* cannot happen: one pool per disk, and the state directory's */
 	if (i == budget->npools) {
 		budget->npools++;
 		budget->pools[i].need_bytes = 0;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * One thread for each storage that wants watching. Each round of it brings the whole truth about how full
- * things are: it replaces what the round before said, here and in health.json. A round that fails changes
- * nothing but to say so. Readers of reports see the rounds under a lock of this room's own, a leaf.
+ * Watches storages, one thread each. Each round reports the complete fill levels and replaces those of the
+ * previous round, here and in health.json. A failed round only reports its failure. A leaf lock protects the
+ * results for readers.
  */
 #include "watchers.h"
 
@@ -18,10 +18,10 @@
 #include <string.h>
 #include <sys/eventfd.h>
 
-/* Longest wait of one round, and between a round that failed and the next. */
+/* Longest wait within a round, and the pause after a failed one. */
 #define ROUND_MS 2000
 #define PAUSE_MS 3000
-/* What one storage may report; at 8 KiB each the rest would be a burden and is left out. */
+/* Most items that one storage may report, at 8 KiB each; the rest is left out to bound memory. */
 #define USAGES_MAX 2048
 
 struct usages {
@@ -38,7 +38,7 @@ struct watcher {
 
 struct sf_watchers {
 	struct sf_engine *engine;
-	int wake_fd; /* readable: time to end */
+	int wake_fd; /* readable: stop */
 	pthread_mutex_t lock;
 	size_t n;
 	struct watcher list[SF_STORAGES_MAX];
@@ -57,14 +57,14 @@ static void add_usage(void *arg, const struct sf_usage *usage)
 	if (usages->n == usages->room) {
 		list = realloc(usages->list, room * sizeof(*list));
 		if (!list)
-			return; /* one that is missing now is there again when memory is */
+			return; /* best effort: the item is back once memory is */
 		usages->list = list;
 		usages->room = room;
 	}
 	usages->list[usages->n++] = *usage;
 }
 
-/* A pool can run full in two ways: its name alone would not tell them apart. */
+/* A pool can run full in two ways, data and metadata: its name alone is ambiguous. */
 static void subject_of(const struct sf_usage *usage, char *buf, size_t size)
 {
 	(void)snprintf(buf, size, "%s (%s)", usage->subject, usage->kind);
@@ -98,7 +98,7 @@ static void report_problems(struct sf_health *health, const struct usages *last,
 	}
 }
 
-/* Takes over now. */
+/* Takes ownership of now. */
 static void replace(struct watcher *watcher, struct usages *now)
 {
 	auto_unlock pthread_mutex_t *held = sf_lock(&watcher->all->lock);
@@ -128,7 +128,7 @@ static int do_round(struct watcher *watcher, unsigned wait_ms)
 
 /* --- the threads --- */
 
-/* Waits that long; true when it is time to end. */
+/* Waits up to wait_ms. Returns true when it is time to stop. */
 static bool is_over(const struct sf_watchers *watchers, int wait_ms)
 {
 	struct pollfd fd = {.fd = watchers->wake_fd, .events = POLLIN};
@@ -139,7 +139,7 @@ static bool is_over(const struct sf_watchers *watchers, int wait_ms)
 static void *run(void *arg)
 {
 	struct watcher *watcher = arg;
-	int rc = do_round(watcher, 0); /* the first does not wait: there is nothing to show yet */
+	int rc = do_round(watcher, 0); /* no wait in the first round: there is nothing to show yet */
 
 	while (!is_over(watcher->all, rc < 0 ? PAUSE_MS : 0))
 		rc = do_round(watcher, ROUND_MS);
@@ -198,7 +198,7 @@ void sf_watchers_free(struct sf_watchers *watchers)
 	if (!watchers)
 		return;
 	if (watchers->n > 0)
-		(void)eventfd_write(watchers->wake_fd, 1); /* cannot fail: it is the first and the last */
+		(void)eventfd_write(watchers->wake_fd, 1); /* cannot fail: the only write */
 	for (size_t i = 0; i < watchers->n; i++) {
 		pthread_join(watchers->list[i].thread, NULL);
 		free(watchers->list[i].last.list);
