@@ -62,7 +62,7 @@ static int *duration_part(struct sf_duration *duration, char unit)
 	}
 }
 
-/* One number and its unit. */
+/* Parses one number and its unit. */
 static bool parse_part(const char **text, struct sf_duration *duration, struct sf_duration *seen)
 {
 	size_t len = strspn(*text, "0123456789");
@@ -92,7 +92,7 @@ int sf_duration_parse(const char *text, struct sf_duration *ret, struct sf_err *
 	return 0;
 }
 
-/* printf(3) at the end of a text of SF_KEEP_TEXT bytes, as the next item of a list. */
+/* Appends an item, formatted as by printf(3), to a list in SF_KEEP_TEXT bytes. */
 __attribute__((format(printf, 2, 3))) static void append(char *text, const char *fmt, ...)
 {
 	size_t len = strlen(text);
@@ -159,9 +159,9 @@ static int check_rules(const struct sf_keep_rules *rules, struct sf_err *err)
 }
 
 /*
- * The number of the day, week and so on that an instant lies in. A day's is its date's, a week's its
- * Monday's. An hour's is the instant at which clocks would have shown its minute 0, so that the two of one
- * name in autumn differ.
+ * The number of the day, week and so on that contains an instant. A day has the number of its date, a week
+ * that of its Monday. An hour has the instant at which clocks would have shown its minute 0, so that the two
+ * hours of the same name in autumn differ.
  */
 static int64_t bucket_of(enum sf_keep rule, int64_t instant, const struct tm *tm)
 {
@@ -188,15 +188,15 @@ static int64_t bucket_of(enum sf_keep rule, int64_t instant, const struct tm *tm
 }
 
 /*
- * How far a rule has come. Two buckets are remembered, not one, as there were clocks that went back over
- * midnight shortly after it (America/St_Johns until 2011): Sunday, Saturday, Sunday.
+ * The progress of a rule. It remembers two buckets, because clocks have gone back over midnight shortly after
+ * it (America/St_Johns until 2011): Sunday, Saturday, Sunday.
  */
 struct progress {
 	int used;
 	int64_t seen[2];
 };
 
-/* Whether the rule has a place for this snapshot, and which. */
+/* The position at which the rule keeps this snapshot; SF_KEEP_OLDEST; 0 if it does not keep it. */
 static int use_rule(struct progress *at, int count, int64_t bucket, bool oldest)
 {
 	bool known = (at->used > 0 && at->seen[0] == bucket) || (at->used > 1 && at->seen[1] == bucket);
@@ -210,14 +210,13 @@ static int use_rule(struct progress *at, int count, int64_t bucket, bool oldest)
 	return ++at->used;
 }
 
-/* The others are older than the first; ret is in nanoseconds like theirs, and 0 for all that is out of range.
- */
+/* The earliest time, in nanoseconds since the epoch, that the duration covers; 0 if before 1970. */
 static uint64_t within_since(const struct sf_duration *within, uint64_t newest_ns)
 {
 	int64_t instant = (int64_t)(newest_ns / NS_PER_S);
 	struct tm tm = sf_zone_local(instant);
 
-	/* Not without need: a time of day that occurs twice would become the first of the two. */
+	/* Skip this if not needed: a time of day that occurs twice would become the first of the two. */
 	if (within->years > 0 || within->months > 0 || within->days > 0) {
 		tm.tm_year -= within->years;
 		tm.tm_mon -= within->months;
@@ -228,7 +227,7 @@ static uint64_t within_since(const struct sf_duration *within, uint64_t newest_n
 	return instant < 0 ? 0 : (uint64_t)instant * NS_PER_S + newest_ns % NS_PER_S;
 }
 
-/* The n that the rules see, newest first. */
+/* Applies the rules to the n items that they see, newest first. */
 static void apply(const struct sf_keep_rules *rules, struct sf_kept **items, size_t n)
 {
 	struct progress at[SF_NKEEPS] = {0};

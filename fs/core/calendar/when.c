@@ -15,10 +15,11 @@
 #define NS_PER_S 1000000000U
 #define DAY_S    86400
 #define BLANKS   " \t\r\v\f"
-/* What goes by days is due at least once in so many of them: a month and a bit. */
+/* A schedule by days is due at least once in this many days: a month and some margin. */
 #define DAYS_MAX 40
-/* What goes by the hour is due at least once in so many minutes: an hour, and what a change of clocks can
- * skip. */
+/*
+ * An hourly schedule is due at least once in this many minutes: an hour, plus the most that clocks can skip.
+ */
 #define MINUTES_MAX (26 * 60)
 
 /* --- parsing --- */
@@ -26,8 +27,8 @@
 struct scan {
 	const char *at;
 	struct sf_when when;
-	unsigned nwords, nitems;     /* items: of the list of times */
-	char word[SF_WHEN_TEXT_MAX]; /* empty behind the last one */
+	unsigned nwords, nitems;     /* nitems: in the list of times */
+	char word[SF_WHEN_TEXT_MAX]; /* empty after the last word */
 	struct sf_err *err;
 };
 
@@ -50,7 +51,7 @@ static int next_word(struct scan *scan)
 	return 0;
 }
 
-/* One or two digits and nothing else, up to most; -1 for what is not that. */
+/* Parses one or two digits, at most `most`; -1 for anything else. */
 static int small_number(const char *text, size_t len, int most)
 {
 	int number = 0;
@@ -65,7 +66,7 @@ static int small_number(const char *text, size_t len, int most)
 	return number <= most ? number : -1;
 }
 
-/* Into the sorted array, once; there is room for all that a list can bring. */
+/* Inserts into the sorted array unless present. The array has room for everything that a list can produce. */
 static void add_minute(struct sf_when *when, int minute)
 {
 	unsigned i = when->nminutes;
@@ -86,7 +87,7 @@ static int count_item(struct scan *scan)
 	return 0;
 }
 
-/* "02:30" and so on, to the end; none: midnight. */
+/* Parses times such as "02:30" to the end of the text; midnight if there are none. */
 static int parse_times(struct scan *scan)
 {
 	int rc = 0;
@@ -116,7 +117,9 @@ static void add_every(struct sf_when *when, int minute, int hours)
 		add_minute(when, h * 60 + minute);
 }
 
-/* ":15" and so on, to the end, in every so-many-th hour; none: minute 0. */
+/*
+ * Parses minutes such as ":15" to the end of the text, for every hours-th hour; minute 0 if there are none.
+ */
 static int parse_minutes(struct scan *scan, int hours)
 {
 	int rc = 0;
@@ -143,7 +146,7 @@ static int parse_hourly(struct scan *scan)
 	return parse_minutes(scan, 1);
 }
 
-/* What divides an hour or a day, so that it is the same every hour or day. */
+/* Only spans that divide an hour or a day, so that every hour or day is the same. */
 static int parse_every(struct scan *scan)
 {
 	static const char *const spans[] = {"5m", "10m", "15m", "20m", "30m", "1h",
@@ -166,7 +169,7 @@ static int parse_every(struct scan *scan)
 		       "every '%s': not 5, 10, 15, 20 or 30m, nor 1, 2, 3, 4, 6, 8 or 12h", scan->word);
 }
 
-/* 0 for Sunday to 6; -1 for what is neither "Mon" nor "Monday". */
+/* 0 for Sunday to 6; -1 unless "Mon" or "Monday". */
 static int weekday_of(const char *text, size_t len)
 {
 	static const char *const days[] = {"Sunday",   "Monday", "Tuesday", "Wednesday",
@@ -178,7 +181,7 @@ static int weekday_of(const char *text, size_t len)
 	return -1;
 }
 
-/* "Mon", "Mon..Fri", "Sat-Mon": as bits; 0 for anything else. */
+/* Bit mask of "Mon", "Mon..Fri" or "Sat-Mon"; 0 for anything else. */
 static uint8_t weekdays_of(const char *word)
 {
 	size_t len = strcspn(word, ".-");
@@ -209,7 +212,7 @@ static int parse_weekly(struct scan *scan)
 		scan->when.weekdays |= bits;
 		rc = next_word(scan);
 	}
-	/* For cron it would be Sunday, for systemd Monday. */
+	/* No default: cron would use Sunday, systemd Monday. */
 	if (rc == 0 && scan->when.weekdays == 0)
 		return sf_fail(scan->err, -EINVAL, "weekly without a day, such as Sun");
 	return rc < 0 ? rc : parse_times(scan);
@@ -277,14 +280,14 @@ int sf_when_parse(const char *text, struct sf_when *ret, struct sf_err *err)
 	return 0;
 }
 
-/* --- evaluating; all in the zone that was entered, in seconds since the epoch --- */
+/* --- evaluation, in the entered zone; times are seconds since the epoch --- */
 
-/* Midnight of the date that clocks show, as if they were in UTC; so many days later. */
+/* Midnight, as if in UTC, of the date that clocks show, plus a number of days. */
 static int64_t date_of(int64_t instant, int64_t days)
 {
 	int64_t shown = instant + sf_zone_local(instant).tm_gmtoff + days * DAY_S;
 
-	/* Rounded down, also before 1970. */
+	/* Round down, even before 1970. */
 	return shown - ((shown % DAY_S) + DAY_S) % DAY_S;
 }
 
@@ -305,7 +308,7 @@ static bool is_day(const struct sf_when *when, int64_t date)
 		return when->weekdays >> tm.tm_wday & 1;
 	if (when->monthdays == 0 || when->monthdays >> tm.tm_mday & 1)
 		return true;
-	/* The last day of the month stands in for those that it lacks. */
+	/* The last day of the month stands in for days that the month lacks. */
 	return utc(date + DAY_S).tm_mday == 1 && when->monthdays >> tm.tm_mday != 0;
 }
 
@@ -324,7 +327,7 @@ static bool is_minute(const struct sf_when *when, int minute)
 	return false;
 }
 
-/* From the minute that clocks show, in steps of one. -1 when there is none. */
+/* Searches minute by minute from the one that clocks show; -1 if none is due. */
 static int64_t find_minute(const struct sf_when *when, int64_t now, bool forward)
 {
 	int64_t instant = now - sf_zone_local(now).tm_sec + (forward ? 60 : 0);
@@ -336,9 +339,9 @@ static int64_t find_minute(const struct sf_when *when, int64_t now, bool forward
 }
 
 /*
- * Due instants rise with the dates and times they come from, as each is the first at which clocks show that
- * much; so the first that fits is the nearest. What was due earlier than the date shown now lies behind; but
- * what is due on the next one may do so as well, where clocks have gone back over midnight.
+ * Due instants are in the order of the dates and times they come from, because each is the first at which
+ * clocks show that time. Hence the first match is the nearest. The search backwards starts at tomorrow: where
+ * clocks have gone back over midnight, tomorrow's times may lie in the past.
  */
 static int64_t find_before(const struct sf_when *when, int64_t now)
 {

@@ -18,7 +18,9 @@
 	"0123456789_+-"
 #define DAY 86400
 
-/* Parts of letters with single slashes between them: nothing that leads out of the directory, or elsewhere.
+/*
+ * Accepts parts of plain characters with single slashes between them: nothing that leads out of the
+ * directory.
  */
 static bool is_plain(const char *name)
 {
@@ -35,7 +37,7 @@ static bool is_plain(const char *name)
 	return !name[-1];
 }
 
-/* tzfile(5). */
+/* See tzfile(5). */
 static bool is_zone_file(const char *path)
 {
 	auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
@@ -74,7 +76,7 @@ int sf_zone_enter(struct sf_zone *zone, const char *name, struct sf_err *err)
 		rc = sf_zone_check(name, err);
 		if (rc < 0)
 			return rc;
-		/* The path, so that it is the file which was looked at, whatever TZDIR says. */
+		/* Use the path, so that TZDIR cannot select another file than the one checked. */
 		if (strcmp(name, "UTC") != 0)
 			(void)snprintf(value, sizeof(value), ":" ZONEINFO "%s", name);
 		if ((now && !before) || setenv("TZ", value, 1) < 0)
@@ -90,7 +92,7 @@ void sf_zone_leave(struct sf_zone *zone)
 {
 	if (!zone->entered)
 		return;
-	/* Out of memory it may fail: then the last zone stays, as nothing can be done about it. */
+	/* setenv may fail if memory is out: the entered zone then stays in effect. */
 	if (zone->before)
 		(void)setenv("TZ", zone->before, 1);
 	else
@@ -114,7 +116,7 @@ static int64_t offset_at(int64_t instant)
 	return sf_zone_local(instant).tm_gmtoff;
 }
 
-/* The first instant with another offset than at lo, where there is one change in (lo, hi]. */
+/* The first instant with another offset than at lo, given one change in (lo, hi]. */
 static int64_t find_change(int64_t lo, int64_t hi)
 {
 	int64_t before = offset_at(lo);
@@ -139,8 +141,10 @@ int64_t sf_zone_instant(const struct tm *wall)
 			  .tm_min = wall->tm_min,
 			  .tm_sec = wall->tm_sec};
 	int64_t shown = timegm(&copy);
-	/* No zone is a day off UTC, so the instant lies between these two; and so does a change, if one
-	 * matters. */
+	/*
+	 * No zone is a day off UTC, so the instant lies between these two, and so does any change that
+	 * matters.
+	 */
 	int64_t before = offset_at(shown - DAY), after = offset_at(shown + DAY);
 	int64_t first = shown - (before > after ? before : after);
 	int64_t second = shown - (before > after ? after : before);

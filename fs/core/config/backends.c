@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* [lvm] and [xen]. */
+/* The sections [lvm] and [xen]. */
 #include "section.h"
 
 #include "base/err.h"
@@ -8,8 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* What follows a rule of its own in [lvm]: a number within bounds, kept in another unit than it is written
- * in. */
+/* The keys of [lvm]: numbers within bounds, stored times unit. */
 static const struct lvm_key {
 	const char *name;
 	size_t offset; /* of a uint64_t in struct sf_lvm_config */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * inih splits lines into keys and values and strips comments. It cuts lines at 199 bytes and section names at
- * 49 without a word, and takes an indented line for a continuation of the one above; so lines come from a
- * reader of ours, which refuses long ones, strips indentation and reads the section headings itself.
+ * Reads the configuration file. inih splits lines into keys and values and strips comments. It silently cuts
+ * lines at 199 bytes and section names at 49, and takes an indented line for a continuation. Lines therefore
+ * come from our own reader, which refuses long ones, strips indentation and reads section headings itself.
  */
 #include "section.h"
 
@@ -26,8 +26,8 @@ struct parse {
 	struct sf_config_at into;
 	const char *at, *end;
 	int line;
-	size_t section;           /* an index, or NSECTIONS before the first heading */
-	unsigned seen[NSECTIONS]; /* keys, as bits */
+	size_t section;           /* index, or NSECTIONS before the first heading */
+	unsigned seen[NSECTIONS]; /* bit masks of keys */
 	int rc;
 	struct sf_err *err;
 };
@@ -84,7 +84,9 @@ static int handle_line(void *arg, const char *section, const char *name, const c
 	return parse->rc == 0;
 }
 
-/* The section of "WORD" or "WORD NAME"; NSECTIONS when there is none. *name is empty without one. */
+/*
+ * The section for "WORD" or "WORD NAME", NSECTIONS if there is none. *ret_name is empty if there is no name.
+ */
 static size_t find_section(char *heading, char **ret_name)
 {
 	size_t len = strcspn(heading, SF_CONFIG_BLANKS);
@@ -120,7 +122,8 @@ static int open_section(struct parse *parse, char *line)
 }
 
 /*
- * inih's reader, fgets(3) in form: the next line without its indentation; a heading arrives as an empty line.
+ * Line reader for inih, with the interface of fgets(3): returns the next line without its indentation. A
+ * heading is returned as an empty line.
  */
 static char *next_line(char *buf, int size, void *arg)
 {

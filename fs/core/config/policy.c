@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* [snapfs] and [vm NAME]: the policy keys stand in both, and come first. */
+/* The sections [snapfs] and [vm NAME]. Both have the policy keys, which come first. */
 #include "section.h"
 
 #include "base/err.h"
@@ -91,6 +91,6 @@ static int set_vm(const struct sf_config_at *at, unsigned key, const char *value
 	return set_policy(&at->vm->policy, key, value, err);
 }
 
-/* Long lists of disks are spread over several lines, since a line is short. */
+/* disks may be repeated because lines are short. */
 const struct sf_config_section sf_config_of_vm = {
 	.word = "vm", .open = open_vm, .key = vm_key, .repeatable = 1U << KEY_DISKS, .set = set_vm};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* [schedule NAME]. */
+/* The section [schedule NAME]. */
 #include "section.h"
 
 #include "base/cleanup.h"
@@ -13,7 +13,7 @@
 #define HOOK_DEADLINE_MS (300 * 1000)
 
 enum key {
-	KEY_KEEP, /* as enum sf_keep from here on */
+	KEY_KEEP, /* in the order of enum sf_keep */
 	KEY_WITHIN = KEY_KEEP + SF_NKEEPS,
 	KEY_VMS,
 	KEY_WHEN,
@@ -37,7 +37,7 @@ static const char *key_name(unsigned i)
 	return i < NKEYS ? keys[i] : NULL;
 }
 
-/* "NAME" with its quotes, or without. */
+/* Accepts "NAME" with or without quotes. */
 static int unquote(const char *text, char name[static SF_SCHEDULE_NAME_MAX + 1], struct sf_err *err)
 {
 	size_t len = strlen(text);
@@ -99,7 +99,7 @@ static int append_pattern(struct sf_schedule_config *schedule, const char *patte
 	return 0;
 }
 
-/* "web* db, !web-test": items between commas, and between blanks. */
+/* "web* db, !web-test": commas or blanks separate the items. */
 static int append_patterns(struct sf_schedule_config *schedule, const char *list, struct sf_err *err)
 {
 	auto_free char *copy = strdup(list);

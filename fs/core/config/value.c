@@ -62,7 +62,7 @@ int sf_config_zone(const char *value, char buf[static SF_ZONE_MAX], struct sf_er
 	return rc < 0 ? rc : sf_config_text(value, buf, SF_ZONE_MAX, err);
 }
 
-/* One word, from *at on, to *to and its NUL; both go on behind it. */
+/* Copies one word from *at to *to with a NUL; advances both past it. */
 static int take_word(const char **at, char **to, struct sf_err *err)
 {
 	bool quoted = false;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* VMs and their disks, of the file and of the command line. */
+/* VMs and their disks, from the file and the command line. */
 #include "section.h"
 
 #include "core/contract/hypervisor.h"
@@ -49,7 +49,7 @@ int sf_config_append_vm(struct sf_config *config, const char *name, struct sf_vm
 	return 0;
 }
 
-/* "mem:64M": a storage's own way to name a disk, as opposed to a path. */
+/* Whether spec is a storage's own notation ("mem:64M") and not a path. */
 static bool has_scheme(const char *spec)
 {
 	size_t len = strspn(spec, "abcdefghijklmnopqrstuvwxyz0123456789");
@@ -84,9 +84,7 @@ static int append_disk(struct sf_vm_config *vm, const char *spec, struct sf_err 
 	return 0;
 }
 
-/*
- * Where the shell stands: a relative path on the command line counts from there, also once we are a daemon.
- */
+/* Makes a relative path of the command line absolute, since a daemon changes its working directory. */
 static int anchor(const char *spec, char path[static SF_ORIGIN_MAX], struct sf_err *err)
 {
 	char cwd[PATH_MAX] = "";
