@@ -89,7 +89,7 @@ int sf_json_u64(const json_t *object, const char *key, uint64_t *ret, struct sf_
 	const json_t *value = json_object_get(object, key);
 
 	if (!json_is_integer(value) || json_integer_value(value) < 0)
-		return sf_fail(err, -EINVAL, "\"%s\" is missing or not a number of 0 or more", key);
+		return sf_fail(err, -EINVAL, "\"%s\" is missing or not a non-negative integer", key);
 	*ret = (uint64_t)json_integer_value(value);
 	return 0;
 }
@@ -120,7 +120,7 @@ int sf_json_time(const json_t *object, const char *key, uint64_t *ret_real_ns, s
 	int rc = sf_json_string(object, key, text, sizeof(text), err);
 
 	if (rc == 0 && sf_time_parse(text, ret_real_ns) < 0)
-		rc = sf_fail(err, -EINVAL, "\"%s\" is not an instant in UTC", key);
+		rc = sf_fail(err, -EINVAL, "\"%s\" is not a time in UTC (RFC 3339)", key);
 	return rc;
 }
 

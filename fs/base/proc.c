@@ -45,7 +45,8 @@ static int open_streams(const struct sf_proc_spec *spec, struct streams *ret, st
 	for (size_t i = 0; i < 3; i++) {
 		ret->fd[i] = fcntl(wanted[i] < 0 ? null : wanted[i], F_DUPFD_CLOEXEC, 3);
 		if (ret->fd[i] < 0)
-			return sf_fail(err, -errno, "copy descriptor %d: %s", wanted[i], strerror(errno));
+			return sf_fail(err, -errno, "duplicate descriptor %d: %s", wanted[i],
+				       strerror(errno));
 	}
 	return 0;
 }
@@ -90,7 +91,7 @@ static int make_env(const struct sf_proc_spec *spec, const char ***ret, struct s
 
 		if (len == 0 || entry[len] == '\0' || strncmp(entry, "PATH=", 5) == 0 ||
 		    strncmp(entry, "LC_ALL=", 7) == 0)
-			return sf_fail(err, -EINVAL, "'%s' cannot be put into a child's environment", entry);
+			return sf_fail(err, -EINVAL, "'%s' is not allowed in a child's environment", entry);
 	}
 	env = calloc(n + 3, sizeof(*env));
 	if (!env)
@@ -199,8 +200,8 @@ static int await_end(struct sf_proc *proc, uint64_t timeout_ms, struct sf_err *e
 				       strerror(errno));
 		spent = sf_clock_mono_ms() - start;
 		if (spent >= timeout_ms)
-			return sf_fail(err, -ETIMEDOUT, "process %d still runs after %llu ms", (int)proc->pid,
-				       (unsigned long long)timeout_ms);
+			return sf_fail(err, -ETIMEDOUT, "process %d is still running after %llu ms",
+				       (int)proc->pid, (unsigned long long)timeout_ms);
 	}
 }
 
@@ -251,7 +252,7 @@ int sf_proc_memfd(const char *name, struct sf_err *err)
 	int fd = memfd_create(name, MFD_CLOEXEC);
 
 	if (fd < 0)
-		return sf_fail(err, -errno, "make a file in memory for %s: %s", name, strerror(errno));
+		return sf_fail(err, -errno, "create a memory file for %s: %s", name, strerror(errno));
 	return fd;
 }
 
@@ -265,7 +266,7 @@ int sf_proc_read(int fd, size_t cap, char **ret, size_t *ret_len, struct sf_err 
 	if (fstat(fd, &st) < 0)
 		return sf_fail(err, -errno, "read a command's output: %s", strerror(errno));
 	if ((uint64_t)st.st_size > cap)
-		return sf_fail(err, -EFBIG, "a command printed %lld bytes; %zu are the most",
+		return sf_fail(err, -EFBIG, "a command printed %lld bytes, more than the limit of %zu",
 			       (long long)st.st_size, cap);
 	size = (size_t)st.st_size;
 	data = malloc(size + 1);

@@ -186,7 +186,7 @@ static void disks_are_snapshotted_one_by_one(void **state)
 	bench_check_disk(bench, 0);
 	bench_check_disk(bench, 1);
 	contract_failed(sf_volume_revert(bench->volumes[0], &second->object, NULL, &bench->err), &bench->err,
-			-EINVAL, "is no snapshot of");
+			-EINVAL, "the snapshot is of ");
 }
 
 /* --- Revert --- */

@@ -152,9 +152,9 @@ static int check_rules(const struct sf_keep_rules *rules, struct sf_err *err)
 				       names[i]);
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
 		if (parts[i] < 0 || parts[i] > DURATION_MAX)
-			return sf_fail(err, -EINVAL, "a duration with the number %d", parts[i]);
+			return sf_fail(err, -EINVAL, "%d is out of range in a duration", parts[i]);
 	if (sf_keep_rules_empty(rules))
-		return sf_fail(err, -EINVAL, "no rule says what is kept");
+		return sf_fail(err, -EINVAL, "no rule says what to keep");
 	return 0;
 }
 

@@ -43,7 +43,7 @@ static int next_word(struct scan *scan)
 		scan->at += 1 + strspn(scan->at + 1, BLANKS);
 	len = strcspn(scan->at, "," BLANKS);
 	if (comma && (len == 0 || scan->nwords == 0))
-		return sf_fail(scan->err, -EINVAL, "a comma that does not stand between two items");
+		return sf_fail(scan->err, -EINVAL, "a comma that is not between two items");
 	memcpy(scan->word, scan->at, len);
 	scan->word[len] = '\0';
 	scan->at += len;
@@ -275,7 +275,7 @@ int sf_when_parse(const char *text, struct sf_when *ret, struct sf_err *err)
 	if (rc < 0)
 		return rc;
 	if (*scan.word)
-		return sf_fail(err, -EINVAL, "'%s' is too much", scan.word);
+		return sf_fail(err, -EINVAL, "unexpected '%s'", scan.word);
 	*ret = scan.when;
 	return 0;
 }
@@ -389,7 +389,7 @@ static int find(const struct sf_when *when, const char *zone_name, uint64_t now_
 		instant = forward ? find_after(when, now) : find_before(when, now);
 	sf_zone_leave(&zone);
 	if (instant < 0)
-		return sf_fail(err, -ERANGE, "not due before this since 1970");
+		return sf_fail(err, -ERANGE, "not due between 1970 and this time");
 	*ret_ns = (uint64_t)instant * NS_PER_S;
 	return 0;
 }

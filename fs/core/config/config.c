@@ -60,14 +60,14 @@ static int use_line(struct parse *parse, const char *name, const char *value)
 	int rc;
 
 	if (parse->section == NSECTIONS)
-		return sf_fail(parse->err, -EINVAL, "'%s' stands before the first section", name);
+		return sf_fail(parse->err, -EINVAL, "'%s' precedes the first section", name);
 	section = sections[parse->section];
 	while (section->key(key) && strcmp(section->key(key), name) != 0)
 		key++;
 	if (!section->key(key))
 		return sf_fail(parse->err, -EINVAL, "unknown key '%s'", name);
 	if (parse->seen[parse->section] & ~section->repeatable & 1U << key)
-		return sf_fail(parse->err, -EINVAL, "'%s' is there twice", name);
+		return sf_fail(parse->err, -EINVAL, "'%s' appears twice", name);
 	parse->seen[parse->section] |= 1U << key;
 	rc = section->set(&parse->into, key, value, parse->err);
 	return rc < 0 ? sf_wrap(parse->err, rc, "%s", name) : 0;

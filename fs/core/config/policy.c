@@ -80,7 +80,7 @@ static const char *vm_key(unsigned i)
 static int open_vm(struct sf_config_at *at, const char *name, struct sf_err *err)
 {
 	if (sf_config_find_vm(at->config, name))
-		return sf_fail(err, -EINVAL, "section [vm %s] is there twice", name);
+		return sf_fail(err, -EINVAL, "section [vm %s] appears twice", name);
 	return sf_config_append_vm(at->config, name, &at->vm, err);
 }
 

@@ -44,7 +44,7 @@ static int unquote(const char *text, char name[static SF_SCHEDULE_NAME_MAX + 1],
 	bool quoted = *text == '"';
 
 	if (quoted && (len < 2 || text[len - 1] != '"'))
-		return sf_fail(err, -EINVAL, "[schedule %s]: a \" that is not closed", text);
+		return sf_fail(err, -EINVAL, "[schedule %s]: unclosed \"", text);
 	text += quoted;
 	len -= quoted ? 2 : 0;
 	if (len > SF_SCHEDULE_NAME_MAX)
@@ -68,7 +68,7 @@ static int open_schedule(struct sf_config_at *at, const char *text, struct sf_er
 	if (rc < 0)
 		return sf_wrap(err, rc, "schedule '%s'", schedule.name);
 	if (sf_config_schedule(config, schedule.name))
-		return sf_fail(err, -EINVAL, "section [schedule %s] is there twice", schedule.name);
+		return sf_fail(err, -EINVAL, "section [schedule %s] appears twice", schedule.name);
 	if (config->nschedules == SF_CONFIG_SCHEDULES_MAX)
 		return sf_fail(err, -E2BIG, "more than %d schedules", SF_CONFIG_SCHEDULES_MAX);
 	schedules = realloc(config->schedules, (config->nschedules + 1) * sizeof(*schedules));

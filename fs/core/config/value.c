@@ -80,7 +80,7 @@ static int take_word(const char **at, char **to, struct sf_err *err)
 		*(*to)++ = *from;
 	}
 	if (quoted)
-		return sf_fail(err, -EINVAL, "a \" that is not closed");
+		return sf_fail(err, -EINVAL, "unclosed \"");
 	*(*to)++ = '\0';
 	*at = from;
 	return 0;

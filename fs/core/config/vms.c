@@ -72,7 +72,7 @@ static int append_disk(struct sf_vm_config *vm, const char *spec, struct sf_err 
 		return sf_fail(err, -E2BIG, "more than %d disks", SF_VM_DISKS_MAX);
 	for (size_t i = 0; i < vm->ndisks; i++)
 		if (*spec == '/' && strcmp(vm->disks[i].spec, spec) == 0)
-			return sf_fail(err, -EINVAL, "disk '%s' is there twice", spec);
+			return sf_fail(err, -EINVAL, "disk '%s' appears twice", spec);
 	disks = realloc(vm->disks, (vm->ndisks + 1) * sizeof(*disks));
 	if (!disks)
 		return sf_fail(err, -ENOMEM, "out of memory");

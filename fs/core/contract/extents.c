@@ -46,7 +46,7 @@ static int make_room(struct sf_extents *extents, struct sf_err *err)
 	if (extents->n < extents->room)
 		return 0;
 	if (extents->n >= SF_EXTENTS_MAX)
-		return sf_fail(err, -E2BIG, "the image is in more than %zu pieces", SF_EXTENTS_MAX);
+		return sf_fail(err, -E2BIG, "the image has more than %zu ranges of data", SF_EXTENTS_MAX);
 	list = realloc(extents->list, room * sizeof(*list));
 	if (!list)
 		return sf_fail(err, -ENOMEM, "%zu ranges: out of memory", room);
@@ -159,19 +159,19 @@ static int check_file(const char *name, const char *file, size_t len, uint64_t s
 	uint64_t n;
 
 	if (len < file_bytes(0))
-		return sf_fail(err, -EINVAL, "%s is cut short", name);
+		return sf_fail(err, -EINVAL, "%s is truncated", name);
 	memcpy(&head, file, sizeof(head));
 	n = le64toh(head.n);
 	if (memcmp(head.magic, MAGIC, sizeof(head.magic)) != 0 || le32toh(head.version) != VERSION ||
 	    head.zero != 0)
-		return sf_fail(err, -EINVAL, "%s is not a map that this version knows", name);
+		return sf_fail(err, -EINVAL, "%s is not a map of a known version", name);
 	if (n > SF_EXTENTS_MAX || len != file_bytes((size_t)n))
-		return sf_fail(err, -EINVAL, "%s does not have the length that it says", name);
+		return sf_fail(err, -EINVAL, "%s has a length that contradicts its header", name);
 	memcpy(&hash, file + len - sizeof(hash), sizeof(hash));
 	if (!XXH128_isEqual(XXH128_hashFromCanonical(&hash), XXH3_128bits(file, len - sizeof(hash))))
 		return sf_fail(err, -EINVAL, "%s is damaged: its hash is wrong", name);
 	if (le64toh(head.size_bytes) != size_bytes)
-		return sf_fail(err, -EINVAL, "%s is of an image of another size", name);
+		return sf_fail(err, -EINVAL, "%s belongs to an image of another size", name);
 	*ret_n = (size_t)n;
 	return 0;
 }
@@ -186,11 +186,11 @@ static int check_ranges(const char *name, struct sf_range *list, size_t n, uint6
 		const struct sf_range range = {le64toh(list[i].off), le64toh(list[i].len)};
 
 		if (range.len == 0 || range.off >= size_bytes || range.len > size_bytes - range.off)
-			return sf_fail(err, -EINVAL, "%s: range %zu lies outside the image", name, i);
+			return sf_fail(err, -EINVAL, "%s: range %zu is outside the image", name, i);
 		if (i > 0 && range.off < list[i - 1].off)
 			return sf_fail(err, -EINVAL, "%s: ranges are out of order", name);
 		if (i > 0 && range.off <= end)
-			return sf_fail(err, -EINVAL, "%s: ranges %zu and the one before touch", name, i);
+			return sf_fail(err, -EINVAL, "%s: range %zu touches the previous one", name, i);
 		end = range.off + range.len;
 		list[i] = range;
 	}
@@ -303,7 +303,7 @@ int sf_image_with_extents(struct sf_image *inner, struct sf_extents *extents, st
 	struct mapped *image;
 
 	if (inner->size_bytes != extents->size_bytes)
-		return sf_fail(err, -EINVAL, "the map is of an image of another size");
+		return sf_fail(err, -EINVAL, "the map belongs to an image of another size");
 	image = calloc(1, sizeof(*image));
 	if (!image)
 		return sf_fail(err, -ENOMEM, "out of memory");

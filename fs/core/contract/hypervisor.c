@@ -87,13 +87,14 @@ static int check_disks(const struct sf_vm_desc *vm, struct sf_err *err)
 		const struct sf_disk *disk = &vm->disks[i];
 
 		if (!memchr(disk->vdev, '\0', sizeof(disk->vdev)) || sf_vdev_check(disk->vdev, err) < 0)
-			return sf_fail(err, -EINVAL, "the name of its disk %zu is not 1-%d of a-z and 0-9", i,
+			return sf_fail(err, -EINVAL,
+				       "the name of its disk %zu is not 1-%d characters of a-z and 0-9", i,
 				       SF_VDEV_MAX);
 		if (!disk->spec[0] || !memchr(disk->spec, '\0', sizeof(disk->spec)))
-			return sf_fail(err, -EINVAL, "its disk %s lies nowhere", disk->vdev);
+			return sf_fail(err, -EINVAL, "its disk %s has no specification", disk->vdev);
 		for (size_t k = 0; k < i; k++)
 			if (strcmp(vm->disks[k].vdev, disk->vdev) == 0)
-				return sf_fail(err, -EINVAL, "it has two disks %s", disk->vdev);
+				return sf_fail(err, -EINVAL, "it has two disks named %s", disk->vdev);
 	}
 	return 0;
 }
@@ -373,7 +374,7 @@ int sf_hypervisor_save(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, in
 		return rc;
 	if (fd < 0 || !hooks->at_rest)
 		return sf_fail(err, -EINVAL,
-			       "save the RAM of VM '%s': nowhere to write to, or nobody to tell", vm->name);
+			       "save the RAM of VM '%s': no output descriptor or no at_rest hook", vm->name);
 	rc = hv->ops->save(hv, vm, fd, live, &between, job, &call.err);
 	return sf_call_end(&call, check_save(&watched, rc, &call), err);
 }
@@ -386,7 +387,7 @@ int sf_hypervisor_restore(struct sf_hypervisor *hv, const struct sf_vm_desc *vm,
 	if (rc < 0)
 		return rc;
 	if (fd < 0)
-		return sf_fail(err, -EINVAL, "restore the RAM of VM '%s': nothing to read from", vm->name);
+		return sf_fail(err, -EINVAL, "restore the RAM of VM '%s': no input descriptor", vm->name);
 	return sf_call_end(&call, hv->ops->restore(hv, vm, fd, &call.err), err);
 }
 

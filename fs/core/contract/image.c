@@ -115,7 +115,7 @@ struct file_image {
 
 static int shorter(const struct file_image *image, struct sf_err *err)
 {
-	return sf_fail(err, -EIO, "%s is shorter than %" PRIu64 " bytes: it was cut while in use",
+	return sf_fail(err, -EIO, "%s is shorter than %" PRIu64 " bytes: it was truncated while in use",
 		       image->what, image->base.size_bytes);
 }
 

@@ -170,7 +170,7 @@ static int check_range(struct sf_volume *volume, size_t len, uint64_t off, struc
 	if (rc < 0)
 		return rc;
 	if (off > st.size_bytes || len > st.size_bytes - off)
-		return sf_fail(err, -EINVAL, "%s: %zu bytes at %llu lie outside its %llu bytes",
+		return sf_fail(err, -EINVAL, "%s: %zu bytes at %llu are outside its %llu bytes",
 			       volume->origin, len, (unsigned long long)off,
 			       (unsigned long long)st.size_bytes);
 	return 0;
@@ -267,7 +267,7 @@ static int check_own(const struct sf_volume *volume, const struct sf_object *obj
 	int rc = check_object(object, err);
 
 	if (rc == 0 && strcmp(object->origin, volume->origin) != 0)
-		return sf_fail(err, -EINVAL, "a snapshot of %s is no snapshot of %s", object->origin,
+		return sf_fail(err, -EINVAL, "the snapshot is of %s, not of %s", object->origin,
 			       volume->origin);
 	return rc;
 }
@@ -289,7 +289,7 @@ static int check_cost_args(const struct sf_volume *volume, enum sf_purpose purpo
 	if (purpose == SF_FOR_CREATE && !object)
 		return 0;
 	if (purpose != SF_FOR_REVERT || !object)
-		return sf_fail(err, -EINVAL, "cost of %s: only a revert needs a snapshot, and it does",
+		return sf_fail(err, -EINVAL, "cost of %s: a revert requires a snapshot, a create takes none",
 			       volume->origin);
 	return check_own(volume, object, err);
 }

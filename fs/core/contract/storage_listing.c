@@ -31,7 +31,7 @@ static int check_listed(void *arg, const struct sf_object *object, const char *w
 	    !ends(object->vdev, sizeof(object->vdev)) || !ends(object->vm, sizeof(object->vm)) ||
 	    !ends(object->vm_uuid, sizeof(object->vm_uuid)) ||
 	    !ends(object->snapshot, sizeof(object->snapshot)))
-		return sf_call_broken(listing->call, "named an object with labels that have no end");
+		return sf_call_broken(listing->call, "named an object with unterminated labels");
 	if (listing->rc == 0)
 		listing->rc = listing->fn(listing->arg, object, where, &listing->err);
 	if (listing->rc < 0 && err)
@@ -47,7 +47,7 @@ int sf_object_list(struct sf_storage *storage, const char *origin, sf_object_fn 
 	int rc;
 
 	if (!sf_text_ok(origin, SF_ORIGIN_MAX))
-		return sf_fail(err, -EINVAL, "list: there is no origin");
+		return sf_fail(err, -EINVAL, "list: no origin given");
 	rc = storage->ops->list(storage, origin, check_listed, &listing, &call.err);
 	if (listing.rc < 0) {
 		rc = listing.rc;
@@ -107,7 +107,7 @@ static void check_usage(void *arg, const struct sf_usage *usage)
 
 	if (!usage->kind || !sf_text_ok(usage->subject, sizeof(usage->subject)) ||
 	    usage->used_bytes > usage->total_bytes)
-		watching->rc = sf_call_broken(watching->call, "gave a usage that cannot be");
+		watching->rc = sf_call_broken(watching->call, "gave an impossible usage");
 	else
 		watching->fn(watching->arg, usage);
 }

@@ -39,13 +39,13 @@ int sf_resume_forgotten(struct sf_vm_op *op, struct sf_err *err)
 	}
 	rc = sf_hypervisor_resume(engine->hv, &op->desc, err);
 	if (rc < 0) {
-		sf_health_set(engine->health, "guest", op->name, "cannot be resumed, trying on: %s",
+		sf_health_set(engine->health, "guest", op->name, "cannot be resumed, will be retried: %s",
 			      err->text);
 		return rc;
 	}
 	sf_leases_settle(engine->leases, &op->desc);
 	sf_health_clear(engine->health, "guest", op->name);
-	sf_log(SF_LOG_INFO, "VM '%s': its guest may have been left at rest; it is not now", op->name);
+	sf_log(SF_LOG_INFO, "VM '%s': resumed its guest, which may have been left at rest", op->name);
 	return 0;
 }
 
@@ -58,7 +58,7 @@ static int thaw(const struct led *led, struct sf_err *err)
 		return 0;
 	rc = sf_hypervisor_thaw(op->engine->hv, &op->desc, err);
 	if (rc < 0)
-		sf_health_set(op->engine->health, "guest", op->name, "cannot be thawed, trying on: %s",
+		sf_health_set(op->engine->health, "guest", op->name, "cannot be thawed, will be retried: %s",
 			      err->text);
 	return rc;
 }
@@ -235,7 +235,7 @@ void sf_relabel_disks(struct sf_vm_op *op, const struct sf_record *record)
 		struct sf_err why = {0};
 
 		if (storage && sf_object_relabel(storage, &disk->object, &why) < 0)
-			sf_log(SF_LOG_WARNING, "%s/%s: disk %s still bears an old label: %s", op->name,
+			sf_log(SF_LOG_WARNING, "%s/%s: disk %s still has an old label: %s", op->name,
 			       record->name, disk->object.vdev, why.text);
 	}
 }

@@ -52,12 +52,12 @@ static const char *memory_obstacle(const struct taking *t)
 	if (!sf_power_alive(t->record.power))
 		return "the guest is not known to be running";
 	if (!sf_hypervisor_can(hv, SF_HYPERVISOR_MEMORY))
-		return "this hypervisor does not do it";
+		return "this hypervisor does not support it";
 	if (t->record.power == SF_POWER_PAUSED && !sf_hypervisor_can(hv, SF_HYPERVISOR_MEMORY_PAUSED))
-		return "the guest is paused, and this hypervisor needs its help";
+		return "the guest is paused, and this hypervisor needs its cooperation";
 	for (size_t i = 0; i < t->op->desc.nleft_out; i++)
 		if (t->op->desc.left_out[i].writable)
-			return "the guest writes to a disk that is no part of snapshots: see left_out in "
+			return "the guest writes to a disk that is not part of snapshots: see left_out in "
 			       ".vm.json";
 	return NULL;
 }
@@ -73,7 +73,8 @@ static int choose_memory(struct taking *t, struct sf_err *err)
 	if (request->memory == SF_YES && request->disks)
 		return sf_fail(err, -EINVAL, "RAM can only be saved together with all disks");
 	if (request->memory == SF_YES && request->quiesce == SF_YES)
-		return sf_fail(err, -EINVAL, "either RAM or a quiesced guest: its RAM would be saved frozen");
+		return sf_fail(err, -EINVAL,
+			       "RAM and quiesce cannot be combined: the RAM would be saved frozen");
 	if (request->memory == SF_YES && obstacle)
 		return sf_fail(err, -EOPNOTSUPP, "RAM cannot be saved: %s", obstacle);
 	t->memory = !obstacle && !request->disks && (request->memory == SF_YES || by_policy);
@@ -97,7 +98,7 @@ static int choose_quiesce(struct taking *t, struct sf_err *err)
 
 	if (request->quiesce == SF_YES && !possible)
 		return sf_fail(err, -EOPNOTSUPP, "the guest cannot be quiesced: %s",
-			       t->record.power == SF_POWER_RUNNING ? "this hypervisor does not do it"
+			       t->record.power == SF_POWER_RUNNING ? "this hypervisor does not support it"
 								   : "it is not known to be running");
 	t->record.quiesced =
 		possible && !t->memory && !t->options->leave_at_rest &&
@@ -171,7 +172,7 @@ static int check_name(struct taking *t, struct sf_err *err)
 
 	if (sf_catalog_snapshot(engine->catalog, t->op->vm->id, t->options->name, &other) == 0) {
 		sf_snapshot_unref(other);
-		return sf_fail(err, -EEXIST, "there is a snapshot of this name");
+		return sf_fail(err, -EEXIST, "a snapshot of this name already exists");
 	}
 	if (sf_catalog_vm_by_id(engine->catalog, t->op->vm->id, &info) == 0 &&
 	    info.nsnapshots >= t->policy->max_snapshots)
@@ -259,7 +260,7 @@ static int check_still_at_rest(struct taking *t, struct sf_err *err)
 	rc = sf_hypervisor_power(t->op->engine->hv, &t->op->desc, &power, err);
 	if (rc == 0 && power != SF_POWER_PAUSED)
 		rc = sf_fail(err, -EAGAIN,
-			     "the guest was set running by someone else while its disks were taken");
+			     "someone else resumed the guest while its disks were being snapshotted");
 	return rc;
 }
 

@@ -31,7 +31,7 @@ int sf_delete_snapshot(struct sf_vm_op *op, const struct sf_snapshot *snapshot, 
 	if (!sf_catalog_hide(op->engine->catalog, snapshot->id))
 		return 0; /* being read: the last close continues from here */
 	rc = sf_reap_snapshot(op, snapshot, err);
-	return rc < 0 ? sf_wrap(err, rc, "the name is gone, the rest will be tried again") : 0;
+	return rc < 0 ? sf_wrap(err, rc, "the name is gone, the removal of the rest will be retried") : 0;
 }
 
 int sf_reap_snapshot(struct sf_vm_op *op, const struct sf_snapshot *snapshot, struct sf_err *err)
@@ -63,7 +63,7 @@ static int check_plan(struct sf_vm_op *op, const struct sf_snapshot *snapshot, s
 		return sf_fail(err, rc, "%s", why.text);
 	if (sf_id_equal(&plan.snapshot, &snapshot->record.uuid) ||
 	    (plan.has_safety && sf_id_equal(&plan.safety, &snapshot->record.uuid)))
-		return sf_fail(err, -EBUSY, "a revert that is not finished needs it");
+		return sf_fail(err, -EBUSY, "an unfinished revert needs it");
 	return 0;
 }
 
@@ -93,8 +93,8 @@ static int mark_forgotten(struct sf_vm_op *op, const struct sf_snapshot *snapsho
 		char token[SF_ID_TEXT];
 
 		sf_id_format(&copy.disks[i].object.token, token);
-		sf_log(SF_LOG_INFO, "%s/%s: forgotten; what is kept of %s as %s stays", op->name, copy.name,
-		       copy.disks[i].object.origin, token);
+		sf_log(SF_LOG_INFO, "%s/%s: forgotten; the snapshot of %s with token %s stays", op->name,
+		       copy.name, copy.disks[i].object.origin, token);
 	}
 	rc = sf_publish_record(op, &copy, snapshot->broken, err);
 	if (rc < 0)

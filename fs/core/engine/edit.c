@@ -75,7 +75,7 @@ int sf_rename_named(struct sf_vm_op *op, const char *from, const char *to, struc
 		return sf_fail(err, -ENOENT, "VM '%s' has no snapshot '%s'", op->name, from);
 	if (sf_catalog_snapshot(op->engine->catalog, op->vm->id, to, &other) == 0) {
 		sf_snapshot_unref(other);
-		rc = sf_fail(err, -EEXIST, "there is a snapshot '%s'", to);
+		rc = sf_fail(err, -EEXIST, "a snapshot '%s' already exists", to);
 	} else {
 		rc = rename_snapshot(op, snapshot, to, err);
 	}

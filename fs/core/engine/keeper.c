@@ -54,7 +54,7 @@ static bool reap(struct sf_engine *engine, uint64_t id)
 			sf_log(SF_LOG_ERROR, "%s: deleted snapshot '%s': %s", op.name, snapshot->record.name,
 			       err.text);
 		else
-			sf_log(SF_LOG_INFO, "%s/%s: its last reader is gone, and so is its storage", op.name,
+			sf_log(SF_LOG_INFO, "%s/%s: storage removed after its last reader", op.name,
 			       snapshot->record.name);
 		sf_op_leave(&op);
 		rc = 0;

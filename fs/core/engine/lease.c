@@ -73,8 +73,8 @@ static void *resume_overdue(void *arg)
 	int rc = resume(leases, lease, &err);
 
 	if (rc < 0)
-		sf_health_set(leases->health, "guest", lease->vm.name, "cannot be resumed, trying on: %s",
-			      err.text);
+		sf_health_set(leases->health, "guest", lease->vm.name,
+			      "cannot be resumed, will be retried: %s", err.text);
 	else
 		sf_health_clear(leases->health, "guest", lease->vm.name);
 	pthread_mutex_lock(&leases->lock);
@@ -235,7 +235,7 @@ int sf_lease_begin(struct sf_leases *leases, const struct sf_vm_desc *vm, uint64
 	lease->deadline_ms = deadline_ms;
 	if (!link_lease(leases, lease)) {
 		free_lease(lease);
-		return sf_fail(err, -EBUSY, "the guest could not be resumed after an earlier pause yet");
+		return sf_fail(err, -EBUSY, "the guest has not been resumed after an earlier pause yet");
 	}
 	*ret = lease;
 	return 0;

@@ -290,7 +290,7 @@ static void settle_group(struct sf_engine *engine, const struct sf_orphan *group
 	if (!is_complete(group, n)) {
 		report_incomplete(engine->health, group, n);
 	} else if (!rebuild) {
-		report_group(engine->health, group, n, "which --rescan would bring back; it is left alone");
+		report_group(engine->health, group, n, "which --rescan would rebuild; it is left alone");
 	} else if (sf_rebuild(engine, group, n, &why) < 0) {
 		(void)snprintf(fate, sizeof(fate), "which cannot be rebuilt: %s", why.text);
 		report_group(engine->health, group, n, fate);
@@ -331,10 +331,10 @@ static bool may_rebuild(const struct search *search, bool all_known)
 			unsettled = engine->vms[i]->name;
 	if (unsettled)
 		sf_health_set(engine->health, "rescan", "state",
-			      "nothing is rebuilt while something of VM '%s' is half done", unsettled);
+			      "nothing is rebuilt while work on VM '%s' is half done", unsettled);
 	else if (!all_known || !search->whole)
 		sf_health_set(engine->health, "rescan", "state",
-			      "nothing is rebuilt: not all records, or not all volumes, could be looked at");
+			      "nothing is rebuilt: not all records or volumes could be read");
 	return !unsettled && all_known && search->whole;
 }
 

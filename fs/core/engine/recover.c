@@ -269,7 +269,7 @@ static int recover_creating(struct sf_vm_op *op, const char *name, const struct 
 	int rc = sf_lead(op, record, name, SF_LIFE_CREATING, SF_EVENT_FOUND, err);
 
 	if (rc == 0)
-		sf_log(SF_LOG_INFO, "%s/%s: was half made and has been undone", op->name, name);
+		sf_log(SF_LOG_INFO, "%s/%s: incomplete snapshot undone", op->name, name);
 	return rc;
 }
 
@@ -318,9 +318,9 @@ static void recover_entry(struct sf_vm_op *op, const char *name)
 		(void)unlinkat(op->dir, name, 0); /* best effort: retried at the next start */
 	} else if (strncmp(name, ASIDE_PREFIX, strlen(ASIDE_PREFIX)) == 0) {
 		sf_health_set(op->engine->health, "set-aside", subject,
-			      "a record that could not be read lies in the state directory");
+			      "an unreadable record was set aside in the state directory");
 	} else if (!is_directory(op->dir, name) || (*name == '.' && !is_deleting_name(name))) {
-		report_stray(op, name, "is not snapfs's and lies in its state directory");
+		report_stray(op, name, "does not belong to snapfs, but is in its state directory");
 	} else if (recover_snapshot(op, name, &err) < 0) {
 		sf_op_unsettle(op);
 		sf_health_set(op->engine->health, "undo", subject, "%s", err.text);
@@ -340,7 +340,7 @@ static int recover_plan(struct sf_vm_op *op, struct sf_err *err)
 		return rc;
 	rc = sf_revert_found(op, &plan, err);
 	if (rc == 0)
-		sf_log(SF_LOG_INFO, "VM '%s': a revert that was interrupted while %s is settled", op->name,
+		sf_log(SF_LOG_INFO, "VM '%s': settled a revert that was interrupted while %s", op->name,
 		       sf_life_name(plan.phase));
 	return rc;
 }
@@ -444,8 +444,8 @@ static bool adopt_dir(struct sf_engine *engine, const char *name)
 	}
 	if (rc < 0)
 		sf_health_set(engine->health, "stray", name,
-			      "in the state directory, is not the directory of a VM: %s",
-			      rc == -EEXIST ? "its VM has another one" : err.text);
+			      "is in the state directory, but is not a VM's directory: %s",
+			      rc == -EEXIST ? "its VM already has one" : err.text);
 	return rc >= 0 || !is_directory(sf_state_fd(engine->state), name);
 }
 

@@ -66,7 +66,7 @@ static int look_at_disk(const struct sf_storages *storages, const char *vm, cons
 	int rc;
 
 	if (sf_volume_open(storages, vm, disk, &volume, &why) < 0) {
-		sf_log(SF_LOG_WARNING, "VM '%s': disk %s is passed over: %s", vm, disk->vdev, why.text);
+		sf_log(SF_LOG_WARNING, "VM '%s': disk %s is skipped: %s", vm, disk->vdev, why.text);
 		return 0;
 	}
 	rc = sf_volume_strangers(volume, note_stranger, owners, err);

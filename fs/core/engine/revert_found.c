@@ -56,7 +56,7 @@ static int turn_back(struct sf_reverting *r, const char **ret_how, struct sf_err
 	int rc;
 
 	if (r->swapped && !r->plan.has_safety)
-		return sf_fail(err, -ENOENT, "the state before was not kept ('discard')");
+		return sf_fail(err, -ENOENT, "the previous state was not kept ('discard')");
 	rc = sf_revert_find(r->op, &plan.snapshot, &aim);
 	if (rc < 0)
 		return sf_fail(err, rc, "the snapshot of the state being left is gone");
@@ -87,9 +87,9 @@ int sf_revert_recover(struct sf_reverting *r, int rc, struct sf_err *err)
 	if (turn_back(r, &how, &why) == 0)
 		return sf_wrap(err, rc, "%s", how);
 	sf_op_unsettle(r->op);
-	sf_health_set(r->op->engine->health, "revert", r->op->name, "half done (%s); it is tried again: %s",
+	sf_health_set(r->op->engine->health, "revert", r->op->name, "half done (%s), will be retried: %s",
 		      err->text, why.text);
-	return sf_wrap(err, rc, "half done, to be tried again (%s)", why.text);
+	return sf_wrap(err, rc, "half done, will be retried (%s)", why.text);
 }
 
 /* --- after a crash --- */

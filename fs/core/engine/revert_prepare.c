@@ -25,11 +25,11 @@ static int check_other_disk(struct sf_engine *engine, const struct sf_vm_desc *v
 	if (rc == -ENOENT || rc == -ENODEV)
 		return 0;
 	if (rc < 0)
-		return sf_wrap(err, rc, "look at disk %s of VM '%s', which may be this one's", disk->vdev,
+		return sf_wrap(err, rc, "open disk %s of VM '%s', which may be one of this VM's", disk->vdev,
 			       vm->name);
 	for (size_t i = 0; i < record->ndisks && rc == 0; i++)
 		if (strcmp(volume->origin, record->disks[i].object.origin) == 0)
-			rc = sf_fail(err, -EBUSY, "%s is a disk of VM '%s' now", volume->origin, vm->name);
+			rc = sf_fail(err, -EBUSY, "%s now belongs to VM '%s'", volume->origin, vm->name);
 	sf_volume_close(volume);
 	return rc;
 }
@@ -46,7 +46,7 @@ static int check_nobodys(struct sf_reverting *r, struct sf_err *err)
 	int rc = sf_hypervisor_power(engine->hv, &r->op->desc, &power, err);
 
 	if (rc == 0 && sf_power_alive(power))
-		rc = sf_fail(err, -EBUSY, "VM '%s' runs, but is left out of the list of VMs: see the log",
+		rc = sf_fail(err, -EBUSY, "VM '%s' is running, but left out of the list of VMs: see the log",
 			     r->op->name);
 	if (rc == 0)
 		rc = sf_hypervisor_list(engine->hv, &others, err);
@@ -106,7 +106,7 @@ int sf_revert_match(struct sf_reverting *r, struct sf_err *err)
 			strcmp(all.list[k]->storage->ops->name, record->disks[i].storage) != 0))
 			k++;
 		if (k == all.n) {
-			rc = sf_fail(err, -EINVAL, "%s of the snapshot is not a disk of VM '%s' now",
+			rc = sf_fail(err, -EINVAL, "%s of the snapshot is no longer a disk of VM '%s'",
 				     record->disks[i].object.origin, r->op->name);
 		} else {
 			matched.held[matched.n] = false;
@@ -207,7 +207,7 @@ static int check_power_on(struct sf_reverting *r, struct sf_err *err)
 		rc = sf_hypervisor_check_host(hv, host ? host : "", err);
 	else if (sf_power_alive(r->plan.power))
 		return sf_hypervisor_can_start(hv, &r->op->desc, err);
-	return rc < 0 ? sf_wrap(err, rc, "the RAM saved cannot be restored here") : 0;
+	return rc < 0 ? sf_wrap(err, rc, "the saved RAM cannot be restored on this host") : 0;
 }
 
 int sf_revert_prepare(struct sf_reverting *r, const struct sf_revert_request *request,

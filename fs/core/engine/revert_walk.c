@@ -67,8 +67,8 @@ int sf_revert_take_safety(struct sf_reverting *r, struct sf_budget *budget, stru
 		return 0;
 	safety_name(r->op, name);
 	(void)snprintf(description, sizeof(description),
-		       r->found ? "found running on half-reverted disks when the revert to '%s' went on"
-				: "the state that the revert to '%s' left",
+		       r->found ? "found running on half-reverted disks when the revert to '%s' continued"
+				: "state before the revert to '%s'",
 		       r->target->record.name);
 	rc = sf_take(r->op, &options, &r->lease, err);
 	return rc < 0 ? sf_wrap(err, rc, "snapshot of the state being left") : 0;

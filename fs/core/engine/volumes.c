@@ -164,7 +164,7 @@ int sf_budget_check(const struct sf_budget *budget, struct sf_err *err)
 
 		if (budget->pools[i].need_bytes > space->free_bytes)
 			return sf_fail(err, -ENOSPC,
-				       "%s would not hold it: up to %" PRIu64 " bytes needed, %" PRIu64
+				       "%s has too little space: up to %" PRIu64 " bytes needed, %" PRIu64
 				       " of %" PRIu64 " free",
 				       space->pool, budget->pools[i].need_bytes, space->free_bytes,
 				       space->total_bytes);

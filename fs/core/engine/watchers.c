@@ -88,7 +88,7 @@ static void report_problems(struct sf_health *health, const struct usages *last,
 			continue;
 		subject_of(&last->list[i], subject, sizeof(subject));
 		sf_health_clear(health, "space", subject);
-		sf_log(SF_LOG_INFO, "space: %s: is well again", subject);
+		sf_log(SF_LOG_INFO, "space: %s: recovered", subject);
 	}
 	for (size_t i = 0; i < now->n; i++) {
 		if (!*now->list[i].problem)

@@ -150,11 +150,11 @@ static void what_cannot_run_says_so(void **state)
 	check_start_fails("snapfs-no-such", NULL, -ENOENT, "run snapfs-no-such: not found in " SF_PROC_PATH);
 	check_start_fails("/nowhere/lvs", NULL, -ENOENT, "run /nowhere/lvs: No such file or directory");
 	check_start_fails("/etc/passwd", NULL, -EACCES, "run /etc/passwd: Permission denied");
-	check_start_fails("true", "PATH=/x", -EINVAL, "'PATH=/x' cannot be put into a child's environment");
+	check_start_fails("true", "PATH=/x", -EINVAL, "'PATH=/x' is not allowed in a child's environment");
 	check_start_fails("true", "LC_ALL=de", -EINVAL,
-			  "'LC_ALL=de' cannot be put into a child's environment");
-	check_start_fails("true", "NAME", -EINVAL, "'NAME' cannot be put into a child's environment");
-	check_start_fails("true", "=x", -EINVAL, "'=x' cannot be put into a child's environment");
+			  "'LC_ALL=de' is not allowed in a child's environment");
+	check_start_fails("true", "NAME", -EINVAL, "'NAME' is not allowed in a child's environment");
+	check_start_fails("true", "=x", -EINVAL, "'=x' is not allowed in a child's environment");
 }
 
 static void a_bad_descriptor_is_refused(void **state)
@@ -166,7 +166,7 @@ static void a_bad_descriptor_is_refused(void **state)
 
 	(void)state;
 	assert_int_equal(sf_proc_start(&spec, &proc, &err), -EBADF);
-	assert_string_equal(err.text, "copy descriptor 9999: Bad file descriptor");
+	assert_string_equal(err.text, "duplicate descriptor 9999: Bad file descriptor");
 }
 
 static void environment_is_what_was_said(void **state)

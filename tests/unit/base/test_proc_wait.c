@@ -66,7 +66,7 @@ static void a_deadline_leaves_the_child_alone(void **state)
 
 	assert_int_equal(sf_proc_wait(&patient->proc, 0, &status, &err), -ETIMEDOUT);
 	assert_int_equal(sf_proc_wait(&patient->proc, 20, &status, &err), -ETIMEDOUT);
-	snprintf(want, sizeof(want), "process %d still runs after 20 ms", (int)patient->proc.pid);
+	snprintf(want, sizeof(want), "process %d is still running after 20 ms", (int)patient->proc.pid);
 	assert_string_equal(err.text, want);
 	assert_int_equal(status, 99);
 	assert_int_equal(kill(patient->proc.pid, 0), 0);
@@ -248,7 +248,7 @@ static void output_above_the_cap_is_refused(void **state)
 	(void)state;
 	assert_int_equal(write(fd, "12345", 5), 5);
 	assert_int_equal(sf_proc_read(fd, 4, &text, &len, &err), -EFBIG);
-	assert_string_equal(err.text, "a command printed 5 bytes; 4 are the most");
+	assert_string_equal(err.text, "a command printed 5 bytes, more than the limit of 4");
 	assert_true(!text && len == 99);
 	assert_int_equal(sf_proc_read(fd, 5, &text, &len, &err), 0);
 	assert_int_equal(len, 5);

@@ -399,11 +399,11 @@ static void bad_rules_are_refused(void **state)
 	const struct {
 		struct sf_keep_rules rules;
 		const char *zone, *why;
-	} cases[] = {{{.count = {0}}, "UTC", "no rule says what is kept"},
+	} cases[] = {{{.count = {0}}, "UTC", "no rule says what to keep"},
 		     {{.count = {[SF_KEEP_DAILY] = -2}}, "UTC", "-2 daily snapshots cannot be kept"},
 		     {{.count = {100001}}, "UTC", "100001 last snapshots"},
-		     {{.within.days = -1}, "UTC", "a duration with the number -1"},
-		     {{.within.hours = 10000}, "UTC", "a duration with the number 10000"},
+		     {{.within.days = -1}, "UTC", "-1 is out of range in a duration"},
+		     {{.within.hours = 10000}, "UTC", "10000 is out of range in a duration"},
 		     {{.count = {1}}, "Mars/Base", "no time zone 'Mars/Base'"}};
 
 	(void)state;

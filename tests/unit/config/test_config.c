@@ -121,7 +121,7 @@ static void unknown_words_are_refused_by_name_and_line(void **state)
 	refused("[vm web]\nstate = /x\n", "f:2: unknown key 'state'");
 	refused("[vm web]\nstate-reserve = 1\n", "f:2: unknown key 'state-reserve'");
 	refused("[snapfs]\nlive = on\n", "f:2: live: 'on' is neither yes nor no");
-	refused("memory = yes\n", "f:1: 'memory' stands before the first section");
+	refused("memory = yes\n", "f:1: 'memory' precedes the first section");
 	refused("[snapfs]\nmemory = maybe\n", "f:2: memory: 'maybe' is neither yes nor no");
 	refused("[snapfs]\nquiesce = YES\n", "f:2: quiesce: 'YES'");
 	refused("[snapfs]\nstate = var\n", "f:2: state: 'var' is not an absolute path");
@@ -200,7 +200,7 @@ static void what_lvm_does_not_know_is_refused(void **state)
 	refused("[lvm]\ncow-ceiling = 201\n", "cow-ceiling: '201' is not a number from 1 to 200");
 	refused("[lvm]\nvg-reserve = 91\n", "vg-reserve: '91' is not a number from 0 to 90");
 	refused("[lvm]\npool-stop = 10%\n", "pool-stop: '10%' is not a number from 1 to 100");
-	refused("[lvm]\npool-warn = 5\n[lvm]\npool-warn = 5\n", "f:4: 'pool-warn' is there twice");
+	refused("[lvm]\npool-warn = 5\n[lvm]\npool-warn = 5\n", "f:4: 'pool-warn' appears twice");
 }
 
 static void the_xen_section_has_defaults(void **state)
@@ -240,8 +240,8 @@ static void what_xen_does_not_know_is_refused(void **state)
 	refused("[xen]\nhelper =\n", "f:2: helper: '' is not an absolute path");
 	refused("[xen]\ndeadline = 0\n", "f:2: deadline: '0' is not a number from 1 to 86400");
 	refused("[xen]\ndeadline = 86401\n", "deadline: '86401' is not a number from 1 to 86400");
-	refused("[xen]\ndeadline = 5\n[xen]\ndeadline = 5\n", "f:4: 'deadline' is there twice");
-	refused("[xen]\nhelper = /a\nhelper = /a\n", "f:3: 'helper' is there twice");
+	refused("[xen]\ndeadline = 5\n[xen]\ndeadline = 5\n", "f:4: 'deadline' appears twice");
+	refused("[xen]\nhelper = /a\nhelper = /a\n", "f:3: 'helper' appears twice");
 	refused("[xenon]\n", "f:1: unknown section [xenon]");
 }
 
@@ -259,9 +259,9 @@ static void broken_lines_are_refused(void **state)
 static void doubles_are_refused(void **state)
 {
 	(void)state;
-	refused("[snapfs]\nmemory = yes\n[vm a]\n[snapfs]\nmemory = no\n", "f:5: 'memory' is there twice");
-	refused("[vm a]\n[vm b]\n[vm a]\n", "f:3: section [vm a] is there twice");
-	refused("[vm a]\ndisks = /x,/x\n", "disk '/x' is there twice");
+	refused("[snapfs]\nmemory = yes\n[vm a]\n[snapfs]\nmemory = no\n", "f:5: 'memory' appears twice");
+	refused("[vm a]\n[vm b]\n[vm a]\n", "f:3: section [vm a] appears twice");
+	refused("[vm a]\ndisks = /x,/x\n", "disk '/x' appears twice");
 }
 
 static void disks_are_absolute_and_not_empty(void **state)
@@ -355,7 +355,7 @@ static void bad_arguments_change_nothing(void **state)
 					      {"web=", "VM 'web': an empty disk"},
 					      {"=/x", "the name is empty"},
 					      {"-x=/x", "VM '-x': the name starts with '-'"},
-					      {"web=/x,/x", "VM 'web': disk '/x' is there twice"}};
+					      {"web=/x,/x", "VM 'web': disk '/x' appears twice"}};
 	struct sf_config config = parsed("");
 	struct sf_err err = {0};
 

@@ -130,8 +130,8 @@ static void names_may_be_quoted(void **state)
 	assert_non_null(sf_config_schedule(&config, "a b"));
 	assert_non_null(sf_config_schedule(&config, "größe 2"));
 	sf_config_fini(&config);
-	refused("[schedule \"a]\nwhen = daily\n", "f:1: [schedule \"a]: a \" that is not closed");
-	refused("[schedule \"]\nwhen = daily\n", "a \" that is not closed");
+	refused("[schedule \"a]\nwhen = daily\n", "f:1: [schedule \"a]: unclosed \"");
+	refused("[schedule \"]\nwhen = daily\n", "unclosed \"");
 	refused("[schedule \"\"]\nwhen = daily\n", "schedule '': the name is empty");
 }
 
@@ -144,7 +144,7 @@ static void names_are_names(void **state)
 	refused("[schedule .a]\n", "f:1: schedule '.a': the name starts with '.'");
 	refused("[schedule a/b]\n", "f:1: schedule 'a/b'");
 	refused("[schedule a]\nwhen = daily\n[schedule \"a\"]\nwhen = daily\n",
-		"f:3: section [schedule a] is there twice");
+		"f:3: section [schedule a] appears twice");
 	memset(text + strlen(text), 'n', SF_SCHEDULE_NAME_MAX + 1);
 	(void)strcat(text, "]\nwhen = daily\n");
 	refused_with(text, -ENAMETOOLONG, "f:1: the name of a schedule is longer than 63 bytes");
@@ -157,7 +157,7 @@ static void a_schedule_without_when_is_refused(void **state)
 		"f:4: schedule 'b': 'when' is missing");
 	refused("[schedule a]\nwhen = \n", "f:2: when: '' is neither hourly");
 	refused("[schedule a]\nwhen = daily 25:00\n", "f:2: when: '25:00' is not a time of day");
-	refused("[schedule a]\nwhen = daily\nwhen = daily\n", "f:3: 'when' is there twice");
+	refused("[schedule a]\nwhen = daily\nwhen = daily\n", "f:3: 'when' appears twice");
 }
 
 static void values_are_checked_by_key_and_line(void **state)
@@ -177,7 +177,7 @@ static void values_are_checked_by_key_and_line(void **state)
 		{"disks = /a.img", "f:3: unknown key 'disks'"},
 		{"hook-deadline = 0", "f:3: hook-deadline: '0' is not a number from 1 to 86400"},
 		{"hook-deadline = 86401", "f:3: hook-deadline: '86401' is not a number"},
-		{"keep-last = 1\nkeep-last = 1", "f:4: 'keep-last' is there twice"},
+		{"keep-last = 1\nkeep-last = 1", "f:4: 'keep-last' appears twice"},
 		{"memory = yes\nquiesce = yes", "f:1: schedule 'a': memory and quiesce cannot both be yes"},
 	};
 	char text[256];
@@ -302,8 +302,8 @@ static void bad_commands_are_refused(void **state)
 		{"x", "pre: 'x' is not an absolute path"},
 		{"bin/x /y", "pre: 'bin/x' is not an absolute path"},
 		{"\"\" /bin/x", "pre: '' is not an absolute path"},
-		{"/bin/x \"a", "pre: a \" that is not closed"},
-		{"/bin/x \"a ; b\"", "pre: a \" that is not closed"}, /* a comment begins at the ; */
+		{"/bin/x \"a", "pre: unclosed \""},
+		{"/bin/x \"a ; b\"", "pre: unclosed \""}, /* a comment begins at the ; */
 		{"/bin/x a\\", "pre: a backslash at the end"},
 		{"/bin/x \"a\\", "pre: a backslash at the end"},
 		{"/bin/x 'a b'", "pre: a ' has no meaning here: use \" or \\'"},

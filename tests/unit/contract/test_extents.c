@@ -88,7 +88,8 @@ static void the_list_has_a_cap(void **state)
 	for (uint64_t i = 0; i < SF_EXTENTS_MAX; i++)
 		if (sf_extents_add(&extents, 2 * i, 1, NULL) < 0)
 			fail_msg("range %zu", (size_t)i);
-	failed(sf_extents_add(&extents, 2 * SF_EXTENTS_MAX, 1, &err), -E2BIG, &err, "16777216 pieces");
+	failed(sf_extents_add(&extents, 2 * SF_EXTENTS_MAX, 1, &err), -E2BIG, &err,
+	       "16777216 ranges of data");
 	add(&extents, 2 * SF_EXTENTS_MAX - 1, 1); /* no piece more */
 	assert_int_equal(sf_extents_bytes(&extents), SF_EXTENTS_MAX + 1);
 	assert_int_equal(sf_extents_at(&extents, 2 * SF_EXTENTS_MAX - 3, &data), 1);
@@ -264,9 +265,9 @@ static void every_cut_is_noticed(void **state)
 		refused(*state, SIZE, -EINVAL, FILE_NAME);
 	}
 	put(*state, file, len + 1);
-	refused(*state, SIZE, -EINVAL, "does not have the length that it says");
+	refused(*state, SIZE, -EINVAL, "has a length that contradicts its header");
 	put(*state, file, len + 16);
-	refused(*state, SIZE, -EINVAL, "does not have the length that it says");
+	refused(*state, SIZE, -EINVAL, "has a length that contradicts its header");
 }
 
 static void a_file_larger_than_any_map_is_refused(void **state)
@@ -310,20 +311,20 @@ static void forged(const struct fixture *f, size_t off, uint64_t value, size_t w
 
 static void rules_are_checked_under_a_right_hash(void **state)
 {
-	forged(*state, 8, 2, 4, "not a map that this version knows");
-	forged(*state, 12, 1, 4, "not a map that this version knows");
-	forged(*state, 0, 0, 1, "not a map that this version knows");
+	forged(*state, 8, 2, 4, "not a map of a known version");
+	forged(*state, 12, 1, 4, "not a map of a known version");
+	forged(*state, 0, 0, 1, "not a map of a known version");
 	forged(*state, 24, 4, 8, "does not have the length");
 	forged(*state, 24, (uint64_t)1 << 60, 8, "does not have the length"); /* 16 n + 48 is small again */
 	forged(*state, 24, 3 + ((uint64_t)1 << 60), 8, "does not have the length");
-	forged(*state, 40, 0, 8, "range 0 lies outside the image"); /* empty */
-	forged(*state, 40, SIZE + 1, 8, "range 0 lies outside the image");
-	forged(*state, 40, UINT64_MAX, 8, "range 0 lies outside the image");
-	forged(*state, 32, SIZE, 8, "range 0 lies outside the image");
-	forged(*state, 32, SIZE + 4096, 8, "range 0 lies outside the image");
-	forged(*state, 40, 4096, 8, "ranges 1 and the one before touch");
-	forged(*state, 40, 4200, 8, "ranges 1 and the one before touch");
-	forged(*state, 48, 0, 8, "ranges 1 and the one before touch");
+	forged(*state, 40, 0, 8, "range 0 is outside the image"); /* empty */
+	forged(*state, 40, SIZE + 1, 8, "range 0 is outside the image");
+	forged(*state, 40, UINT64_MAX, 8, "range 0 is outside the image");
+	forged(*state, 32, SIZE, 8, "range 0 is outside the image");
+	forged(*state, 32, SIZE + 4096, 8, "range 0 is outside the image");
+	forged(*state, 40, 4096, 8, "range 1 touches the previous one");
+	forged(*state, 40, 4200, 8, "range 1 touches the previous one");
+	forged(*state, 48, 0, 8, "range 1 touches the previous one");
 	forged(*state, 32, 4097, 8, "out of order");
 }
 

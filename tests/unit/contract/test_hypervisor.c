@@ -274,13 +274,13 @@ static void vms_with_bad_disks_are_left_out(void **state)
 	memcpy(vm->disks[1].vdev, "a/b", 4);
 	check_left_out(liar, "web", "VM 'db' is left out: the name of its disk 1");
 	memcpy(vm->disks[1].vdev, "vda", 4);
-	check_left_out(liar, "web", "VM 'db' is left out: it has two disks vda");
+	check_left_out(liar, "web", "VM 'db' is left out: it has two disks named vda");
 	memcpy(vm->disks[1].vdev, "vdb", 4);
 	vm->disks[1].spec[0] = '\0';
-	check_left_out(liar, "web", "VM 'db' is left out: its disk vdb lies nowhere");
+	check_left_out(liar, "web", "VM 'db' is left out: its disk vdb has no specification");
 	memset(vm->disks[1].spec, 'x', sizeof(vm->disks[1].spec));
 	memcpy(vm->disks[1].vdev, "vdc", 4);
-	check_left_out(liar, "web", "VM 'db' is left out: its disk vdc lies nowhere");
+	check_left_out(liar, "web", "VM 'db' is left out: its disk vdc has no specification");
 }
 
 static void vms_with_too_many_disks_are_left_out(void **state)
@@ -403,7 +403,7 @@ static void vms_with_bad_names_never_reach_the_backend(void **state)
 	fails(sf_hypervisor_stop(&liar->base, &vm, &err), &err, -EINVAL,
 	      "stop VM 'a/b': the name contains '/'");
 	fails(sf_hypervisor_restore(&liar->base, &(struct sf_vm_desc){.name = "web"}, -1, &err), &err,
-	      -EINVAL, "nothing to read from");
+	      -EINVAL, "no input descriptor");
 	assert_int_equal(liar->ncalls, 0);
 }
 
@@ -504,7 +504,7 @@ static void a_save_goes_somewhere_and_tells_somebody(void **state)
 	struct sf_err err;
 
 	fails(sf_hypervisor_save(&liar->base, &vm, 1, true, &deaf, NULL, &err), &err, -EINVAL,
-	      "nobody to tell");
+	      "no at_rest hook");
 	fails(sf_hypervisor_save(&liar->base, &vm, -1, true, &hooks, NULL, &err), &err, -EINVAL,
 	      "nowhere to write to");
 	assert_int_equal(sf_hypervisor_save(&liar->base, &vm, 1, true, &hooks, NULL, &err), 0);

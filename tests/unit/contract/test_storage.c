@@ -238,8 +238,8 @@ static void a_volume_takes_only_its_own_objects(void **state)
 
 	f->object.origin = "lie:other";
 	fails(f, sf_volume_revert(f->volume, &f->object, NULL, &f->err), -EINVAL,
-	      "a snapshot of lie:other is no snapshot of lie:origin");
-	fails(f, sf_object_create(f->volume, &f->object, NULL, &st, &f->err), -EINVAL, "is no snapshot of");
+	      "the snapshot is of lie:other, not of lie:origin");
+	fails(f, sf_object_create(f->volume, &f->object, NULL, &st, &f->err), -EINVAL, "the snapshot is of ");
 	assert_int_equal(f->liar->ncalls, 0);
 }
 
@@ -269,7 +269,7 @@ static void ranges_outside_the_volume_are_refused(void **state)
 	assert_int_equal(sf_volume_read(f->volume, buf, 8, 4088, &f->err), 0);
 	assert_int_equal(buf[7], 'x');
 	fails(f, sf_volume_read(f->volume, buf, 8, 4089, &f->err), -EINVAL,
-	      "lie:origin: 8 bytes at 4089 lie outside its 4096 bytes");
+	      "lie:origin: 8 bytes at 4089 are outside its 4096 bytes");
 	fails(f, sf_volume_write(f->volume, buf, 8, UINT64_MAX - 3, &f->err), -EINVAL,
 	      "outside its 4096 bytes");
 	fails(f, sf_volume_write(f->volume, buf, 0, 4097, &f->err), -EINVAL, "outside its 4096 bytes");
@@ -424,7 +424,7 @@ static void a_usage_must_make_sense(void **state)
 	assert_int_equal(seen.used_bytes, 3);
 	f->liar->usage.used_bytes = 5;
 	fails(f, sf_storage_watch(&f->liar->base, -1, 0, note_usage, &seen, &f->err), -EPROTO,
-	      "gave a usage that cannot be");
+	      "gave an impossible usage");
 	assert_int_equal(seen.used_bytes, 3);
 	f->liar->usage = (struct sf_usage){.kind = "pool data", .used_bytes = 3, .total_bytes = 4};
 	fails(f, sf_storage_watch(&f->liar->base, -1, 0, note_usage, &seen, &f->err), -EPROTO, "cannot be");

@@ -103,7 +103,7 @@ static void a_paused_guest_that_is_resumed_meanwhile_is_no_snapshot(void **state
 	pause_web(f);
 	dressed.power = resume_between;
 	assert_int_equal(fixture_try(f, "web", &request, &err), -EAGAIN);
-	fixture_says(err.text, "set running by someone else");
+	fixture_says(err.text, "someone else resumed the guest");
 	assert_int_equal(fixture_count(f, "web"), 0);
 }
 
@@ -210,7 +210,7 @@ static void ram_leaves_the_reserve_alone(void **state)
 
 	f->config.state_reserve_bytes = 1ULL << 60;
 	assert_int_equal(fixture_try(f, "web", &request, &err), -ENOSPC);
-	fixture_says(err.text, "would not hold it: up to 1152921");
+	fixture_says(err.text, "has too little space: up to 1152921");
 	assert_int_equal(fixture_guest(f, "web").power, SF_POWER_RUNNING);
 	assert_int_equal(fixture_count(f, "web"), 0);
 	request.memory = SF_NO; /* records are what the reserve is for */
@@ -241,8 +241,9 @@ static void ram_of_a_host_with_more_is_refused_before_anything_changes(void **st
 	fixture_tick(f, 4);
 	assert_int_equal(sf_engine_revert(f->engine, fixture_vm(f, "web"), "a", &request, NULL, &err),
 			 -EOPNOTSUPP);
-	fixture_says(err.text,
-		     "the RAM saved cannot be restored here: the RAM is for 'sim 2', this is 'sim 1'");
+	fixture_says(
+		err.text,
+		"the saved RAM cannot be restored on this host: the RAM is for 'sim 2', this is 'sim 1'");
 	assert_int_equal(fixture_guest(f, "web").tick, 4);
 	assert_int_equal(fixture_guest(f, "web").power, SF_POWER_RUNNING);
 	assert_int_equal(fixture_count(f, "web"), 1); /* no pre-revert */

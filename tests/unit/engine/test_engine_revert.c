@@ -127,7 +127,7 @@ static void a_way_back_that_fails_as_well_is_tried_again(void **state)
 	fixture_tick(f, 4);
 	fixture_reopen(f, "hypervisor.restore@1=EIO,hypervisor.restore@2=EBUSY");
 	assert_int_equal(sf_engine_revert(f->engine, fixture_vm(f, "web"), "a", &request, NULL, &err), -EIO);
-	fixture_says(err.text, "half done, to be tried again (restore the guest's RAM: ");
+	fixture_says(err.text, "half done, will be retried (restore the guest's RAM: ");
 	fixture_says(err.text,
 		     "Device or resource busy, as the fault plan has it): restore the guest's RAM: ");
 	fixture_reopen(f, "");
@@ -149,7 +149,7 @@ static void a_revert_without_a_way_back_is_finished_later(void **state)
 	fixture_reopen(f, "storage.revert@2=EIO");
 	assert_int_equal(sf_engine_revert(f->engine, fixture_vm(f, "web"), "a", &request, NULL, &err), -EIO);
 	fixture_says(err.text,
-		     "half done, to be tried again (the state before was not kept ('discard')): disk vdb: ");
+		     "half done, will be retried (the previous state was not kept ('discard')): disk vdb: ");
 	health = sf_engine_health_json(f->engine);
 	fixture_says(health, "\"kind\": \"revert\"");
 	free(health);
@@ -179,7 +179,7 @@ static void a_guest_started_beside_a_half_done_revert_is_left_alone(void **state
 	assert_int_equal(sf_hypervisor_start(f->guests, &vm, false, NULL), 0);
 	assert_int_equal(sf_engine_delete(f->engine, fixture_vm(f, "web"), "other", NULL, NULL), 0);
 	assert_int_equal(sf_engine_delete(f->engine, fixture_vm(f, "web"), "a", NULL, &err), -EBUSY);
-	fixture_says(err.text, "a revert that is not finished needs it");
+	fixture_says(err.text, "an unfinished revert needs it");
 	assert_int_equal(fixture_try(f, "web", &again, &err), -EBUSY);
 	fixture_says(err.text, "started while its revert was half done");
 	assert_int_equal(fixture_guest(f, "web").power, SF_POWER_RUNNING);

@@ -77,7 +77,7 @@ static void nothing_is_rebuilt_unasked(void **state)
 	lose(f, "web");
 	fixture_open(f, "");
 	assert_int_equal(fixture_count(f, "web"), 0);
-	health_says(f, "it is disk vdb of the snapshot 'web/a', which --rescan would bring back");
+	health_says(f, "it is disk vdb of the snapshot 'web/a', which --rescan would rebuild");
 	rescan(f, "");
 	assert_true(fixture_has(f, "web", "a"));
 	health_says(f, "\"ok\": true");
@@ -315,7 +315,7 @@ static void nothing_is_rebuilt_while_records_are_in_doubt(void **state)
 	f->config.rescan = true;
 	fixture_open(f, "storage.remove@*=EIO");
 	assert_int_equal(fixture_count(f, "db"), 0);
-	health_says(f, "nothing is rebuilt while something of VM 'web' is half done");
+	health_says(f, "nothing is rebuilt while work on VM 'web' is half done");
 	rescan(f, "");
 	assert_true(fixture_has(f, "db", "x"));
 }
@@ -333,7 +333,7 @@ static void a_directory_that_is_not_understood_stops_it(void **state)
 	f->config.rescan = true;
 	fixture_open(f, "");
 	assert_int_equal(fixture_count(f, "db"), 0);
-	health_says(f, "not all records, or not all volumes, could be looked at");
+	health_says(f, "not all records or volumes could be read");
 }
 
 static void a_volume_that_cannot_be_looked_at_is_not_rebuilt(void **state)

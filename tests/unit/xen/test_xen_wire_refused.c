@@ -162,7 +162,7 @@ static void replies_without_what_they_need_are_refused(void **state)
 		{"{\"event\":7}", "\"ok\" is missing or neither"},
 		{"{\"event\":\"boom\"}", "an unknown event"},
 		{"{\"event\":\"\"}", "an unknown event"},
-		{"{\"ok\":true,\"protocol\":\"1\"}", "\"protocol\" is missing or not a number of 0 or more"},
+		{"{\"ok\":true,\"protocol\":\"1\"}", "\"protocol\" is missing or not a non-negative integer"},
 		{"{\"ok\":true,\"protocol\":-1}", "\"protocol\" is missing or not a number"},
 		{"{\"ok\":true,\"protocol\":1.5}", "\"protocol\" is missing or not a number"},
 		{"{\"ok\":true,\"protocol\":99999999999999999999}", "too big integer"},
