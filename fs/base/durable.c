@@ -59,7 +59,7 @@ int sf_durable_write_dated(int dir, const char *name, const void *data, size_t l
 	if (rc == 0 && renameat(dir, tmp, dir, name) < 0)
 		rc = sf_fail(err, -errno, "rename %s to %s: %s", tmp, name, strerror(errno));
 	if (rc < 0) {
-		(void)unlinkat(dir, tmp, 0); /* best effort: the first failure is what is reported */
+		(void)unlinkat(dir, tmp, 0); /* best effort: the first failure is reported */
 		return rc;
 	}
 	return sf_fsync(dir, "the directory of a new file", err);

@@ -216,7 +216,7 @@ static uint64_t within_since(const struct sf_duration *within, uint64_t newest_n
 	int64_t instant = (int64_t)(newest_ns / NS_PER_S);
 	struct tm tm = sf_zone_local(instant);
 
-	/* Skip this if not needed: a time of day that occurs twice would become the first of the two. */
+	/* Only if needed: a time of day that occurs twice would become the first of the two. */
 	if (within->years > 0 || within->months > 0 || within->days > 0) {
 		tm.tm_year -= within->years;
 		tm.tm_mon -= within->months;

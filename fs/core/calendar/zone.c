@@ -92,7 +92,7 @@ void sf_zone_leave(struct sf_zone *zone)
 {
 	if (!zone->entered)
 		return;
-	/* setenv may fail if memory is out: the entered zone then stays in effect. */
+	/* setenv may fail when out of memory: the entered zone then stays in effect. */
 	if (zone->before)
 		(void)setenv("TZ", zone->before, 1);
 	else

@@ -91,6 +91,6 @@ static int set_vm(const struct sf_config_at *at, unsigned key, const char *value
 	return set_policy(&at->vm->policy, key, value, err);
 }
 
-/* disks may be repeated because lines are short. */
+/* Lines are short, so a long list of disks may be spread over several. */
 const struct sf_config_section sf_config_of_vm = {
 	.word = "vm", .open = open_vm, .key = vm_key, .repeatable = 1U << KEY_DISKS, .set = set_vm};

@@ -47,7 +47,7 @@ void sf_vm_desc_fini(struct sf_vm_desc *vm)
 	*vm = (struct sf_vm_desc){0};
 }
 
-/* NULL if n is 0 or memory is out. */
+/* NULL if n is 0 or when out of memory. */
 static void *copy_items(const void *items, size_t n, size_t size)
 {
 	void *copy = n > 0 ? calloc(n, size) : NULL;

@@ -42,7 +42,7 @@ struct taking {
 	bool published;
 };
 
-/* --- what is asked for and what there is --- */
+/* --- preparation --- */
 
 /* Why the guest's RAM cannot be saved; NULL if it can. */
 static const char *memory_obstacle(const struct taking *t)
@@ -134,8 +134,8 @@ static int secure_instant(struct taking *t, struct sf_err *err)
 }
 
 /*
- * Space needed: the size of the stream plus the reserve. A guest that writes much while it is saved live
- * makes a longer stream; sf_ram_save() checks for that.
+ * Space needed: the size of the stream plus what must stay free, for root and as the reserve. A guest that
+ * writes much while it is saved live makes a longer stream; sf_ram_save() checks for that.
  */
 static uint64_t ram_bytes(const struct taking *t, uint64_t for_root)
 {

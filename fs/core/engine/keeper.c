@@ -63,7 +63,7 @@ static bool reap(struct sf_engine *engine, uint64_t id)
 	return rc == 0;
 }
 
-/* Call with the engine's lock held. If memory is out, the next start finds the snapshot. */
+/* Call with the engine's lock held. When out of memory, does nothing: the next start finds the snapshot. */
 static void enqueue(struct sf_keeper *keeper, uint64_t id)
 {
 	uint64_t *queue = realloc(keeper->queue, (keeper->n + 1) * sizeof(*queue));
@@ -95,7 +95,7 @@ static void reap_queue(struct sf_keeper *keeper)
 		if (reap(keeper->engine, queue[i]))
 			continue;
 		auto_unlock pthread_mutex_t *held = sf_lock(&keeper->engine->lock);
-		enqueue(keeper, queue[i]); /* the end of the running operation wakes us up */
+		enqueue(keeper, queue[i]); /* the end of the running operation wakes the keeper */
 	}
 }
 

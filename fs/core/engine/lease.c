@@ -64,7 +64,7 @@ static int resume(struct sf_leases *leases, const struct sf_lease *lease, struct
 	return rc == -ENOENT ? 0 : rc;
 }
 
-/* Thread for one call of resume. */
+/* Body of a helper thread: resumes one guest. */
 static void *resume_overdue(void *arg)
 {
 	struct sf_lease *lease = arg;

@@ -79,7 +79,7 @@ static bool each_snapshot(struct search *search, int (*fn)(struct search *, cons
 	return all;
 }
 
-/* --- what there is --- */
+/* --- finding orphans --- */
 
 static bool is_owned(const struct search *search, const struct sf_id *token)
 {
@@ -206,7 +206,7 @@ static void look_at_disks(struct search *search, const struct sf_engine_vm *vm)
 	}
 }
 
-/* --- what belongs together --- */
+/* --- grouping --- */
 
 /* Orphans without labels first, then by snapshot and disk. */
 static int compare_orphans(const void *a, const void *b)

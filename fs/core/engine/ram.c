@@ -121,7 +121,7 @@ static void *pump_all(void *arg)
 	do
 		pump->rc = pump_block(pump);
 	while (pump->rc > 0);
-	(void)close(pump->from);
+	(void)close(pump->from); /* a pipe has no error to report */
 	pump->from = -1;
 	return NULL;
 }
@@ -177,11 +177,11 @@ static int stream(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, bool li
 	pump->from = ends[0];
 	create_rc = pthread_create(&thread, NULL, pump_all, pump);
 	if (create_rc != 0) {
-		(void)close(ends[1]);
+		(void)close(ends[1]); /* nothing was written to it */
 		return sf_fail(err, -create_rc, "start a thread: %s", strerror(create_rc));
 	}
 	rc = sf_hypervisor_save(hv, vm, ends[1], live, hooks, job, err);
-	(void)close(ends[1]); /* end of the stream */
+	(void)close(ends[1]); /* end of the stream; a pipe has no error to report */
 	if (rc < 0)
 		(void)eventfd_write(pump->stop, 1); /* cannot fail: the only write */
 	pthread_join(thread, NULL);

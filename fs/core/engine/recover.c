@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Recovery at start, in this order: resume guests, settle half-done snapshots, settle half-done reverts, look
- * for orphaned volumes. Unreadable records are set aside; work that cannot be finished is reported and kept.
- * Nothing is guessed.
+ * Recovery: at start for every VM, later for unsettled ones. The order is: resume guests, settle half-done
+ * snapshots, settle half-done reverts, at start also look for orphans. Unreadable records are set aside; work
+ * that cannot be finished is reported and kept. Nothing is guessed.
  */
 #include "recover.h"
 
@@ -111,7 +111,9 @@ static void free_guest_of(struct sf_vm_op *op, const char *name)
 	sf_record_fini(&record);
 }
 
-/* Runs before anything slow is done for any VM, so that no guest stays at rest longer than necessary. */
+/*
+ * Resumes a guest before anything slow is done for any VM, so that none stays at rest longer than necessary.
+ */
 static void free_guest(struct sf_vm_op *op)
 {
 	struct names names;
@@ -390,7 +392,7 @@ int sf_op_settle(struct sf_vm_op *op, struct sf_err *err)
 	return sf_recover_vm(op, err);
 }
 
-/* --- whose directory is it --- */
+/* --- directories of VMs --- */
 
 /*
  * A VM's identity according to the records in its directory. Prefers a record with the directory's own name.

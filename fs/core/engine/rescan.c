@@ -19,7 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- whose volumes --- */
+/* --- finding the owner --- */
 
 /* Most state directories that one host's VMs can plausibly have had. */
 #define IDS_MAX 16
@@ -114,7 +114,7 @@ int sf_rescan_identity(const struct sf_storages *storages, struct sf_hypervisor 
 	return 0;
 }
 
-/* --- records made anew --- */
+/* --- rebuilding records --- */
 
 static int fill_disk(const struct sf_orphan *orphan, struct sf_record_disk *disk, struct sf_err *err)
 {

@@ -144,8 +144,8 @@ static int restore_memory(struct sf_reverting *r, struct sf_err *err)
 
 /*
  * After a crash in this phase, a guest in the requested state means that the work is done. At start, a guest
- * at rest may be half restored and has not run on these disks, so it is stopped and restored again. Later on,
- * someone has started it on purpose.
+ * at rest may be half restored and has not run on these disks, so it is stopped and restored again. Later, a
+ * guest at rest is left alone: someone has a reason for it.
  */
 static int clear_the_way(struct sf_reverting *r, bool *ret_done, struct sf_err *err)
 {
@@ -274,7 +274,8 @@ int sf_revert_run(struct sf_reverting *r, enum sf_life state, enum sf_event even
 }
 
 /*
- * The VM is as it is to be: a plan that cannot be removed is found done later and is no reason to turn round.
+ * The VM is in its final state. A plan that cannot be removed is found done later and is no reason to turn
+ * back.
  */
 static void finish(struct sf_reverting *r)
 {
@@ -286,7 +287,6 @@ static void finish(struct sf_reverting *r)
 	sf_health_set(r->op->engine->health, "undo", r->op->name, "after a finished revert: %s", err.text);
 }
 
-/* From where the plan stands to the end. */
 int sf_revert_walk_on(struct sf_reverting *r, enum sf_life phase, struct sf_err *err)
 {
 	int rc = 0;
