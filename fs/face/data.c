@@ -160,7 +160,7 @@ static void close_handle(struct sf_fs *fs, struct sf_handle *handle, const char 
 
 void sf_data_close(struct sf_fs *fs, struct sf_handle *handle)
 {
-	close_handle(fs, handle, "the run's client ended without a result");
+	close_handle(fs, handle, "the client exited without reporting a result");
 }
 
 void sf_data_runs(struct sf_handle *handle)
@@ -234,7 +234,7 @@ const struct sf_image *sf_data_image(const struct sf_handle *handle)
 void sf_data_fini(struct sf_fs *fs)
 {
 	while (fs->open)
-		close_handle(fs, fs->open, "snapfs ended in the middle of the run");
+		close_handle(fs, fs->open, "snapfs exited during the run");
 	pthread_mutex_destroy(&fs->lock);
 	sf_passthrough_fini(&fs->passthrough);
 	sf_buffers_fini(&fs->buffers);
