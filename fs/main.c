@@ -236,8 +236,8 @@ static void house_close(struct house *house)
 
 /* --- running --- */
 
-/* A service manager waits only for a process in the foreground. Not fatal: without notice, it times out. */
-static void tell_manager(const struct setup *setup, const char *state, const char *status)
+/* Only a manager of a foreground process waits. If it cannot be notified, its own timeout applies. */
+static void notify_manager(const struct setup *setup, const char *state, const char *status)
 {
 	struct sf_err err = {0};
 
@@ -257,7 +257,7 @@ static int get_ready(const struct setup *setup, int ready_fd, struct sf_err *err
 	}
 	(void)snprintf(text, sizeof(text), "mounted at %s", setup->mountpoint);
 	sf_log(SF_LOG_INFO, "%s", text);
-	tell_manager(setup, "READY=1", text);
+	notify_manager(setup, "READY=1", text);
 	return 0;
 }
 
@@ -268,13 +268,13 @@ static int serve(const struct setup *setup, int ready_fd)
 	struct sf_err err = {0};
 	int rc;
 
-	tell_manager(setup, "", "recovering unfinished operations");
+	notify_manager(setup, "", "recovering unfinished operations");
 	rc = house_open(&house, setup, &err);
 	if (rc == 0)
 		rc = get_ready(setup, ready_fd, &err);
 	if (rc == 0) {
 		rc = sf_session_run(house.session, &err);
-		tell_manager(setup, "STOPPING=1", "unmounting");
+		notify_manager(setup, "STOPPING=1", "unmounting");
 	}
 	if (rc < 0)
 		complain(&err, EXIT_FAILURE);

@@ -133,16 +133,16 @@ static int refuse_option(int opt, char **argv, struct sf_err *err)
 	return sf_fail(err, -EINVAL, opt == ':' ? "option %s needs an argument" : "unknown option %s", given);
 }
 
-static int take_places(struct sf_options *options, int n, char **places, struct sf_err *err)
+static int take_operands(struct sf_options *options, int n, char **operands, struct sf_err *err)
 {
 	if (options->action == SF_ACTION_HELP || options->action == SF_ACTION_VERSION)
 		return 0;
 	if (n < 1)
 		return sf_fail(err, -EINVAL, "no mount point given");
 	if (n > 2)
-		return sf_fail(err, -EINVAL, "too many arguments: '%s'", places[2]);
-	options->source = n == 2 ? places[0] : NULL;
-	options->mountpoint = places[n - 1];
+		return sf_fail(err, -EINVAL, "too many arguments: '%s'", operands[2]);
+	options->source = n == 2 ? operands[0] : NULL;
+	options->mountpoint = operands[n - 1];
 	return 0;
 }
 
@@ -166,7 +166,7 @@ static int parse(int argc, char **argv, struct sf_options *options, struct sf_er
 		if (rc < 0)
 			return refuse_option(opt, argv, err);
 	}
-	return take_places(options, argc - optind, argv + optind, err);
+	return take_operands(options, argc - optind, argv + optind, err);
 }
 
 int sf_options_parse(int argc, char **argv, struct sf_options *ret, struct sf_err *err)

@@ -18,7 +18,8 @@
 
 #include <fuse_lowlevel.h>
 
-static int obey(struct sf_runs *runs, const struct sf_control_run *run, const void *owner, struct sf_err *err)
+static int execute(struct sf_runs *runs, const struct sf_control_run *run, const void *owner,
+		   struct sf_err *err)
 {
 	switch (run->command) {
 	case SF_RUN_BEGIN:
@@ -43,7 +44,7 @@ void sf_ops_write_run(fuse_req_t req, const struct sf_node *node, const char *bu
 	int rc = sf_control_parse_run(buf, size, &run, &given, &err);
 
 	if (rc == 0 && given)
-		rc = obey(sf_engine_runs(fs->engine), &run, handle, &err);
+		rc = execute(sf_engine_runs(fs->engine), &run, handle, &err);
 	if (rc == 0 && given && run.command == SF_RUN_BEGIN)
 		sf_data_runs(handle);
 	if (rc < 0 || given)

@@ -136,7 +136,7 @@ static void run_rmdir(struct sf_task *task)
 	fuse_reply_err(take_req(change), -rc);
 }
 
-static void tell_of_rename(const struct change *change)
+static void notify_rename(const struct change *change)
 {
 	const struct sf_fs *fs = change->fs;
 	struct sf_node vm = {0}, node = {0};
@@ -155,7 +155,7 @@ static void run_rename(struct sf_task *task)
 	int rc = sf_engine_rename(change->fs->engine, change->vm_ino, change->name, change->to, &err);
 
 	if (rc == 0)
-		tell_of_rename(change);
+		notify_rename(change);
 	fuse_reply_err(take_req(change), -rc);
 }
 

@@ -195,7 +195,7 @@ static int save(struct sf_runs *runs, struct sf_err *err)
 }
 
 /* A problem stays until a later run is ok. */
-static void tell(struct sf_runs *runs, const char *name, const struct sf_run_result *result)
+static void report(struct sf_runs *runs, const char *name, const struct sf_run_result *result)
 {
 	if (result->state == SF_RUN_OK)
 		sf_health_clear(runs->health, "schedule", name);
@@ -274,7 +274,7 @@ static void end_found(struct sf_runs *runs)
 			conclude(schedule, &died);
 			runs->found = true;
 		}
-		tell(runs, schedule->name, &schedule->last);
+		report(runs, schedule->name, &schedule->last);
 	}
 }
 
@@ -422,7 +422,7 @@ int sf_runs_end(struct sf_runs *runs, const struct sf_run_result *result, const 
 	if (rc < 0)
 		return rc;
 	sf_log(SF_LOG_INFO, "schedule '%s': run ended: %s", name, sf_run_state_name(result->state));
-	tell(runs, name, result);
+	report(runs, name, result);
 	return save(runs, err);
 }
 

@@ -49,7 +49,7 @@ static int open_root(const char *path, struct sf_err *err)
 	int dir;
 
 	if (mkdir(path, 0700) < 0 && errno != EEXIST)
-		return sf_fail(err, -errno, "make state directory %s: %s", path, strerror(errno));
+		return sf_fail(err, -errno, "create state directory %s: %s", path, strerror(errno));
 	dir = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (dir < 0)
 		return sf_fail(err, -errno, "open state directory %s: %s (a symbolic link is not followed)",
