@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* The child wrote its byte, or its end of the pipe closed because it ended. */
+/* Waits until the child writes its byte, or exits and so closes its end of the pipe. */
 static int await(int fd, pid_t child)
 {
 	char ready;
@@ -27,7 +27,7 @@ static int await(int fd, pid_t child)
 	if (waitpid(child, &status, 0) != child)
 		return EXIT_FAILURE;
 	if (WIFSIGNALED(status))
-		sf_log(SF_LOG_ERROR, "ended by signal %d (%s)", WTERMSIG(status),
+		sf_log(SF_LOG_ERROR, "killed by signal %d (%s)", WTERMSIG(status),
 		       strsignal(WTERMSIG(status)));
 	return WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_FAILURE;
 }
@@ -64,13 +64,13 @@ int sf_daemon_ready(int ready_fd, struct sf_err *err)
 	auto_fd int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
 	if (null < 0 || chdir("/") < 0)
-		return sf_fail(err, -errno, "leaving the terminal: %s", strerror(errno));
+		return sf_fail(err, -errno, "detach from the terminal: %s", strerror(errno));
 	if (write(ready_fd, "r", 1) != 1)
-		return sf_fail(err, -errno, "nobody waits for the mount any more: %s", strerror(errno));
+		return sf_fail(err, -errno, "the parent process is gone: %s", strerror(errno));
 	(void)close(ready_fd);
 	sf_log_to_syslog();
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
 		if (dup2(null, fd) < 0)
-			return sf_fail(err, -errno, "leaving the terminal: %s", strerror(errno));
+			return sf_fail(err, -errno, "detach from the terminal: %s", strerror(errno));
 	return 0;
 }

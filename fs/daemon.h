@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Going to the background: the parent stays until the child says that it is ready or ends, so that the user
- * sees every error and the exit status means something.
+ * Puts the daemon into the background. The parent stays until the child is ready or has exited, so that the
+ * user sees every error and the exit status is meaningful.
  */
 #ifndef SF_DAEMON_H
 #define SF_DAEMON_H
@@ -9,14 +9,14 @@
 struct sf_err;
 
 /*
- * Forks. 1 in the parent, once it is known how the child fared: *ret_status is what to exit with. 0 in the
- * child.
+ * Forks. Returns 1 in the parent, once the child is ready or has exited: *ret_status is the exit status to
+ * use. Returns 0 in the child: *ret_ready_fd is for sf_daemon_ready().
  */
 int sf_daemon_fork(int *ret_ready_fd, int *ret_status, struct sf_err *err);
 
 /*
- * In the child: gives up the terminal and the working directory, sends the log to syslog, and lets the parent
- * go. -EPIPE when the parent was ended meanwhile: its user gave up.
+ * In the child: gives up the terminal and the working directory, sends the log to syslog, releases the parent
+ * and closes ready_fd. -EPIPE when the parent is gone: its user gave up.
  */
 int sf_daemon_ready(int ready_fd, struct sf_err *err);
 

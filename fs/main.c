@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * snapfs: options, wiring, and the way down again. The one file that sees both the face and the registry of
- * backends. Exit status: 0 after an ordinary unmount, 1 when something failed, 2 for a wrong command line.
+ * The snapfs program: options, wiring, shutdown. The only file that sees both the face and the registry of
+ * backends. Exit status: 0 after a normal unmount, 1 after a failure, 2 for a wrong command line.
  */
 #include "daemon.h"
 #include "notify.h"
@@ -57,7 +57,7 @@ static int complain(const struct sf_err *err, int status)
 	return status;
 }
 
-/* --- what is asked for --- */
+/* --- what the user asked for --- */
 
 static int load_config(struct setup *setup, struct sf_err *err)
 {
@@ -69,7 +69,7 @@ static int load_config(struct setup *setup, struct sf_err *err)
 	return rc < 0 ? sf_wrap(err, rc, "configuration") : 0;
 }
 
-/* given, if any, replaces the configured text. */
+/* Replaces the configured text by given, unless that is NULL. */
 static int override(char *text, size_t size, const char *given, const char *what, struct sf_err *err)
 {
 	if (!given)
@@ -107,7 +107,7 @@ static int find_mountpoint(struct setup *setup, struct sf_err *err)
 	setup->mountpoint = realpath(given, NULL);
 	if (!setup->mountpoint || stat(setup->mountpoint, &st) < 0)
 		return sf_fail(err, -errno, "mount point %s: %s%s", given, strerror(errno),
-			       errno == ENOTCONN ? " (a dead mount: umount it first)" : "");
+			       errno == ENOTCONN ? " (a dead mount: unmount it first)" : "");
 	if (!S_ISDIR(st.st_mode))
 		return sf_fail(err, -ENOTDIR, "mount point %s is not a directory", given);
 	return 0;
@@ -171,7 +171,9 @@ static int adopt(struct house *house, const struct sf_id *id, struct sf_err *err
 	return 0;
 }
 
-/* A new state directory takes the place of the one whose volumes there are; backends work for one identity.
+/*
+ * A new state directory takes over the identity that the volumes carry. Backends are opened for one identity,
+ * so they are opened again.
  */
 static int find_lost_identity(struct house *house, const struct setup *setup, struct sf_err *err)
 {
@@ -234,14 +236,13 @@ static void house_close(struct house *house)
 
 /* --- running --- */
 
-/* A manager waits only for what it has in the foreground. One that cannot be told gives up on us in its own
- * time. */
-static void tell_manager(const struct setup *setup, const char *state, const char *status)
+/* Only a manager of a foreground process waits. If it cannot be notified, its own timeout applies. */
+static void notify_manager(const struct setup *setup, const char *state, const char *status)
 {
 	struct sf_err err = {0};
 
 	if (setup->options.foreground && sf_notify(state, status, &err) < 0)
-		sf_log(SF_LOG_WARNING, "the service manager is not told: %s", err.text);
+		sf_log(SF_LOG_WARNING, "cannot notify the service manager: %s", err.text);
 }
 
 static int get_ready(const struct setup *setup, int ready_fd, struct sf_err *err)
@@ -256,7 +257,7 @@ static int get_ready(const struct setup *setup, int ready_fd, struct sf_err *err
 	}
 	(void)snprintf(text, sizeof(text), "mounted at %s", setup->mountpoint);
 	sf_log(SF_LOG_INFO, "%s", text);
-	tell_manager(setup, "READY=1", text);
+	notify_manager(setup, "READY=1", text);
 	return 0;
 }
 
@@ -267,13 +268,13 @@ static int serve(const struct setup *setup, int ready_fd)
 	struct sf_err err = {0};
 	int rc;
 
-	tell_manager(setup, "", "finishing or undoing what was half-done");
+	notify_manager(setup, "", "recovering unfinished operations");
 	rc = house_open(&house, setup, &err);
 	if (rc == 0)
 		rc = get_ready(setup, ready_fd, &err);
 	if (rc == 0) {
 		rc = sf_session_run(house.session, &err);
-		tell_manager(setup, "STOPPING=1", "unmounting");
+		notify_manager(setup, "STOPPING=1", "unmounting");
 	}
 	if (rc < 0)
 		complain(&err, EXIT_FAILURE);

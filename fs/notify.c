@@ -14,9 +14,9 @@
 #include <sys/time.h>
 #include <sys/un.h>
 
-/* Room for a path and some words; systemd takes 64 KiB. */
+/* Room for a path and some words; systemd accepts 64 KiB. */
 #define MESSAGE_MAX (SF_ERR_TEXT + 256)
-/* For a manager whose queue is full: a lost READY would make it wait for ever. */
+/* How long to wait while the manager's queue is full: after a lost READY, it would wait forever. */
 #define PATIENCE_S 10
 
 static int find_manager(const char *name, struct sockaddr_un *address, socklen_t *ret_len, struct sf_err *err)
@@ -35,7 +35,7 @@ static int find_manager(const char *name, struct sockaddr_un *address, socklen_t
 	return 0;
 }
 
-/* A line break in a mount point's name must not begin another assignment. */
+/* A newline in a mount point's name must not start another assignment. */
 static size_t compose(const char *state, const char *status, char message[static MESSAGE_MAX])
 {
 	int len = snprintf(message, MESSAGE_MAX, "%s%s%s", state, status && *state ? "\n" : "",

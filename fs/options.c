@@ -29,7 +29,7 @@ void sf_options_help(FILE *out)
 	(void)fputs("Usage: snapfs [OPTIONS] [SOURCE] MOUNTPOINT\n"
 		    "Mounts every VM of this host as a directory of snapshots: mkdir takes one, rmdir "
 		    "deletes it,\n"
-		    "`echo yes > VM/NAME/revert` goes back to it. See snapfs(8).\n"
+		    "`echo yes > VM/NAME/revert` reverts to it. See snapfs(8).\n"
 		    "\n"
 		    "  -f, --foreground       stay in the foreground and log to standard error\n"
 		    "      --config FILE      configuration (default /etc/snapfs.conf, which may be "
@@ -40,11 +40,11 @@ void sf_options_help(FILE *out)
 		    "      --vm NAME=DISK[,DISK...]\n"
 		    "                         show a VM with these disks, the boot disk first; may be "
 		    "repeated.\n"
-		    "                         DISK is the path of an image, or mem:SIZE for a toy in "
+		    "                         DISK is the path of an image, or mem:SIZE for a test disk in "
 		    "memory\n"
-		    "      --rescan[=ID]      after the state directory was lost: rebuild records from what "
-		    "volumes\n"
-		    "                         say of themselves; ID: the lost one's, where there are "
+		    "      --rescan[=ID]      after the state directory was lost: rebuild records from the "
+		    "volumes'\n"
+		    "                         labels; ID: its identity, needed if the volumes carry "
 		    "several\n"
 		    "      --fault PLAN       for testing: fail, delay or die at named backend calls,\n"
 		    "                         such as storage.create@1=EIO or "
@@ -57,13 +57,13 @@ void sf_options_help(FILE *out)
 		    "  gid=GROUP              let this group read (with umask= and allow_other)\n"
 		    "  umask=MASK             permissions to take away, octal (default 077)\n"
 		    "  show_control           list the control files too\n"
-		    "  allow_other            let users other than root in\n"
+		    "  allow_other            give access to users other than root\n"
 		    "  config=FILE, state=DIR, hypervisor=NAME\n"
 		    "                         as the long options, for fstab\n"
 		    "  and those of mount.fuse3(8)\n"
 		    "\n"
-		    "SOURCE is what mount tables show (default snapfs). The command line beats -o, "
-		    "which beats the\n"
+		    "SOURCE is what mount tables show (default snapfs). The command line overrides "
+		    "-o, which overrides the\n"
 		    "configuration file. SIGTERM unmounts.\n",
 		    out);
 }
@@ -113,7 +113,7 @@ static int take_option(struct sf_options *options, int opt, const char *arg)
 	return 0;
 }
 
-/* What mount(8) says to a helper. It is sloppy, writes no mtab and is verbose, or not, without our help. */
+/* Options that mount(8) passes to a helper: -s (sloppy), -n (no mtab), -t and -v need nothing from us. */
 static int take_helper_option(struct sf_options *options, int opt, const char *arg)
 {
 	if (opt == 'o')
@@ -133,16 +133,16 @@ static int refuse_option(int opt, char **argv, struct sf_err *err)
 	return sf_fail(err, -EINVAL, opt == ':' ? "option %s needs an argument" : "unknown option %s", given);
 }
 
-static int take_places(struct sf_options *options, int n, char **places, struct sf_err *err)
+static int take_operands(struct sf_options *options, int n, char **operands, struct sf_err *err)
 {
 	if (options->action == SF_ACTION_HELP || options->action == SF_ACTION_VERSION)
 		return 0;
 	if (n < 1)
 		return sf_fail(err, -EINVAL, "no mount point given");
 	if (n > 2)
-		return sf_fail(err, -EINVAL, "too many arguments: '%s'", places[2]);
-	options->source = n == 2 ? places[0] : NULL;
-	options->mountpoint = places[n - 1];
+		return sf_fail(err, -EINVAL, "too many arguments: '%s'", operands[2]);
+	options->source = n == 2 ? operands[0] : NULL;
+	options->mountpoint = operands[n - 1];
 	return 0;
 }
 
@@ -166,7 +166,7 @@ static int parse(int argc, char **argv, struct sf_options *options, struct sf_er
 		if (rc < 0)
 			return refuse_option(opt, argv, err);
 	}
-	return take_places(options, argc - optind, argv + optind, err);
+	return take_operands(options, argc - optind, argv + optind, err);
 }
 
 int sf_options_parse(int argc, char **argv, struct sf_options *ret, struct sf_err *err)

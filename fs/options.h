@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The command line; or, when the program is called mount.*, that of a helper of mount(8):
+ * Parses the command line. When the program is called mount.*, it is that of a helper of mount(8):
  * SOURCE MOUNTPOINT [-fnsv] [-o OPTIONS] [-t TYPE], where -f means to do nothing.
  */
 #ifndef SF_OPTIONS_H
@@ -14,7 +14,7 @@ struct sf_err;
 
 enum sf_action { SF_ACTION_MOUNT, SF_ACTION_FAKE, SF_ACTION_HELP, SF_ACTION_VERSION };
 
-/* Everything points into argv; NULL when not given. */
+/* All strings point into argv; NULL: not given. */
 struct sf_options {
 	enum sf_action action;
 	bool foreground;
@@ -23,7 +23,7 @@ struct sf_options {
 	const char *hypervisor;
 	const char *fault;
 	bool rescan;
-	const char *rescan_id; /* NULL: to be found out */
+	const char *rescan_id; /* NULL: find it from the volumes */
 	const char **vms;
 	size_t nvms;
 	const char **mount_options; /* the argument of each -o */

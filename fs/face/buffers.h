@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Buffers that reads go through, of one size, aligned for O_DIRECT. The one that was given back last is taken
- * first: it is still in the CPU's caches, which a buffer for each of many threads would not be. Only a few
- * are kept; threads share them.
+ * A small pool of read buffers, all of one size and aligned for O_DIRECT, shared by all threads. It hands out
+ * the buffer returned last: that one is still in the CPU's caches, which one buffer per thread would not be.
  */
 #ifndef SF_FACE_BUFFERS_H
 #define SF_FACE_BUFFERS_H
@@ -10,7 +9,7 @@
 #include <pthread.h>
 #include <stddef.h>
 
-/* As many as one sequential reader has requests in flight, twice. */
+/* Twice the requests that one sequential reader has in flight. */
 #define SF_BUFFERS_KEPT 8
 
 struct sf_buffers {
@@ -20,9 +19,9 @@ struct sf_buffers {
 	size_t nkept;
 };
 
-/* size in bytes: of each. */
+/* size: of each buffer, in bytes. */
 void sf_buffers_init(struct sf_buffers *buffers, size_t size);
-/* All must have been given back. */
+/* All buffers must have been given back. */
 void sf_buffers_fini(struct sf_buffers *buffers);
 
 /* NULL when out of memory. */

@@ -12,13 +12,13 @@
 #include <string.h>
 
 #define BLANKS " \t\r\n"
-/* Bytes of a refused word that are quoted: enough to recognise it, too few to flood the log. */
+/* Bytes of a bad word that an error quotes: enough to recognise it, too few to flood the log. */
 #define QUOTED 40
-/* What sf_time_parse() reads back ends before this: the year 2400. */
+/* The year 2400, where the range of sf_time_parse() ends. */
 #define DUE_END  13569465600U
 #define NS_PER_S 1000000000U
 
-/* Junk from a user goes into an error line: cut, and with nothing in it that a terminal would obey. */
+/* Quotes a user's word in an error: cut, and without bytes that control a terminal. */
 static int refuse_word(const char *word, const char *why, struct sf_err *err)
 {
 	char quoted[QUOTED + 1];
@@ -30,15 +30,15 @@ static int refuse_word(const char *word, const char *why, struct sf_err *err)
 	return sf_fail(err, -EINVAL, "'%s%s' %s", quoted, word[len] ? "..." : "", why);
 }
 
-/* A copy of a command as a string without surrounding blanks. */
+/* *ret: a copy of the command as a string, without leading and trailing blanks. */
 static int take_command(const char *text, size_t len, char **ret, struct sf_err *err)
 {
 	char *copy;
 
 	if (len > SF_CONTROL_BYTES_MAX)
-		return sf_fail(err, -EINVAL, "control write of more than %d bytes", SF_CONTROL_BYTES_MAX);
+		return sf_fail(err, -EINVAL, "the command is longer than %d bytes", SF_CONTROL_BYTES_MAX);
 	if (len > 0 && memchr(text, '\0', len))
-		return sf_fail(err, -EINVAL, "control write with a NUL byte");
+		return sf_fail(err, -EINVAL, "the command contains a NUL byte");
 	while (len > 0 && strchr(BLANKS, text[len - 1]))
 		len--;
 	while (len > 0 && strchr(BLANKS, *text)) {
@@ -88,13 +88,13 @@ int sf_control_parse_revert(const char *text, size_t len, struct sf_revert_reque
 		return rc;
 	request.discard = *rest != '\0';
 	if (request.discard && strcmp(rest, "discard") != 0)
-		return refuse_word(rest, "is not discard", err);
+		return refuse_word(rest, "is not discard, which is all that may follow", err);
 	*ret = request;
 	*ret_given = true;
 	return 0;
 }
 
-/* *ret: NULL for nothing but blanks. */
+/* *ret: NULL for blank input. */
 static int take_object(const char *text, size_t len, const char *what, json_t **ret, struct sf_err *err)
 {
 	auto_free char *command = NULL;
@@ -139,7 +139,7 @@ static int parse_disk(struct sf_control_create *create, const json_t *item, stru
 	const char *vdev = json_string_value(item);
 
 	if (!vdev || sf_vdev_check(vdev, NULL) < 0)
-		return sf_fail(err, -EINVAL, "\"disks\" holds something that is not a disk's name");
+		return sf_fail(err, -EINVAL, "an item of \"disks\" is not the name of a disk");
 	for (size_t i = 0; i < n; i++)
 		if (strcmp(create->disks[i], vdev) == 0)
 			return sf_fail(err, -EINVAL, "\"disks\" names '%s' twice", vdev);
@@ -244,7 +244,7 @@ static int parse_due(const json_t *object, uint64_t *ret_ns, struct sf_err *err)
 	if (rc < 0)
 		return rc;
 	if (seconds == 0 || seconds >= DUE_END)
-		return sf_fail(err, -EINVAL, "\"due\" is not an instant before the year 2400");
+		return sf_fail(err, -EINVAL, "\"due\" is not a time before the year 2400");
 	*ret_ns = seconds * NS_PER_S;
 	return 0;
 }
@@ -303,10 +303,10 @@ static int parse_forget_member(const json_t *object, const char *key, struct sf_
 {
 	if (strcmp(key, "forget") == 0)
 		return parse_name(object, key, run->request.schedule, sizeof(run->request.schedule), err);
-	return refuse_word(key, "is not forget, which stands alone", err);
+	return refuse_word(key, "is not forget, which takes no other keys", err);
 }
 
-/* What it is about follows from the one key that each command must have. */
+/* Each command has one required key, which tells the commands apart. */
 static int parse_run(json_t *object, struct sf_control_run *run, struct sf_err *err)
 {
 	static int (*const parsers[])(const json_t *object, const char *key, struct sf_control_run *run,
@@ -321,7 +321,7 @@ static int parse_run(json_t *object, struct sf_control_run *run, struct sf_err *
 	while (what < sizeof(keys) / sizeof(keys[0]) && !json_object_get(object, keys[what]))
 		what++;
 	if (what == sizeof(keys) / sizeof(keys[0]))
-		return sf_fail(err, -EINVAL, "there is none of \"schedule\", \"result\", \"forget\"");
+		return sf_fail(err, -EINVAL, "one of \"schedule\", \"result\", \"forget\" is required");
 	run->command = (enum sf_run_command)what;
 	json_object_foreach(object, key, value)
 	{
@@ -385,7 +385,7 @@ static json_t *outcome_object(const char *vm, const char *name, const char *note
 	return root;
 }
 
-/* One line; NULL when out of memory, of which a NULL root is a sign as well. */
+/* root as one line; NULL when out of memory. A NULL root also means out of memory. */
 static char *line_of(const json_t *root)
 {
 	size_t len = root ? json_dumpb(root, NULL, 0, JSON_COMPACT) : 0;
@@ -393,7 +393,7 @@ static char *line_of(const json_t *root)
 
 	if (!text)
 		return NULL;
-	(void)json_dumpb(root, text, len, JSON_COMPACT); /* the same length as a moment ago */
+	(void)json_dumpb(root, text, len, JSON_COMPACT); /* same length as above */
 	text[len] = '\n';
 	text[len + 1] = '\0';
 	return text;

@@ -20,28 +20,27 @@
 #define SMALL_BYTES 16384
 
 struct sf_handle {
-	struct sf_handle *next, *prev; /* in the list of open ones, under its lock */
+	struct sf_handle *next, *prev; /* in the list of open handles, under its lock */
 	struct sf_entry *entries;      /* of a directory */
 	size_t nentries;
 
-	/* An image; the rest serves text. */
+	/* Of an image. */
 	struct sf_image *image;
 	uint64_t snapshot_id;
 	char path[SF_NODE_PATH];
-	atomic_bool failed; /* a failure has been reported: one line for each open file, not for
-			       each read */
+	atomic_bool failed; /* one read failure was reported; later ones are not */
 
-	bool runs;            /* of .snapfs/run: a run has begun through it */
-	uint64_t counted;     /* bytes of the document that was opened */
-	pthread_mutex_t lock; /* guards what follows, which only a control file changes */
+	bool runs;            /* of .snapfs/run: a run was begun through it */
+	uint64_t counted;     /* bytes of the document, as counted in document_bytes */
+	pthread_mutex_t lock; /* guards the rest, which changes only in control files */
 	char *text;
 	size_t len;
 	uint64_t base; /* the offset at which the text starts */
 };
 
 /*
- * Documents are kept whole while they are open, and a VM's .snapshots.json may have tens of megabytes: what
- * all of them together may take. One is always opened.
+ * Cap on the bytes of all open documents. They are kept whole while open, and a VM's .snapshots.json may have
+ * tens of megabytes. A document is always allowed if no other is open.
  */
 #define DOCUMENTS_MAX (256ULL * 1024 * 1024)
 
@@ -82,7 +81,7 @@ static int open_manifest(struct sf_engine *engine, const struct sf_snapshot *sna
 	char *text;
 	int rc = sf_engine_manifest(engine, snapshot, &text, &why);
 
-	/* It was there when the name was found. */
+	/* The manifest existed at the look-up, so ENOENT would be misleading. */
 	return rc < 0 ? sf_fail(err, rc == -ENOENT ? -EIO : rc, "%s", why.text) : own_text(handle, text, err);
 }
 
@@ -144,7 +143,7 @@ static void unlist(struct sf_fs *fs, struct sf_handle *handle)
 		handle->next->prev = handle->prev;
 }
 
-/* why: what becomes of a run that has no result. */
+/* why: the text recorded for a run that has no result. */
 static void close_handle(struct sf_fs *fs, struct sf_handle *handle, const char *why)
 {
 	unlist(fs, handle);
@@ -160,7 +159,7 @@ static void close_handle(struct sf_fs *fs, struct sf_handle *handle, const char 
 
 void sf_data_close(struct sf_fs *fs, struct sf_handle *handle)
 {
-	close_handle(fs, handle, "the run's client ended without a result");
+	close_handle(fs, handle, "the client exited without reporting a result");
 }
 
 void sf_data_runs(struct sf_handle *handle)
@@ -173,7 +172,7 @@ static int count_document(struct sf_fs *fs, struct sf_handle *handle, struct sf_
 	auto_unlock pthread_mutex_t *held = sf_lock(&fs->lock);
 
 	if (fs->document_bytes > 0 && fs->document_bytes + handle->len > DOCUMENTS_MAX)
-		return sf_fail(err, -ENOMEM, "%s: documents of more than %llu MiB would be open",
+		return sf_fail(err, -ENOMEM, "%s: more than %llu MiB of documents would be open",
 			       handle->path, DOCUMENTS_MAX >> 20);
 	handle->counted = handle->len;
 	fs->document_bytes += handle->counted;
@@ -234,7 +233,7 @@ const struct sf_image *sf_data_image(const struct sf_handle *handle)
 void sf_data_fini(struct sf_fs *fs)
 {
 	while (fs->open)
-		close_handle(fs, fs->open, "snapfs ended in the middle of the run");
+		close_handle(fs, fs->open, "snapfs exited during the run");
 	pthread_mutex_destroy(&fs->lock);
 	sf_passthrough_fini(&fs->passthrough);
 	sf_buffers_fini(&fs->buffers);
@@ -277,7 +276,7 @@ static void read_through(fuse_req_t req, const struct sf_fs *fs, struct sf_handl
 	fuse_reply_buf(req, buffer, len);
 }
 
-/* Small reads have no way to the shared buffers, and no lock. */
+/* Small reads use the stack: no shared buffer, no lock. */
 static void read_image(fuse_req_t req, struct sf_fs *fs, struct sf_handle *handle, size_t size, uint64_t off)
 {
 	_Alignas(SF_IMAGE_ALIGN) char small[SMALL_BYTES];
@@ -295,14 +294,14 @@ static void read_image(fuse_req_t req, struct sf_fs *fs, struct sf_handle *handl
 	sf_buffers_give(&fs->buffers, buffer);
 }
 
-/* The part of the text that a read at off sees, copied out; *ret stays NULL for none. */
+/* Copies the part of the text that a read at off sees, and returns its length; *ret stays NULL for 0. */
 static size_t copy_text(struct sf_handle *handle, size_t size, uint64_t off, char **ret)
 {
 	auto_unlock pthread_mutex_t *held = sf_lock(&handle->lock);
 	size_t len;
 
 	if (off < handle->base)
-		handle->base = 0; /* the reader has sought back, so it counts from the text's start */
+		handle->base = 0; /* the reader went back: its offsets count from the text's start */
 	off -= handle->base;
 	if (off >= handle->len)
 		return 0;
@@ -339,7 +338,7 @@ static void seek_image(fuse_req_t req, struct sf_image *image, uint64_t off, boo
 	uint64_t found;
 	int rc = sf_image_seek(image, off, data, &found, NULL);
 
-	if (rc < 0) /* ENOSYS would be remembered by the kernel for the whole mount */
+	if (rc < 0) /* the kernel would remember ENOSYS for the whole mount */
 		fuse_reply_err(req, rc == -ENOSYS ? EIO : -rc);
 	else
 		fuse_reply_lseek(req, (off_t)found);

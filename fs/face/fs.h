@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The mounted file system: the data that all requests share. Headers of this room name libfuse's types by
- * their struct tags only, so that only .c files include the library's header.
+ * The mounted file system: the data that all requests share. Headers in this directory name libfuse's types
+ * by their struct tags, so that only .c files include the library's header.
  */
 #ifndef SF_FACE_FS_H
 #define SF_FACE_FS_H
@@ -27,15 +27,14 @@ struct sf_handle;
 
 /* Bytes of the largest request that the kernel sends: fs.fuse.max_pages_limit (256) pages. */
 #define SF_FS_MAX_READ (1024U * 1024U)
-/* The kernel queues I/O to a full thin pool for a minute; this many threads may wait there unnoticed. */
+/* The kernel queues I/O to a full thin pool for a minute; this many threads can block there. */
 #define SF_FS_MAX_THREADS 64U
 /* Readahead requests in flight: half of the threads, so that readahead alone never delays an ls. */
 #define SF_FS_MAX_BACKGROUND (SF_FS_MAX_THREADS / 2)
 /* Four requests in flight for one sequential reader. */
 #define SF_FS_READAHEAD (4 * SF_FS_MAX_READ)
 
-/* The user data of every request. Only the tasks and what the lock guards change while requests are served.
- */
+/* The user data of every request. Tasks, buffers, passthrough and what lock guards change while serving. */
 struct sf_fs {
 	struct fuse_session *se;
 	struct sf_engine *engine;
@@ -43,9 +42,9 @@ struct sf_fs {
 	struct sf_tasks tasks;
 	struct sf_buffers buffers; /* of max_read bytes, for reads of images */
 	struct sf_passthrough passthrough;
-	pthread_mutex_t lock;    /* guards what follows, up to max_read */
+	pthread_mutex_t lock;    /* guards open and document_bytes */
 	struct sf_handle *open;  /* list of all open files and directories */
-	uint64_t document_bytes; /* size of the documents that they keep */
+	uint64_t document_bytes; /* total size of the open documents */
 	unsigned max_read;
 };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The FUSE operations, one file a group. */
+/* The FUSE operations, in one source file per group. */
 #ifndef SF_FACE_OPS_H
 #define SF_FACE_OPS_H
 
@@ -11,12 +11,12 @@ struct fuse_lowlevel_ops;
 struct fuse_req;
 struct sf_node;
 
-/* Each fills in the operations of its file: ops_read.c, ops_write.c, ops_xattr.c. */
+/* Fill in the operations of ops_read.c, ops_write.c and ops_xattr.c. */
 void sf_ops_fill(struct fuse_lowlevel_ops *ops);
 void sf_ops_write_fill(struct fuse_lowlevel_ops *ops);
 void sf_ops_xattr_fill(struct fuse_lowlevel_ops *ops);
 
-/* A write into .snapfs/run (ops_run.c). */
+/* Handles a write into .snapfs/run (ops_run.c). */
 void sf_ops_write_run(struct fuse_req *req, const struct sf_node *node, const char *buf, size_t size,
 		      off_t off, const struct fuse_file_info *fi);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The operations that read: look-ups, attributes, open files, listings. */
+/* The FUSE operations that read: look-ups, attributes, open files, listings. */
 #define FUSE_USE_VERSION 312
 
 #include "data.h"
@@ -21,7 +21,7 @@
 
 #define STATFS_BLOCK 4096
 
-/* --- the session's beginning --- */
+/* --- start of the session --- */
 
 static void op_init(void *userdata, struct fuse_conn_info *conn)
 {
@@ -38,8 +38,7 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
 	conn->want |= conn->capable & FUSE_CAP_READDIRPLUS;
 #endif
 #ifdef FUSE_CAP_SPLICE_READ
-	conn->want &= ~(unsigned)FUSE_CAP_SPLICE_READ; /* requests are small: a pipe for each thread
-							  buys nothing */
+	conn->want &= ~(unsigned)FUSE_CAP_SPLICE_READ; /* requests are small: no gain */
 #endif
 }
 
@@ -79,7 +78,7 @@ static void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 }
 
 /*
- * `echo word > revert` truncates first; an editor or dd may truncate to some length. Neither means anything.
+ * `echo word > revert` truncates first, and an editor or dd may truncate to some length: both are no-ops.
  */
 static void set_attr(fuse_req_t req, const struct sf_node *node, int to_set)
 {
@@ -164,7 +163,7 @@ static void open_node(fuse_req_t req, fuse_ino_t ino, const struct sf_node *node
 		fuse_reply_err(req, ENOMEM);
 		return;
 	}
-	if (fuse_reply_open(req, fi) < 0) { /* nobody waits for it any more: there will be no release */
+	if (fuse_reply_open(req, fi) < 0) { /* the opener is gone: there will be no release */
 		sf_passthrough_close(&fs->passthrough, NULL, ino);
 		sf_data_close(fs, handle);
 	}
@@ -218,7 +217,7 @@ static void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 
 /* --- directories --- */
 
-/* Which files a snapshot has hardly ever changes, so the kernel keeps that list and is told. */
+/* A snapshot's list of files rarely changes, so the kernel caches it and is notified of changes. */
 static int open_dir(struct sf_fs *fs, fuse_ino_t ino, struct fuse_file_info *fi, struct sf_handle **ret)
 {
 	struct sf_node dir;
@@ -250,8 +249,7 @@ static void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 		sf_data_close(fs, handle);
 }
 
-/* A listing from before a manifest came, that its reader may have put into the kernel's memory after it came.
- */
+/* Whether the listing predates the manifest: its reader may have put it into the kernel's cache since. */
 static bool lacks_manifest(const struct sf_fs *fs, fuse_ino_t ino, const struct sf_handle *handle)
 {
 	size_t n, i = 0;
@@ -280,7 +278,7 @@ static void op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info 
 }
 
 /*
- * Attributes come along for what is still there; for the rest, and for dots, ino 0 says that there are none.
+ * Adds attributes for entries that still exist. For others, and for dots, inode 0 means no attributes.
  */
 static size_t add_plus(fuse_req_t req, char *buf, size_t size, const struct sf_entry *entry, off_t next)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What a scheduler's client writes into .snapfs/run. It is done at once, on the thread that received it: a
- * small file is written, and no backend is called. The open file is the owner of the run that was begun
- * through it.
+ * Handles writes into .snapfs/run, by which schedulers report their runs. A command is executed at once on
+ * the thread that received it: it only writes a small file and calls no backend. The open file owns the run
+ * that was begun through it.
  */
 #define FUSE_USE_VERSION 312
 
@@ -18,7 +18,8 @@
 
 #include <fuse_lowlevel.h>
 
-static int obey(struct sf_runs *runs, const struct sf_control_run *run, const void *owner, struct sf_err *err)
+static int execute(struct sf_runs *runs, const struct sf_control_run *run, const void *owner,
+		   struct sf_err *err)
 {
 	switch (run->command) {
 	case SF_RUN_BEGIN:
@@ -31,7 +32,7 @@ static int obey(struct sf_runs *runs, const struct sf_control_run *run, const vo
 	return sf_runs_forget(runs, run->request.schedule, err);
 }
 
-/* Unlike in other control files a second command comes behind the first, where the writer's position is. */
+/* Unlike in other control files, a later command may come at the writer's file position, not at offset 0. */
 void sf_ops_write_run(fuse_req_t req, const struct sf_node *node, const char *buf, size_t size, off_t off,
 		      const struct fuse_file_info *fi)
 {
@@ -43,7 +44,7 @@ void sf_ops_write_run(fuse_req_t req, const struct sf_node *node, const char *bu
 	int rc = sf_control_parse_run(buf, size, &run, &given, &err);
 
 	if (rc == 0 && given)
-		rc = obey(sf_engine_runs(fs->engine), &run, handle, &err);
+		rc = execute(sf_engine_runs(fs->engine), &run, handle, &err);
 	if (rc == 0 && given && run.command == SF_RUN_BEGIN)
 		sf_data_runs(handle);
 	if (rc < 0 || given)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The operations that change, and the refusals. What may take long leaves the thread that received it: the
- * request, its arguments and its job travel in a struct change, and the answer is sent from there.
+ * The FUSE operations that change something, and those that are refused. An operation that may take long runs
+ * on a thread of its own: a struct change carries the request, its arguments and its job there, and that
+ * thread replies.
  */
 #define FUSE_USE_VERSION 312
 
@@ -32,13 +33,13 @@ struct change {
 	char vm[SF_NAME_MAX + 1];
 	char name[SF_NAME_MAX + 1];
 	char to[SF_NAME_MAX + 1]; /* rename */
-	size_t written;           /* control files: what to reply */
-	uint64_t off;             /* and where the write began */
-	struct sf_handle *handle; /* .create: who reads the outcome; open until the write is answered */
+	size_t written;           /* control files: the number of bytes to reply */
+	uint64_t off;             /* and the offset of the write */
+	struct sf_handle *handle; /* .create: reads the outcome; stays open until the reply */
 	struct sf_control_create create;
 	struct sf_revert_request revert;
-	uint64_t snapshot; /* the id of the one that was opened */
-	bool forget;       /* .delete: leaves the volumes */
+	uint64_t snapshot; /* id of the snapshot whose file was opened */
+	bool forget;       /* .delete: leave the volumes in place */
 	struct sf_manifest manifest;
 };
 
@@ -52,7 +53,7 @@ static void on_interrupt(fuse_req_t req, void *arg)
 	sf_job_cancel(&change->task.job);
 }
 
-/* The VM is that of node, a VM's or a snapshot's. NULL when out of memory, which is then answered. */
+/* node belongs to a VM or a snapshot. NULL when out of memory; the request has then been answered. */
 static struct change *new_change(fuse_req_t req, const struct sf_node *node)
 {
 	struct change *change = calloc(1, sizeof(*change));
@@ -83,7 +84,7 @@ static void start(struct change *change, void (*run)(struct sf_task *task))
 	fuse_req_interrupt_func(req, on_interrupt, change);
 	rc = sf_tasks_start(&fs->tasks, &change->task);
 	if (rc == 0)
-		return; /* the change is its thread's now and may be gone */
+		return; /* the thread owns the change, which may be freed by now */
 	fuse_req_interrupt_func(req, NULL, NULL);
 	free(change);
 	sf_fail(&err, rc, "%s", rc == -ESHUTDOWN ? "snapfs is stopping" : strerror(-rc));
@@ -91,8 +92,8 @@ static void start(struct change *change, void (*run)(struct sf_task *task))
 }
 
 /*
- * From here on no interrupt reaches the change, which may then be answered and freed. The times of the
- * directories above are those of the newest snapshot or edit.
+ * Detaches the change from interrupts, so that it can be answered and freed. The directories above show the
+ * time of the newest snapshot or edit, so the kernel must forget their attributes.
  */
 static fuse_req_t take_req(struct change *change)
 {
@@ -135,7 +136,7 @@ static void run_rmdir(struct sf_task *task)
 	fuse_reply_err(take_req(change), -rc);
 }
 
-static void tell_of_rename(const struct change *change)
+static void notify_rename(const struct change *change)
 {
 	const struct sf_fs *fs = change->fs;
 	struct sf_node vm = {0}, node = {0};
@@ -154,7 +155,7 @@ static void run_rename(struct sf_task *task)
 	int rc = sf_engine_rename(change->fs->engine, change->vm_ino, change->name, change->to, &err);
 
 	if (rc == 0)
-		tell_of_rename(change);
+		notify_rename(change);
 	fuse_reply_err(take_req(change), -rc);
 }
 
@@ -177,7 +178,7 @@ static void run_revert(struct sf_task *task)
 					       &change->revert, &task->job, &err));
 }
 
-/* A write that fails leaves the writer's position where it was, and that is where its next read is. */
+/* A failed write does not move the writer's file position, and its next read starts there. */
 static void answer(struct change *change, int rc, const struct sf_err *err)
 {
 	const char *note = change->task.job.note;
@@ -213,7 +214,7 @@ static void run_manifest(struct sf_task *task)
 	reply_written(change, rc);
 }
 
-/* The kernel has not seen an rmdir: it is told that the name has gone. */
+/* The kernel saw no rmdir, so it must be told that the name is gone. */
 static void run_delete(struct sf_task *task)
 {
 	struct change *change = (struct change *)task;
@@ -223,10 +224,10 @@ static void run_delete(struct sf_task *task)
 
 	rc = sf_engine_delete_one(fs->engine, change->snapshot, change->forget, &task->job, &err);
 	reply_written(change, rc);
-	/* Not before the reply: a mkdir there may hold the directory's lock for as long as it takes. */
+	/* Only after the reply: a mkdir in the directory may hold its lock for as long as it runs. */
 	if (rc == 0)
 		(void)fuse_lowlevel_notify_inval_entry(fs->se, change->vm_ino, change->name,
-						       strlen(change->name)); /* if it knows it */
+						       strlen(change->name)); /* fails for an unknown name */
 }
 
 /* --- mkdir, rmdir, rename --- */
@@ -239,7 +240,7 @@ static void make(fuse_req_t req, const struct sf_node *dir, const char *name)
 
 	if (dir->kind != SF_NODE_VM) {
 		sf_reply_refuse_node(req, sf_fs_of(req), "mkdir", dir, name, -EPERM,
-				     "a snapshot is made by mkdir in a VM's directory");
+				     "mkdir takes a snapshot only in a VM's directory");
 		return;
 	}
 	if (rc < 0) {
@@ -267,7 +268,7 @@ static void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t
 	sf_node_fini(&dir);
 }
 
-/* The node of parent/name, or an answer that it is not there. */
+/* *ret: the node of parent/name. On failure the request has been answered. */
 static int find(fuse_req_t req, fuse_ino_t parent, const char *name, struct sf_node *ret)
 {
 	const struct sf_tree *tree = &sf_fs_of(req)->tree;
@@ -302,8 +303,8 @@ static void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 }
 
 /*
- * EXDEV would be the usual answer to a move elsewhere, but mv would then copy, and the copy's mkdir take a
- * snapshot.
+ * EXDEV is the usual error for a move elsewhere, but mv would then copy, and the mkdir of that copy would
+ * take a snapshot.
  */
 static int check_rename(const struct sf_node *node, bool same_dir, const char *to, unsigned flags,
 			struct sf_err *err)
@@ -313,7 +314,7 @@ static int check_rename(const struct sf_node *node, bool same_dir, const char *t
 	if (node->kind != SF_NODE_SNAPSHOT)
 		return sf_fail(err, -EPERM, "only snapshots can be renamed");
 	if (!same_dir)
-		return sf_fail(err, -EPERM, "a snapshot stays in the directory of its VM");
+		return sf_fail(err, -EPERM, "a snapshot cannot leave the directory of its VM");
 	return sf_name_check(to, err);
 }
 
@@ -340,17 +341,17 @@ static void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_
 
 /* --- writes into control files --- */
 
-/* A command is one write: a second half that comes later must not be taken for a command of its own. */
+/* A command is one write: the second half of a split write must not count as a command. */
 static int check_place(off_t off, const struct fuse_file_info *fi, struct sf_err *err)
 {
 	if (off == 0 || (fi->flags & O_APPEND))
 		return 0;
-	return sf_fail(err, -EINVAL, "a command is written at once, at the start of the file");
+	return sf_fail(err, -EINVAL, "a command must be one write, at the start of the file");
 }
 
 /*
- * What came of parsing a command (rc, given): true when it is to be carried out; otherwise the write has been
- * answered.
+ * Takes the result of parsing a command (rc, given). True if the caller must carry out the command; otherwise
+ * the write has been answered.
  */
 static bool is_command(fuse_req_t req, const struct sf_node *node, size_t size, off_t off,
 		       const struct fuse_file_info *fi, int rc, bool given, struct sf_err *err)
@@ -489,7 +490,7 @@ static void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 	refuse_name(req, parent, "unlink", name, "use rmdir to delete a snapshot");
 }
 
-#define ONLY_MKDIR "no files can be made here; mkdir in a VM's directory takes a snapshot"
+#define ONLY_MKDIR "files cannot be created here; mkdir in a VM's directory takes a snapshot"
 
 static void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 		      struct fuse_file_info *fi)

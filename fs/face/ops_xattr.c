@@ -47,8 +47,8 @@ static void get_own(fuse_req_t req, const struct sf_node *node, const char *name
 }
 
 /*
- * ls and cp ask for ACLs and security labels: EOPNOTSUPP is the answer after which ls does not ask for the
- * next file's (errno_unsupported in coreutils' ls.c).
+ * ls and cp ask for ACLs and security labels. After EOPNOTSUPP, ls does not ask for those of the next file
+ * (errno_unsupported in coreutils' ls.c).
  */
 static void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
 {
@@ -93,14 +93,14 @@ static void op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
 
 /* --- changing --- */
 
-/* What setxattr or removexattr asks for, once it has been checked. */
+/* A checked setxattr or removexattr. */
 struct edit {
 	bool of_hold;
 	bool held;
-	char *text; /* of the description; allocated */
+	char *text; /* the new description; allocated */
 };
 
-/* Whether the snapshot has the xattr now; -EPERM when node or name is not one that can have it. */
+/* *ret_there: whether the snapshot has the xattr now. -EPERM for a node or name without xattrs. */
 static int find_xattr(const struct sf_node *node, const char *name, struct edit *edit, bool *ret_there,
 		      struct sf_err *err)
 {
@@ -108,7 +108,7 @@ static int find_xattr(const struct sf_node *node, const char *name, struct edit 
 		return sf_fail(err, -EPERM, "only a snapshot's directory has xattrs");
 	edit->of_hold = strcmp(name, HOLD) == 0;
 	if (!edit->of_hold && strcmp(name, DESCRIPTION) != 0)
-		return sf_fail(err, -EPERM, "there is only " DESCRIPTION " and " HOLD);
+		return sf_fail(err, -EPERM, "the only xattrs are " DESCRIPTION " and " HOLD);
 	*ret_there = edit->of_hold ? node->snapshot->record.held : node->snapshot->record.description != NULL;
 	return 0;
 }
@@ -122,13 +122,13 @@ static int plan_set(const struct sf_node *node, const char *name, const char *va
 	if (rc < 0)
 		return rc;
 	if (there && (flags & XATTR_CREATE))
-		return sf_fail(err, -EEXIST, "%s is set", name);
+		return sf_fail(err, -EEXIST, "%s is already set", name);
 	if (!there && (flags & XATTR_REPLACE))
 		return sf_fail(err, -ENODATA, "%s is not set", name);
 	if (edit->of_hold)
 		return sf_control_parse_hold(value, size, &edit->held, err);
 	if (size > 0 && memchr(value, '\0', size))
-		return sf_fail(err, -EINVAL, "a description with a NUL byte");
+		return sf_fail(err, -EINVAL, "the description contains a NUL byte");
 	edit->text = strndup(size > 0 ? value : "", size);
 	return edit->text ? sf_description_check(edit->text, err) : sf_fail(err, -ENOMEM, "out of memory");
 }
@@ -146,7 +146,7 @@ static int plan_remove(const struct sf_node *node, const char *name, struct edit
 	return edit->of_hold || edit->text ? 0 : sf_fail(err, -ENOMEM, "out of memory");
 }
 
-/* The engine keeps its own failures for last-error; planned is what came out of the checks before it. */
+/* planned: the result of the checks. The engine records its own failures for last-error. */
 static void apply(fuse_req_t req, const char *verb, const struct sf_node *node, struct edit *edit,
 		  int planned, struct sf_err *err)
 {

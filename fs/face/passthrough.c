@@ -12,12 +12,12 @@
 
 #include <fuse_lowlevel.h>
 
-/* One that somebody has open. */
+/* An image that is open at least once. */
 struct sf_open_image {
 	struct sf_open_image *next;
 	uint64_t ino;
 	unsigned nopen;
-	int backing_id; /* 0: read through us */
+	int backing_id; /* 0: the daemon reads it */
 };
 
 void sf_passthrough_init(struct sf_passthrough *passthrough)
@@ -25,7 +25,7 @@ void sf_passthrough_init(struct sf_passthrough *passthrough)
 	pthread_mutex_init(&passthrough->lock, NULL);
 }
 
-/* The kernel forgets its side with the connection. */
+/* The kernel drops the backing ids when the connection ends. */
 void sf_passthrough_fini(struct sf_passthrough *passthrough)
 {
 	while (passthrough->open) {
@@ -44,7 +44,7 @@ void sf_passthrough_want(struct sf_passthrough *passthrough, struct fuse_conn_in
 		conn->want |= FUSE_CAP_PASSTHROUGH;
 }
 
-/* The place in the list of what stands for ino, or its end. */
+/* The link that points to the entry for ino, or the list's last link. */
 static struct sf_open_image **find(struct sf_passthrough *passthrough, uint64_t ino)
 {
 	struct sf_open_image **at = &passthrough->open;
@@ -54,7 +54,7 @@ static struct sf_open_image **find(struct sf_passthrough *passthrough, uint64_t 
 	return at;
 }
 
-/* Whoever is refused once, as on a file system that is stacked on another, does not ask again. */
+/* If the kernel refuses once, as it does for a stacked file system, never ask again. */
 static struct sf_open_image *add(struct sf_passthrough *passthrough, struct sf_open_image **at,
 				 struct fuse_req *req, uint64_t ino, int fd)
 {
@@ -69,7 +69,7 @@ static struct sf_open_image *add(struct sf_passthrough *passthrough, struct sf_o
 	return open;
 }
 
-/* How the first opener reads counts for all who open it meanwhile, also when that is through us. */
+/* All who have the image open read it as the first opener does, with or without passthrough. */
 int sf_passthrough_open(struct sf_passthrough *passthrough, struct fuse_req *req, uint64_t ino,
 			const struct sf_image *image, struct fuse_file_info *fi)
 {
@@ -86,7 +86,7 @@ int sf_passthrough_open(struct sf_passthrough *passthrough, struct fuse_req *req
 	open->nopen++;
 	fi->backing_id = open->backing_id;
 	if (open->backing_id > 0)
-		fi->keep_cache = 0; /* the cache is the file's own */
+		fi->keep_cache = 0; /* the page cache is that of the backing file */
 	return 0;
 }
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Images that are regular files can be read by the kernel itself, without asking us: FUSE passthrough
- * (Linux 6.9, libfuse 3.17). All who have one image open must read it in the same way, so the first decides,
- * and the rest share what the kernel knows the file by. Without it in libfuse this is nothing, and everybody
- * reads through us.
+ * FUSE passthrough (Linux 6.9, libfuse 3.17): the kernel reads images that are regular files by itself,
+ * without asking the daemon. All openers of one image must read it the same way, so the first one decides,
+ * and the others share its backing id. If libfuse lacks passthrough, these functions are no-ops and the
+ * daemon serves every read.
  */
 #ifndef SF_FACE_PASSTHROUGH_H
 #define SF_FACE_PASSTHROUGH_H
@@ -20,7 +20,7 @@ struct sf_open_image;
 
 struct sf_passthrough {
 	pthread_mutex_t lock; /* guards the rest */
-	bool wanted;          /* of images that nobody has open yet */
+	bool wanted;          /* use it for images that are not open yet */
 	struct sf_open_image *open;
 };
 
@@ -28,15 +28,15 @@ struct sf_passthrough {
 
 void sf_passthrough_init(struct sf_passthrough *passthrough);
 void sf_passthrough_fini(struct sf_passthrough *passthrough);
-/* Asks the kernel for it. */
+/* Requests passthrough from the kernel if it is capable of it. */
 void sf_passthrough_want(struct sf_passthrough *passthrough, struct fuse_conn_info *conn);
 
-/* Before the reply to an open of ino, whose content image is: says in fi how the kernel reads it. -ENOMEM. */
+/* Call before the reply to an open of ino, whose content is image: sets in fi how to read it. -ENOMEM. */
 int sf_passthrough_open(struct sf_passthrough *passthrough, struct fuse_req *req, uint64_t ino,
 			const struct sf_image *image, struct fuse_file_info *fi);
 /*
- * Once for each open; nothing happens for what is not an image. req: NULL when there is none any more, as
- * after a reply that failed: the connection is gone then, and what the kernel knew with it.
+ * Call once for each open; a no-op for inodes that are not images. req may be NULL after a failed reply: the
+ * connection is then gone, and the backing id with it.
  */
 void sf_passthrough_close(struct sf_passthrough *passthrough, struct fuse_req *req, uint64_t ino);
 

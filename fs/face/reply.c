@@ -13,8 +13,8 @@
 #include <fuse_lowlevel.h>
 
 /*
- * How long the kernel may keep an answer: a day for what cannot change, a second for names that rarely
- * change. Control files are asked for each time.
+ * How long the kernel may cache an answer: a day for what cannot change, a second for names that rarely
+ * change. Answers for control files are not cached.
  */
 #define FOREVER_S 86400.0
 #define NAME_S    1.0
@@ -25,8 +25,8 @@ struct sf_fs *sf_fs_of(fuse_req_t req)
 }
 
 /*
- * The kernel asks for the attributes of every directory on the path to a file. It is told of changes
- * (sf_reply_changed), but learns of VMs that come and go only after NAME_S.
+ * The kernel asks for the attributes of every directory on the path to a file. It is notified of changes
+ * (sf_reply_changed), but sees VMs come and go only after NAME_S.
  */
 static double attr_timeout(const struct sf_node *node)
 {
@@ -36,7 +36,7 @@ static double attr_timeout(const struct sf_node *node)
 												    : 0;
 }
 
-/* Looking a control file up each time also resets its size to 0 for O_APPEND. */
+/* Looking up a control file each time also resets its size to 0, for O_APPEND. */
 static double entry_timeout(const struct sf_node *node)
 {
 	if (sf_node_is_control(node))
@@ -80,7 +80,7 @@ void sf_reply_listing_changed(const struct sf_fs *fs, uint64_t ino)
 	(void)fuse_lowlevel_notify_inval_inode(fs->se, ino, 0, 0); /* as above */
 }
 
-/* Unchecked names and words must not look like a second line in a report. */
+/* An unchecked name or word must not fake a second line in a report. */
 static void defuse(char *text)
 {
 	for (; *text; text++)

@@ -28,7 +28,7 @@
 
 #include <fuse_lowlevel.h>
 
-/* Wakes the thread that waits inside libfuse's loop; means nothing else. */
+/* Wakes the thread that waits in libfuse's loop; used for nothing else. */
 #define SIGNAL_WAKE SIGUSR1
 #define WAKE_NS     (20 * 1000 * 1000)
 
@@ -54,7 +54,7 @@ struct raw_options {
 	char *state;
 	char *config;
 	char *hypervisor;
-	char unknown[64]; /* the first option that nobody knows */
+	char unknown[64]; /* the first unknown option */
 };
 
 #define RAW(text, member)                                                                                    \
@@ -85,8 +85,9 @@ static bool has_option(const char *const *list, const char *arg)
 }
 
 /*
- * 0 drops words of fstab that are for mount(8) and systemd, 1 leaves what libfuse 3.14 and the kernel know to
- * them. libfuse would refuse the others only when everything else is open, and in pieces of lines.
+ * Returns 0 to drop an option that fstab has for mount(8) or systemd, and 1 to pass on an option that libfuse
+ * 3.14 or the kernel knows. Unknown options are refused here because libfuse would refuse them only after
+ * everything else is open, with a message split over several lines.
  */
 static int keep_option(void *data, const char *arg, int key, struct fuse_args *args)
 {
@@ -132,7 +133,7 @@ void sf_mount_options_fini(struct sf_mount_options *options)
 	memset(options, 0, sizeof(*options));
 }
 
-/* A whole number in base, at most max; -EINVAL. */
+/* Parses a whole number in base, at most max. -EINVAL. */
 static int parse_number(const char *text, int base, unsigned long max, unsigned long *ret)
 {
 	char *end;
@@ -148,7 +149,7 @@ static int parse_number(const char *text, int base, unsigned long max, unsigned 
 	return 0;
 }
 
-/* A number or a group's name. */
+/* Parses a number or a group's name. -EINVAL. */
 static int parse_gid(const char *text, gid_t *ret)
 {
 	unsigned long n;
@@ -230,7 +231,7 @@ __attribute__((format(printf, 2, 0))) static void log_libfuse(enum fuse_log_leve
 	sf_log(level <= FUSE_LOG_WARNING ? SF_LOG_WARNING : SF_LOG_DEBUG, "%s", line);
 }
 
-/* Ours come first, so that the user's win. */
+/* Our options come first, so that the user's override them. */
 static int add_own_options(struct fuse_args *args, const struct sf_mount_options *options, const char *source)
 {
 	char text[SF_ERR_TEXT];
@@ -250,8 +251,8 @@ static int add_own_options(struct fuse_args *args, const struct sf_mount_options
 }
 
 /*
- * The kernel reads ahead 128 KiB unless the mount's entry in sysfs says more. It is found without asking the
- * file system, which nobody serves yet. Failure costs speed only.
+ * The kernel reads ahead 128 KiB unless the mount's entry in sysfs says more. AT_STATX_DONT_SYNC finds that
+ * entry without a request to the file system, which is not served yet. Not fatal: it costs only speed.
  */
 static void raise_readahead(const char *mountpoint)
 {
@@ -266,7 +267,7 @@ static void raise_readahead(const char *mountpoint)
 		fd = open(path, O_WRONLY | O_CLOEXEC);
 	}
 	if (fd < 0 || write(fd, text, (size_t)len) != len)
-		sf_log(SF_LOG_DEBUG, "readahead stays as it is: %s", strerror(errno));
+		sf_log(SF_LOG_DEBUG, "cannot raise readahead: %s", strerror(errno));
 	if (fd >= 0)
 		(void)close(fd);
 }
@@ -339,7 +340,7 @@ void sf_session_close(struct sf_session *session)
 
 /* --- running --- */
 
-/* The signals that end us; one that is ignored (nohup) stays so. */
+/* The signals that end the daemon. An ignored one (nohup) stays ignored. */
 static void ending_signals(sigset_t *ret)
 {
 	static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
@@ -364,7 +365,7 @@ static void wake(int sig)
 	(void)sig;
 }
 
-/* The loop looks at the exit flag and then waits: a wake-up in between would be lost, hence more than one. */
+/* The loop checks the exit flag and then waits; a wake-up in between is lost, so repeat it. */
 static void wake_loop(struct sf_session *session)
 {
 	auto_unlock pthread_mutex_t *held = sf_lock(&session->lock);
@@ -379,11 +380,11 @@ static void wake_loop(struct sf_session *session)
 			until.tv_nsec -= 1000 * 1000 * 1000;
 			until.tv_sec++;
 		}
-		(void)pthread_cond_timedwait(&session->ended, &session->lock, &until); /* looped anyway */
+		(void)pthread_cond_timedwait(&session->ended, &session->lock, &until); /* may time out */
 	}
 }
 
-/* Operations end while requests are still served, so that nobody who reads waits for them. */
+/* Operations are stopped while requests are still served, so that readers do not wait for them. */
 static void *watch_signals(void *arg)
 {
 	struct sf_session *session = arg;
@@ -433,7 +434,7 @@ int sf_session_run(struct sf_session *session, struct sf_err *err)
 		rc = fuse_session_loop_mt(session->se, config);
 		stop_watcher(session);
 		if (rc < 0)
-			sf_fail(err, rc, "the kernel's requests can no longer be read: %s", strerror(-rc));
+			sf_fail(err, rc, "cannot read the kernel's requests: %s", strerror(-rc));
 	}
 	fuse_loop_cfg_destroy(config);
 	return rc < 0 ? rc : 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The mount: its options, its life from mount to unmount, and the signals that end it. */
+/* The FUSE mount: its options, its life from mount to unmount, and the signals that end it. */
 #ifndef SF_FACE_SESSION_H
 #define SF_FACE_SESSION_H
 
@@ -12,10 +12,7 @@ struct sf_engine;
 struct sf_err;
 struct sf_session;
 
-/*
- * What -o said. The three paths and names serve fstab, which has no other way to give them; NULL when not
- * given.
- */
+/* The -o options. state, config and hypervisor serve fstab, which has no long options. NULL: not given. */
 struct sf_mount_options {
 	char *state;
 	char *config;
@@ -31,26 +28,26 @@ struct sf_mount_options {
 /* Each of opts is a comma-separated list. -EINVAL names the option. */
 int sf_mount_options_parse(const char *const *opts, size_t nopts, struct sf_mount_options *ret,
 			   struct sf_err *err);
-/* Accepts one that is all zero. */
+/* Accepts all zeros. */
 void sf_mount_options_fini(struct sf_mount_options *options);
 
 /*
- * Keeps SIGTERM, SIGINT and SIGHUP for sf_session_run(). To be called before any other thread is started, so
- * that none of them takes a signal.
+ * Blocks SIGTERM, SIGINT and SIGHUP, which sf_session_run() waits for. Call it before starting any thread, so
+ * that no thread takes a signal.
  */
 void sf_session_block_signals(void);
 
-/* Mounts. source is what mount tables show. Requests wait until sf_session_run(). */
+/* Mounts. Requests wait until sf_session_run(). source: the name that mount tables show. */
 int sf_session_open(struct sf_engine *engine, const struct sf_mount_options *options, const char *source,
 		    const char *mountpoint, struct sf_session **ret, struct sf_err *err);
 
 /*
- * Serves until a signal arrives or someone unmounts. Then running operations are cancelled, which makes them
- * undo what they did, and awaited. -EIO when the kernel ended the connection.
+ * Serves requests until a signal arrives or someone unmounts. Then it cancels running operations, which
+ * makes them undo what they did, and waits for them. -EIO when the kernel ended the connection.
  */
 int sf_session_run(struct sf_session *session, struct sf_err *err);
 
-/* Unmounts and closes what was open. Accepts NULL. */
+/* Unmounts and closes all open files. Accepts NULL. */
 void sf_session_close(struct sf_session *session);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Long operations, each on a thread of its own: those that serve reads and look-ups must never be used up by
- * guests that take a minute to save their RAM. Knows nothing of FUSE.
+ * Runs long operations, each on a thread of its own: a guest that takes a minute to save its RAM must not
+ * occupy a thread that serves reads and look-ups. Knows nothing of FUSE.
  */
 #ifndef SF_FACE_TASKS_H
 #define SF_FACE_TASKS_H
@@ -21,7 +21,7 @@ struct sf_tasks {
 	bool stopping;
 };
 
-/* One operation: embedded first in heap memory, which is freed once run has returned. */
+/* One operation. Embed it as the first member of a heap object, which is freed once run has returned. */
 struct sf_task {
 	struct sf_job job;
 	void (*run)(struct sf_task *task);
@@ -32,15 +32,15 @@ struct sf_task {
 void sf_tasks_init(struct sf_tasks *set);
 
 /*
- * Runs task->run on a new thread. The task arrives zeroed but for run, and its job may be cancelled already.
- * -ESHUTDOWN once stopping, -EAGAIN when there is no thread; the task is the caller's again then.
+ * Runs task->run on a new thread. Zero the task but for run and, if need be, a job that is already cancelled.
+ * -ESHUTDOWN once stopping; -EAGAIN when there is no thread. On failure the caller still owns the task.
  */
 int sf_tasks_start(struct sf_tasks *set, struct sf_task *task);
 
-/* No new tasks; cancels the running ones and waits until all of them have ended. */
+/* Refuses new tasks, cancels the running ones and waits until all have ended. */
 void sf_tasks_stop(struct sf_tasks *set);
 
-/* Nothing may be running. */
+/* No task may be running. */
 void sf_tasks_fini(struct sf_tasks *set);
 
 #endif

@@ -12,10 +12,10 @@
 
 #define INO_ROOT    1
 #define INO_REPORTS 2
-#define INO_REPORT  3 /* and the following ones */
+#define INO_REPORT  3 /* and the following numbers */
 #define INO_RUN     32
 
-/* The low 8 bits of everything else; 0 is the directory itself. */
+/* The low 8 bits of all other numbers; 0 is the directory itself. */
 #define SLOT_VM_CREATE    1
 #define SLOT_VM_JSON      2
 #define SLOT_VM_SNAPSHOTS 3
@@ -71,7 +71,7 @@ static void image_name(const struct sf_snapshot *snapshot, size_t file, char nam
 		sf_disk_file_name(file, snapshot->record.disks[file].object.vdev, name);
 }
 
-/* The last component; for directories their own name. */
+/* The last component of the node's path. */
 static void node_name(const struct sf_node *node, char name[static SF_NAME_MAX + 1])
 {
 	const char *fixed = "";
@@ -209,7 +209,7 @@ static int snapshot_node(unsigned slot, const struct sf_snapshot *snapshot, stru
 	return 0;
 }
 
-/* The VM of a snapshot; one that is gone lives on in the record for as long as readers hold the snapshot. */
+/* The VM of a snapshot. If the VM is gone while readers hold the snapshot, its name comes from the record. */
 static void fill_vm(const struct sf_tree *tree, const struct sf_snapshot *snapshot, struct sf_vm_info *vm)
 {
 	if (sf_catalog_vm_by_id(tree->catalog, snapshot->vm_id, vm) == 0)
@@ -337,7 +337,7 @@ int sf_tree_lookup(const struct sf_tree *tree, const struct sf_node *dir, const 
 	uint64_t ino;
 	int rc = 0;
 
-	/* "." is asked of any number by an NFS server that finds its way back after a restart. */
+	/* After a restart, an NFS server looks up "." in any inode number. */
 	if (strcmp(name, ".") == 0)
 		ino = dir->ino;
 	else if (!sf_node_is_dir(dir))
@@ -357,7 +357,7 @@ int sf_tree_lookup(const struct sf_tree *tree, const struct sf_node *dir, const 
 
 /* --- listings --- */
 
-/* Room is made for all entries at once, so that adding cannot fail. */
+/* Has room for all entries from the start, so that adding cannot fail. */
 struct list {
 	struct sf_entry *entries;
 	size_t n;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The tree as numbers: inode <-> name, attributes, listings. There is no inode table: a number says
- * what it is, and the catalog whether it is still there. Knows nothing of FUSE; takes no lock of
- * its own.
+ * The mounted tree as a function of inode numbers: look-ups, attributes, listings. There is no inode table:
+ * the number says what an inode is, and the catalog whether it still exists. Knows nothing of FUSE; takes no
+ * lock of its own.
  *
  *   1             /              2             .snapfs        3..8, 32     its files
  *   vm id         /VM            vm id | 1     .create        vm id | 2, 3 .vm.json, .snapshots.json
@@ -22,7 +22,7 @@
 
 struct sf_tree {
 	struct sf_catalog *catalog;
-	uint64_t started_ns; /* mtime of what has no instant of its own */
+	uint64_t started_ns; /* mtime of nodes without a time of their own */
 	bool gid_given;      /* -o gid=: directories and data files belong to this group */
 	gid_t gid;
 	mode_t umask; /* -o umask=, default 077 */
@@ -34,12 +34,11 @@ enum sf_node_kind {
 	SF_NODE_REPORTS,        /* .snapfs */
 	SF_NODE_REPORT,         /* a file in it */
 	SF_NODE_RUN,            /* .snapfs/run */
-	SF_NODE_VM,             /* from here on, vm is filled in */
+	SF_NODE_VM,             /* from here on, vm is set */
 	SF_NODE_CREATE,         /* .create */
 	SF_NODE_VM_JSON,        /* .vm.json */
 	SF_NODE_SNAPSHOTS_JSON, /* .snapshots.json */
-	SF_NODE_SNAPSHOT,       /* from here on, snapshot is filled in as well; vm.name comes from the
-			     record */
+	SF_NODE_SNAPSHOT, /* from here on, snapshot is set too; a VM that is gone comes from its record */
 	SF_NODE_META,
 	SF_NODE_MANIFEST,     /* manifest.json */
 	SF_NODE_SET_MANIFEST, /* .manifest */
@@ -57,7 +56,7 @@ enum sf_report {
 	SF_REPORT_SCHEDULES
 };
 
-/* One place in the tree. Holds a reference to its snapshot: sf_node_fini() when done. */
+/* One file or directory. Holds a reference to its snapshot: call sf_node_fini() when done. */
 struct sf_node {
 	enum sf_node_kind kind;
 	uint64_t ino;
@@ -67,26 +66,26 @@ struct sf_node {
 	enum sf_report report; /* of SF_NODE_REPORT */
 };
 
-/* Accepts a node that is all zero. */
+/* Accepts a node of all zeros. */
 void sf_node_fini(struct sf_node *node);
 bool sf_node_is_dir(const struct sf_node *node);
-/* Files whose content is made when they are opened, or that are there to be written to. */
+/* Files whose content is generated at open, and files that take commands. */
 bool sf_node_is_control(const struct sf_node *node);
-/* Those of them that take commands. */
+/* Files that take commands. */
 bool sf_node_is_writable(const struct sf_node *node);
 
-/* "web/clean/disk.img" and its NUL, for messages; empty for the root. */
+/* The path for messages, such as "web/clean/disk.img"; empty for the root. */
 #define SF_NODE_PATH (2 * (SF_NAME_MAX + 1) + SF_DISK_FILE)
 void sf_node_path(const struct sf_node *node, char path[static SF_NODE_PATH]);
 
-/* -ENOENT for a number that means nothing, or nothing any more. */
+/* The node of an inode number. -ENOENT when there is none, or no longer. */
 int sf_tree_node(const struct sf_tree *tree, uint64_t ino, struct sf_node *ret);
 
-/* The child of that name; "." and ".." as well. -ENOENT, -ENOTDIR. */
+/* The child of that name, also "." and "..". -ENOENT, -ENOTDIR. */
 int sf_tree_lookup(const struct sf_tree *tree, const struct sf_node *dir, const char *name,
 		   struct sf_node *ret);
 
-/* The numbers of a snapshot's meta.json and manifest.json; of any node in it. */
+/* Inode numbers of a snapshot's meta.json and manifest.json. snapshot: its directory or any node in it. */
 uint64_t sf_tree_meta_ino(const struct sf_node *snapshot);
 uint64_t sf_tree_manifest_ino(const struct sf_node *snapshot);
 
@@ -98,7 +97,7 @@ struct sf_entry {
 	char name[SF_NAME_MAX + 1];
 };
 
-/* A directory's content at one moment, "." and ".." first, allocated. -ENOTDIR, -ENOMEM. */
+/* A directory's content at one moment, "." and ".." first. The caller frees *ret. -ENOTDIR, -ENOMEM. */
 int sf_tree_list(const struct sf_tree *tree, const struct sf_node *dir, struct sf_entry **ret, size_t *ret_n);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Attributes of what the tree shows. See tree.h. */
+/* The attributes of the tree's nodes; see tree.h. */
 #include "tree.h"
 
 #include "core/engine/engine.h"
@@ -9,13 +9,13 @@
 #include <string.h>
 
 #define NS_PER_S 1000000000U
-/* cp and dd read this much at a time, one full FUSE request; text files are not worth it. */
+/* cp reads this much at a time: one full FUSE request. Text files do not need it. */
 #define BLKSIZE_IMAGE (1024 * 1024)
 #define BLKSIZE_TEXT  4096
 
 /*
- * The newest change and the number of VMs; nothing of both when memory is short, which only dates the root
- * wrongly.
+ * Returns the time of the newest change and sets the number of VMs. Both are 0 when out of memory: the root's
+ * time and link count are then wrong, which does no harm.
  */
 static uint64_t root_changed(const struct sf_tree *tree, size_t *ret_nvms)
 {
@@ -36,7 +36,7 @@ static void stat_root(const struct sf_tree *tree, struct stat *st, uint64_t *cha
 	size_t nvms;
 
 	*changed_ns = root_changed(tree, &nvms);
-	st->st_nlink = 2 + nvms + 1; /* .snapfs is there whether it is listed or not */
+	st->st_nlink = 2 + nvms + 1; /* .snapfs exists even when it is not listed */
 }
 
 static void stat_image(const struct sf_node *node, struct stat *st)
@@ -80,7 +80,7 @@ static void stat_size_and_time(const struct sf_tree *tree, const struct sf_node 
 
 static void stat_mode(const struct sf_tree *tree, const struct sf_node *node, struct stat *st)
 {
-	/* It says what every meta.json says, to whom may read those. */
+	/* .snapshots.json shows what the meta.json files show, to the same readers. */
 	bool readable = !sf_node_is_control(node) || node->kind == SF_NODE_SNAPSHOTS_JSON;
 
 	if (sf_node_is_dir(node))

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Two sorted arrays: all snapshots by id, and each VM's visible ones by name. VMs themselves are few and are
- * searched in a row. Everything here is memory only and short; see catalog.h for the rules.
+ * Two kinds of sorted arrays: all snapshots by id, and each VM's named ones by name. VMs are few and searched
+ * linearly. Everything here is in memory and takes little time; catalog.h has the rules.
  */
 #include "catalog.h"
 
@@ -18,10 +18,10 @@ struct entry {
 	struct sf_snapshot *snapshot;
 	unsigned nreaders;
 	bool hidden; /* the name is gone */
-	bool dying;  /* the storage is going: no new readers */
+	bool dying;  /* the storage is being removed: no new readers */
 };
 
-/* A growing array of entries; `by` keeps it sorted. */
+/* A growing array of entries; an order_fn keeps it sorted. */
 struct entries {
 	struct entry **list;
 	size_t n;
@@ -108,7 +108,7 @@ static int by_name(const struct entry *entry, const void *key)
 
 typedef int order_fn(const struct entry *entry, const void *key);
 
-/* Where key is, or where it would go; *ret_found says which. */
+/* The index of key, or where to insert it; *ret_found says which. */
 static size_t position(const struct entries *entries, order_fn *order, const void *key, bool *ret_found)
 {
 	size_t low = 0, high = entries->n;
@@ -153,7 +153,7 @@ static int make_room(struct entries *entries)
 	return 0;
 }
 
-/* Room was made before. */
+/* The caller has made room. */
 static void insert(struct entries *entries, order_fn *order, const void *key, struct entry *entry)
 {
 	bool found;

@@ -39,7 +39,7 @@ const char *sf_operation_name(enum sf_operation op)
 	return names[op];
 }
 
-/* From what LVM takes for a thin snapshot to what a large image takes to be copied. */
+/* From the time of a thin snapshot in LVM to that of copying a large image. */
 const uint64_t sf_job_bounds_ms[SF_JOB_BOUNDS] = {10,    100,   500,   1000,   5000,
 						  10000, 30000, 60000, 300000, 1800000};
 
@@ -71,7 +71,7 @@ void sf_jobs_free(struct sf_jobs *jobs)
 	free(jobs);
 }
 
-/* A free place, or that of the operation which finished longest ago. */
+/* A free entry, or that of the oldest finished operation; NULL when all are running. */
 static struct entry *place(struct sf_jobs *jobs)
 {
 	struct entry *oldest = NULL;

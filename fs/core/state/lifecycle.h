@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The two lives the engine leads things through, as pure functions: (state, event) -> next state and
- * ordered actions. The engine runs the actions; the same rows serve a failing operation and the recovery
- * after a crash. An action whose object is not there does nothing (no lease: nobody to resume).
+ * The state machines of a snapshot and of a revert, as pure functions: (state, event) -> next state and
+ * ordered actions. The engine runs the actions. The same rows serve a failing operation and the recovery
+ * after a crash. An action whose object does not exist is a no-op (no lease: no guest to resume).
  *
- * A snapshot, whose state is its record on disk (absent: no record):
+ * A snapshot. Its state is its record on disk (absent: no record):
  *
  *   state     event    next      actions
  *   absent    begin    creating  write-record quiesce take resume thaw settle
@@ -16,8 +16,8 @@
  *   deleting  unused   absent    drop-disks drop-record forget
  *   deleting  found    absent    drop-disks drop-record
  *
- * A revert, whose state is its plan on disk (idle: no plan). A failure past the stop leads back to the
- * safety snapshot: the engine writes a plan with that as its aim, which is found like any other:
+ * A revert. Its state is its plan on disk (idle: no plan). A failure after the stop leads back to the safety
+ * snapshot: the engine writes a plan that aims at it, and handles that plan like any other it finds:
  *
  *   state      event   next       actions
  *   idle       begin   prepared   write-plan safety
@@ -31,8 +31,8 @@
  *   powering   done    idle       drop-plan
  *   powering   found   powering   power
  *
- * A plan that is found stopping is done when the guest is off by now, and failed when it is not: no disk was
- * touched yet, and whoever runs it may have reasons of their own.
+ * A plan found in state stopping counts as done if the guest is off by now, and as failed otherwise: no disk
+ * was touched yet, and whoever runs the guest may have a reason to.
  */
 #ifndef SF_CORE_STATE_LIFECYCLE_H
 #define SF_CORE_STATE_LIFECYCLE_H
@@ -53,9 +53,9 @@ enum sf_life {
 
 enum sf_event {
 	SF_EVENT_BEGIN,
-	SF_EVENT_DONE,   /* every action of the row before succeeded */
-	SF_EVENT_FAILED, /* one did not */
-	SF_EVENT_FOUND,  /* after a crash */
+	SF_EVENT_DONE,   /* every action of the previous row succeeded */
+	SF_EVENT_FAILED, /* one of them failed */
+	SF_EVENT_FOUND,  /* the state was found after a crash */
 	SF_EVENT_DELETE,
 	SF_EVENT_UNUSED, /* the last reader closed */
 };
@@ -63,22 +63,22 @@ enum sf_event {
 enum sf_action {
 	SF_ACT_WRITE_RECORD, /* the record, in the row's next state, durably */
 	SF_ACT_QUIESCE,
-	SF_ACT_TAKE, /* bring the guest to rest under a lease; RAM; disks */
+	SF_ACT_TAKE, /* pause the guest under a lease, save its RAM, snapshot its disks */
 	SF_ACT_RESUME,
 	SF_ACT_THAW,
 	SF_ACT_SETTLE, /* make disks and RAM durable */
 	SF_ACT_PUBLISH,
 	SF_ACT_VERIFY,
-	SF_ACT_HIDE, /* the name goes, durably */
+	SF_ACT_HIDE, /* remove the name, durably */
 	SF_ACT_DROP_DISKS,
 	SF_ACT_DROP_RECORD,
 	SF_ACT_FORGET,
 	SF_ACT_WRITE_PLAN, /* the plan, in the row's next state, durably */
-	SF_ACT_SAFETY,     /* snapshot of the state being left; the guest stays at rest */
+	SF_ACT_SAFETY,     /* snapshot the state being left; the guest stays paused */
 	SF_ACT_DROP_SAFETY,
 	SF_ACT_STOP,
-	SF_ACT_SWAP,  /* the volumes get the snapshot's content */
-	SF_ACT_POWER, /* RAM and power state as asked for */
+	SF_ACT_SWAP,  /* give the volumes the snapshot's content */
+	SF_ACT_POWER, /* restore RAM and power state as requested */
 	SF_ACT_DROP_PLAN,
 };
 
@@ -90,7 +90,7 @@ struct sf_step {
 	enum sf_action actions[SF_ACTIONS_MAX];
 };
 
-/* The row for (state, event); NULL when there is none, which is a bug of the caller. */
+/* The row for (state, event); NULL when there is none, which is a bug in the caller. */
 const struct sf_step *sf_lifecycle(enum sf_life state, enum sf_event event);
 
 /* The words of the table above. */

@@ -13,7 +13,7 @@
 
 /* --- reading --- */
 
-/* -EINVAL names a member that is not one of keys, which end with NULL. */
+/* -EINVAL names a member that is not in keys, a list that ends with NULL. */
 static int refuse_others(json_t *object, const char *const *keys, struct sf_err *err)
 {
 	const char *key;
@@ -26,7 +26,7 @@ static int refuse_others(json_t *object, const char *const *keys, struct sf_err 
 		while (keys[i] && strcmp(keys[i], key) != 0)
 			i++;
 		if (!keys[i])
-			return sf_fail(err, -EINVAL, "\"%.40s\" has no place in a manifest", key);
+			return sf_fail(err, -EINVAL, "unknown member \"%.40s\" in the manifest", key);
 	}
 	return 0;
 }
@@ -55,7 +55,7 @@ static int parse_file(json_t *item, struct sf_manifest *manifest, struct sf_err 
 	if (file.name[strspn(file.name, "abcdefghijklmnopqrstuvwxyz0123456789.-")])
 		return sf_fail(err, -EINVAL, "\"name\" is not the name of a data file");
 	if (find(manifest, file.name))
-		return sf_fail(err, -EINVAL, "\"files\" has '%s' twice", file.name);
+		return sf_fail(err, -EINVAL, "\"files\" lists '%s' twice", file.name);
 	manifest->files[manifest->n++] = file;
 	return 0;
 }
@@ -71,7 +71,7 @@ static int parse(json_t *root, struct sf_manifest *manifest, struct sf_err *err)
 	if ((rc = refuse_others(root, keys, err)) < 0 || (rc = sf_json_u64(root, "schema", &schema, err)) < 0)
 		return rc;
 	if (schema != SF_MANIFEST_SCHEMA)
-		return sf_fail(err, -EINVAL, "\"schema\" is %llu, this version takes %d",
+		return sf_fail(err, -EINVAL, "\"schema\" is %llu, this version reads %d",
 			       (unsigned long long)schema, SF_MANIFEST_SCHEMA);
 	if (n == 0 || n > SF_MANIFEST_FILES_MAX)
 		return sf_fail(err, -EINVAL, "\"files\" is not a list of 1 to %d", SF_MANIFEST_FILES_MAX);
@@ -97,7 +97,7 @@ static int check_size(const struct sf_manifest_file *file, const char *name, uin
 	if (!file)
 		return sf_fail(err, -EINVAL, "the manifest lacks %s", name);
 	if (file->size_bytes != size_bytes)
-		return sf_fail(err, -EINVAL, "%s has %llu bytes, and %llu in the manifest", name,
+		return sf_fail(err, -EINVAL, "%s has %llu bytes, but %llu in the manifest", name,
 			       (unsigned long long)size_bytes, (unsigned long long)file->size_bytes);
 	return 0;
 }
@@ -112,8 +112,7 @@ static int check_memory(const struct sf_manifest *manifest, const struct sf_reco
 		return rc;
 	if (memcmp(file->xxh3_128.bytes, memory->xxh3_128, sizeof(memory->xxh3_128)) != 0)
 		return sf_fail(err, -EIO,
-			       SF_STATE_MEMORY
-			       " has another hash than was recorded: it is not what was saved");
+			       SF_STATE_MEMORY " does not have the recorded hash: it is not what was saved");
 	return 0;
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The manifest of a snapshot: what each of its data files was when a client read it whole. The client hashes;
- * here is only looked whether it speaks of this snapshot. Reading trusts nothing.
+ * The manifest of a snapshot: size and hash of each data file, computed by a client that read the files
+ * whole. This module hashes nothing; it only checks that a manifest belongs to its snapshot. Input is
+ * untrusted: every member is checked.
  */
 #ifndef SF_CORE_STATE_MANIFEST_H
 #define SF_CORE_STATE_MANIFEST_H
@@ -17,7 +18,7 @@ struct sf_err;
 #define SF_MANIFEST_SCHEMA 1
 /* All disks and the RAM. */
 #define SF_MANIFEST_FILES_MAX (SF_VM_DISKS_MAX + 1)
-/* With that many files it has some 10 KiB. */
+/* A manifest of the maximum number of files has about 10 KiB. */
 #define SF_MANIFEST_BYTES_MAX (64 * 1024)
 
 struct sf_manifest_file {
@@ -32,20 +33,21 @@ struct sf_manifest {
 };
 
 /*
- * {"schema": 1, "files": [{"name", "size_bytes", "xxh3_128"}]}, nothing else and no name twice. -EINVAL with
- * what is wrong. On failure *ret may be half filled.
+ * Parses {"schema": 1, "files": [{"name", "size_bytes", "xxh3_128"}]}. Other members and duplicate names are
+ * errors. -EINVAL says what is wrong; *ret may then be partly filled.
  */
 int sf_manifest_parse(const char *text, size_t len, struct sf_manifest *ret, struct sf_err *err);
 
 /*
- * Whether it is of the record's snapshot: all of its data files, with their sizes, and no others (-EINVAL
- * otherwise); RAM that has another hash than was recorded is not what was saved (-EIO).
+ * Checks that the manifest belongs to the record's snapshot. -EINVAL unless it lists all of the snapshot's
+ * data files with their sizes and no others. -EIO when the RAM's hash differs from the recorded one: the file
+ * is not what was saved.
  */
 int sf_manifest_check(const struct sf_manifest *manifest, const struct sf_record *record, struct sf_err *err);
 
 /*
- * The text of manifest.json: the above with "snapshot", the uuid, and "made". Allocated; NULL when out of
- * memory.
+ * The text of manifest.json: the members above plus "snapshot" (the uuid) and "made" (from made_ns, ns since
+ * the epoch). Allocated; NULL when out of memory.
  */
 char *sf_manifest_format(const struct sf_manifest *manifest, const struct sf_id *snapshot, uint64_t made_ns,
 			 size_t *ret_len);

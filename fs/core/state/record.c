@@ -17,7 +17,7 @@
 static const char *const state_names[] = {"creating", "ready", "deleting"};
 static const char *const consistency_names[] = {"crash", "quiesced", "memory", "paused", "off", "offline"};
 #define NCONSISTENCIES (sizeof(consistency_names) / sizeof(consistency_names[0]))
-/* What records called "off" before. */
+/* The former word for "off". */
 #define OFFLINE (NCONSISTENCIES - 1)
 
 const char *sf_record_state_name(enum sf_record_state state)
@@ -37,7 +37,7 @@ void sf_record_fini(struct sf_record *record)
 	record->description = record->memory.host = NULL;
 }
 
-/* Whatever *at had is freed; NULL stays NULL. */
+/* Frees the former text. NULL stays NULL. */
 static int set_text(char **at, const char *text)
 {
 	char *copy = text ? strdup(text) : NULL;
@@ -158,7 +158,7 @@ static json_t *format_memory(const struct sf_record_memory *memory)
 	return json_incref(object);
 }
 
-/* What a record need not have; false when out of memory. */
+/* The optional members; false when out of memory. */
 static bool format_rest(const struct sf_record *record, json_t *root)
 {
 	bool creating = record->state == SF_RECORD_CREATING;
@@ -174,7 +174,7 @@ static bool format_rest(const struct sf_record *record, json_t *root)
 	       (!record->rebuilt || json_object_set_new(root, "rebuilt", json_true()) == 0);
 }
 
-/* New; NULL when out of memory. */
+/* A new reference; NULL when out of memory. */
 static json_t *make_object(const struct sf_record *record)
 {
 	char uuid[SF_ID_TEXT], taken[SF_TIME_TEXT], edited[SF_TIME_TEXT];
@@ -209,7 +209,7 @@ int sf_record_print(const struct sf_record *record, FILE *out)
 	return json_dumpf(root, out, JSON_COMPACT) < 0 ? -EIO : 0;
 }
 
-/* The index of a string member in names; -EINVAL names the member. */
+/* *ret: the index in names of a string member; -EINVAL names the member. */
 static int parse_word(const json_t *object, const char *key, const char *const *names, size_t nnames,
 		      size_t *ret, struct sf_err *err)
 {
@@ -255,7 +255,7 @@ static int refuse_twins(const struct sf_record *record, size_t index, struct sf_
 		const struct sf_object *other = &record->disks[i].object;
 
 		if (strcmp(other->vdev, object->vdev) == 0 || sf_id_equal(&other->token, &object->token))
-			return sf_fail(err, -EINVAL, "\"disks\" has '%s' or its token twice", object->vdev);
+			return sf_fail(err, -EINVAL, "\"disks\" lists '%s' or its token twice", object->vdev);
 	}
 	return 0;
 }
@@ -279,7 +279,7 @@ static int parse_disks(const json_t *root, struct sf_record *record, struct sf_e
 	return rc;
 }
 
-/* Younger than schema 1. */
+/* Added after schema 1, so it may be missing. */
 static int parse_host(const json_t *value, struct sf_record_memory *memory, struct sf_err *err)
 {
 	char host[SF_HOST_MAX];
@@ -361,7 +361,7 @@ static int parse_facts(const json_t *root, struct sf_record *record, struct sf_e
 	return 0;
 }
 
-/* Younger than schema 1. */
+/* Members added after schema 1, which may be missing. */
 static int parse_rest(const json_t *root, struct sf_record *record, struct sf_err *err)
 {
 	int rc = 0;

@@ -56,7 +56,7 @@ json_t *sf_schedule_json(const struct sf_schedule *schedule)
 			 (json_int_t)last->failed);
 }
 
-/* An instant or null. */
+/* A time or null. */
 static int parse_time(const json_t *item, const char *key, uint64_t *ret, struct sf_err *err)
 {
 	*ret = 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What is known of one schedule: its last run, or the one under way; and that as JSON, on disk and in the
- * tree. Reading trusts nothing.
+ * The history of one schedule: its last run, or the run in progress, and the JSON form of that, on disk and
+ * in the tree. Input is untrusted.
  */
 #ifndef SF_CORE_STATE_SCHEDULE_H
 #define SF_CORE_STATE_SCHEDULE_H
@@ -13,7 +13,7 @@
 
 struct sf_err;
 
-/* Bytes of a result's text, without the NUL. */
+/* Maximum bytes of a result's text, without the NUL. */
 #define SF_RUN_TEXT_MAX 1000
 
 enum sf_run_state { SF_RUN_RUNNING, SF_RUN_OK, SF_RUN_PARTLY, SF_RUN_FAILED };
@@ -23,33 +23,32 @@ const char *sf_run_state_name(enum sf_run_state state);
 /* -EINVAL for any other word. */
 int sf_run_state_parse(const char *word, enum sf_run_state *ret);
 
-/* One line: valid UTF-8 without control characters; may be empty. -EINVAL, or -E2BIG above SF_RUN_TEXT_MAX.
- */
+/* -EINVAL unless it is one line of UTF-8 without control characters, maybe empty; -E2BIG when too long. */
 int sf_run_text_check(const char *text, struct sf_err *err);
 
 struct sf_run_result {
 	enum sf_run_state state;
-	uint64_t created, deleted, failed; /* snapshots, by the client's own count */
-	char text[SF_RUN_TEXT_MAX + 1];    /* keeps sf_run_text_check() */
+	uint64_t created, deleted, failed; /* snapshots, as the client counted them */
+	char text[SF_RUN_TEXT_MAX + 1];    /* passes sf_run_text_check() */
 };
 
 struct sf_schedule {
-	char name[SF_NAME_MAX + 1]; /* keeps sf_name_check() */
-	uint64_t began_ns;          /* the last run, as all that follows but last_ok_ns */
-	uint64_t ended_ns;          /* 0 while it is under way */
-	uint64_t due_ns;            /* the instant that it is for; 0: none was given */
-	uint64_t last_ok_ns;        /* when a run ended well; 0: none ever did */
-	enum sf_run_state result;   /* of the last run that has ended; SF_RUN_RUNNING: none is known */
-	struct sf_run_result last;  /* SF_RUN_RUNNING, and the rest 0, while it is under way */
-	const void *owner;          /* of the run under way; not kept on disk */
+	char name[SF_NAME_MAX + 1]; /* passes sf_name_check() */
+	uint64_t began_ns;          /* start of the last run */
+	uint64_t ended_ns;          /* its end; 0: it is in progress */
+	uint64_t due_ns;            /* the time it was due; 0: not given */
+	uint64_t last_ok_ns;        /* end of the last run that was ok; 0: none ever was */
+	enum sf_run_state result;   /* of the last run that ended; SF_RUN_RUNNING: none known */
+	struct sf_run_result last;  /* of the last run; in progress: SF_RUN_RUNNING, the rest 0 */
+	const void *owner;          /* of the run in progress; not stored on disk */
 };
 
 /*
- * {"name", "state", "began", "ended", "due", "last_ok", "text", "created", "deleted", "failed"}, times that
- * are 0 as null; NULL when out of memory.
+ * {"name", "state", "began", "ended", "due", "last_ok", "text", "created", "deleted", "failed"}; a time of 0
+ * becomes null. NULL when out of memory.
  */
 json_t *sf_schedule_json(const struct sf_schedule *schedule);
-/* -EINVAL with the member's name. On failure *ret may be half filled. */
+/* -EINVAL names the bad member. On failure *ret may be partly filled. */
 int sf_schedule_parse(const json_t *item, struct sf_schedule *ret, struct sf_err *err);
 
 #endif

@@ -20,30 +20,29 @@
 #include <unistd.h>
 
 #define RUNS_SCHEMA 1
-/* 256 times a name and a text of which each byte is escaped, and what stands around them. */
+/* Enough for SF_RUNS_MAX schedules whose name and text have every byte escaped. */
 #define RUNS_BYTES_MAX (1024 * 1024)
-/* So many files that could not be read are kept apart. */
+/* At most this many unreadable files are set aside. */
 #define ASIDES_MAX 100
 #define ASIDE_BASE ".aside-schedules.json"
-/* A hyphen, a number up to ASIDES_MAX and the NUL fit. */
+/* Room for a hyphen, a number up to ASIDES_MAX and the NUL. */
 #define ASIDE_NAME (sizeof(ASIDE_BASE) + 4)
 
 struct sf_runs {
 	int dir;
 	struct sf_health *health;
-	pthread_mutex_t changes; /* held over a change with its write; taken before lock. Guards: */
-	bool found;              /* runs that a daemon before left, which is not written yet */
-	struct sf_err
-		unread; /* the file is there and could not be read: it is not replaced, nothing is kept */
+	pthread_mutex_t changes; /* held for a change and its write; taken before lock. Guards: */
+	bool found;              /* runs that an earlier daemon left; their failure is not written yet */
+	struct sf_err unread;    /* why the existing file could not be read; it is then never replaced */
 
 	pthread_mutex_t lock;     /* guards the table */
 	struct sf_schedule *list; /* by name */
 	size_t n;
 };
 
-/* --- the table; all of it under its lock --- */
+/* --- the table; callers hold its lock --- */
 
-/* Where name is, or where it would go. */
+/* The index of name, or where to insert it; *ret_found says which. */
 static size_t position(const struct sf_runs *runs, const char *name, bool *ret_found)
 {
 	size_t at = 0;
@@ -70,7 +69,7 @@ static struct sf_schedule *find_owned(struct sf_runs *runs, const void *owner)
 	return NULL;
 }
 
-/* Adds it, or puts it in the place of the one of its name. */
+/* Adds the schedule, or replaces the one of the same name. */
 static int put(struct sf_runs *runs, const struct sf_schedule *schedule)
 {
 	struct sf_schedule *list;
@@ -148,7 +147,7 @@ static int add_parsed(struct sf_runs *runs, const json_t *item, struct sf_err *e
 	if (rc < 0)
 		return rc;
 	if (find(runs, schedule.name))
-		return sf_fail(err, -EINVAL, "schedule '%s' is there twice", schedule.name);
+		return sf_fail(err, -EINVAL, "schedule '%s' is listed twice", schedule.name);
 	return put(runs, &schedule) < 0 ? sf_fail(err, -ENOMEM, "out of memory") : 0;
 }
 
@@ -172,7 +171,7 @@ static int parse_file(struct sf_runs *runs, const char *text, size_t len, struct
 	return rc < 0 ? sf_fail(err, rc, "%s", why.text) : 0;
 }
 
-/* --- on disk and in health.json; under changes --- */
+/* --- on disk and in health.json; callers hold changes --- */
 
 static int save(struct sf_runs *runs, struct sf_err *err)
 {
@@ -182,7 +181,7 @@ static int save(struct sf_runs *runs, struct sf_err *err)
 	int rc;
 
 	if (runs->unread.code < 0)
-		return 0; /* health.json says so as long as it is */
+		return 0; /* health.json reports it meanwhile */
 	text = format_file(runs, &len);
 	rc = text ? sf_durable_write(runs->dir, SF_RUNS_FILE, text, len, &why)
 		  : sf_fail(&why, -ENOMEM, "out of memory");
@@ -195,8 +194,8 @@ static int save(struct sf_runs *runs, struct sf_err *err)
 	return 0;
 }
 
-/* A problem is one until a later run is ok. */
-static void tell(struct sf_runs *runs, const char *name, const struct sf_run_result *result)
+/* A problem stays until a later run is ok. */
+static void report(struct sf_runs *runs, const char *name, const struct sf_run_result *result)
 {
 	if (result->state == SF_RUN_OK)
 		sf_health_clear(runs->health, "schedule", name);
@@ -241,7 +240,7 @@ static void report_asides(const struct sf_runs *runs)
 		aside_name(i, name);
 		if (is_there(runs->dir, name))
 			sf_health_set(runs->health, "set-aside", name,
-				      "what was known of schedules lies in the state directory, unreadable");
+				      "this run history of schedules could not be read and was set aside");
 	}
 }
 
@@ -256,16 +255,17 @@ static int set_aside(const struct sf_runs *runs, const char *why, struct sf_err 
 	}
 	if (rc == 0)
 		sf_health_set(runs->health, "set-aside", name,
-			      "what was known of schedules cannot be read: %s", why);
+			      "the run history of schedules cannot be read: %s", why);
 	return rc;
 }
 
-/* Their owners went with the daemon before. It is not written yet: guests that were left at rest wait for
- * this start. */
+/*
+ * The owners of these runs died with the previous daemon. sf_runs_settle() writes that later: guests that
+ * were left paused wait for this start.
+ */
 static void end_found(struct sf_runs *runs)
 {
-	const struct sf_run_result died = {.state = SF_RUN_FAILED,
-					   .text = "snapfs ended in the middle of the run"};
+	const struct sf_run_result died = {.state = SF_RUN_FAILED, .text = "snapfs exited during the run"};
 
 	for (size_t i = 0; i < runs->n; i++) {
 		struct sf_schedule *schedule = &runs->list[i];
@@ -274,7 +274,7 @@ static void end_found(struct sf_runs *runs)
 			conclude(schedule, &died);
 			runs->found = true;
 		}
-		tell(runs, schedule->name, &schedule->last);
+		report(runs, schedule->name, &schedule->last);
 	}
 }
 
@@ -285,7 +285,7 @@ static void load(struct sf_runs *runs)
 	size_t len;
 	int rc = sf_durable_read(runs->dir, SF_RUNS_FILE, RUNS_BYTES_MAX, &text, &len, &why);
 
-	(void)unlinkat(runs->dir, "." SF_RUNS_FILE SF_DURABLE_TMP_SUFFIX, 0); /* seldom there */
+	(void)unlinkat(runs->dir, "." SF_RUNS_FILE SF_DURABLE_TMP_SUFFIX, 0); /* usually absent */
 	report_asides(runs);
 	if (rc == -ENOENT)
 		return;
@@ -321,7 +321,7 @@ void sf_runs_settle(struct sf_runs *runs)
 	auto_unlock pthread_mutex_t *changing = sf_lock(&runs->changes);
 
 	if (runs->found)
-		runs->found = save(runs, NULL) < 0; /* reported by then; the next change writes it */
+		runs->found = save(runs, NULL) < 0; /* save() reported it; the next change writes it */
 }
 
 void sf_runs_free(struct sf_runs *runs)
@@ -344,7 +344,7 @@ static int refuse_running(const struct sf_schedule *schedule, struct sf_err *err
 	return sf_fail(err, -EBUSY, "schedule '%s' has been running since %s", schedule->name, since);
 }
 
-/* ret_before: as it was; began_ns is 0 when it is new. */
+/* *ret_before: the schedule's former state; began_ns is 0 when it is new. */
 static int note_begin(struct sf_runs *runs, const struct sf_run_request *request, const void *owner,
 		      struct sf_schedule *ret_before, struct sf_err *err)
 {
@@ -355,11 +355,11 @@ static int note_begin(struct sf_runs *runs, const struct sf_run_request *request
 	if (known && known->last.state == SF_RUN_RUNNING && known != other)
 		return refuse_running(known, err);
 	if (request->due_ns && known && known->due_ns >= request->due_ns && known->began_ns <= next.began_ns)
-		return sf_fail(err, -EALREADY, "schedule '%s' has run for that time already", known->name);
+		return sf_fail(err, -EALREADY, "schedule '%s' has already run for that time", known->name);
 	if (other)
 		return sf_fail(err, -EINVAL, "a run of schedule '%s' has no result yet", other->name);
 	if (!known && runs->n == SF_RUNS_MAX)
-		return sf_fail(err, -ENOSPC, "%d schedules are known, and no more can be: forget some",
+		return sf_fail(err, -ENOSPC, "%d schedules are known, which is the limit: forget some",
 			       SF_RUNS_MAX);
 	memset(ret_before, 0, sizeof(*ret_before));
 	if (known) {
@@ -378,7 +378,7 @@ static void take_back(struct sf_runs *runs, const char *name, const struct sf_sc
 	if (before->began_ns == 0)
 		drop(runs, name);
 	else
-		(void)put(runs, before); /* its place is there: no memory is needed */
+		(void)put(runs, before); /* replaces an entry: needs no memory */
 }
 
 int sf_runs_begin(struct sf_runs *runs, const struct sf_run_request *request, const void *owner,
@@ -394,7 +394,7 @@ int sf_runs_begin(struct sf_runs *runs, const struct sf_run_request *request, co
 	if (rc < 0)
 		take_back(runs, request->schedule, &before);
 	else
-		sf_log(SF_LOG_INFO, "schedule '%s': a run begins", request->schedule);
+		sf_log(SF_LOG_INFO, "schedule '%s': run started", request->schedule);
 	return rc;
 }
 
@@ -421,8 +421,8 @@ int sf_runs_end(struct sf_runs *runs, const struct sf_run_result *result, const 
 
 	if (rc < 0)
 		return rc;
-	sf_log(SF_LOG_INFO, "schedule '%s': the run has ended: %s", name, sf_run_state_name(result->state));
-	tell(runs, name, result);
+	sf_log(SF_LOG_INFO, "schedule '%s': run ended: %s", name, sf_run_state_name(result->state));
+	report(runs, name, result);
 	return save(runs, err);
 }
 
@@ -431,7 +431,7 @@ void sf_runs_abandon(struct sf_runs *runs, const void *owner, const char *why)
 	struct sf_run_result gone = {.state = SF_RUN_FAILED};
 
 	(void)snprintf(gone.text, sizeof(gone.text), "%s", why);
-	(void)sf_runs_end(runs, &gone, owner, NULL); /* nothing to end, or reported */
+	(void)sf_runs_end(runs, &gone, owner, NULL); /* there is no run, or it is reported */
 }
 
 static int take_out(struct sf_runs *runs, const char *name, struct sf_schedule *ret, struct sf_err *err)

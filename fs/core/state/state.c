@@ -28,7 +28,7 @@ struct sf_state {
 	struct sf_id id;
 };
 
-/* Ours alone: owned by us, a real directory, and nobody else may write to it. */
+/* The directory must be owned by this user and not writable by anyone else. */
 static int check_owner(int dir, const char *path, struct sf_err *err)
 {
 	struct stat st;
@@ -39,8 +39,8 @@ static int check_owner(int dir, const char *path, struct sf_err *err)
 		return sf_fail(err, -EPERM, "state directory %s belongs to user %u, not to us", path,
 			       (unsigned)st.st_uid);
 	if (st.st_mode & (S_IWGRP | S_IWOTH))
-		return sf_fail(err, -EPERM, "state directory %s may be written to by others (mode %04o)",
-			       path, (unsigned)st.st_mode & 07777);
+		return sf_fail(err, -EPERM, "state directory %s is writable by others (mode %04o)", path,
+			       (unsigned)st.st_mode & 07777);
 	return 0;
 }
 
@@ -49,7 +49,7 @@ static int open_root(const char *path, struct sf_err *err)
 	int dir;
 
 	if (mkdir(path, 0700) < 0 && errno != EEXIST)
-		return sf_fail(err, -errno, "make state directory %s: %s", path, strerror(errno));
+		return sf_fail(err, -errno, "create state directory %s: %s", path, strerror(errno));
 	dir = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (dir < 0)
 		return sf_fail(err, -errno, "open state directory %s: %s (a symbolic link is not followed)",
@@ -67,7 +67,7 @@ bool sf_state_is_reserved(const char *name)
 	return *name == '.';
 }
 
-/* The first thing in it that is not snapfs's own; "" when there is none. */
+/* The first entry that is not snapfs's own; "" when there is none. */
 static int find_content(int dir, char name[static NAME_MAX + 1], struct sf_err *err)
 {
 	auto_dir DIR *stream = sf_dir_stream(dir);
@@ -268,7 +268,7 @@ void sf_state_map_name(const char *vdev, char name[static SF_STATE_MAP_NAME])
 	(void)snprintf(name, SF_STATE_MAP_NAME, MAP_PREFIX "%.*s" MAP_SUFFIX, SF_VDEV_MAX, vdev);
 }
 
-/* Exactly what sf_state_map_name() makes, or what a crash leaves of writing it. */
+/* Exactly a name that sf_state_map_name() makes, or that of its temporary file, which a crash can leave. */
 static bool is_map(const char *name)
 {
 	char vdev[SF_VDEV_MAX + 1] = "", map[SF_STATE_MAP_NAME], tmp[SF_STATE_MAP_NAME + 8];
@@ -287,12 +287,12 @@ static bool is_map(const char *name)
 	return sf_vdev_check(vdev, NULL) == 0 && strcmp(name, *name == '.' ? tmp : map) == 0;
 }
 
-/* The next of them; NULL when there is none. */
+/* The name of a hole map in dir; NULL when there is none. */
 static const char *next_map(DIR *dir)
 {
 	const struct dirent *entry;
 
-	rewinddir(dir); /* the one before is gone */
+	rewinddir(dir); /* the previous one has been removed */
 	while ((entry = readdir(dir)))
 		if (is_map(entry->d_name))
 			return entry->d_name;
@@ -314,10 +314,7 @@ static int remove_maps(int dir, struct sf_err *err)
 
 int sf_state_remove_snapshot(int vm_dir, const char *name, struct sf_err *err)
 {
-	/*
-	 * The record goes last but its own: until then a crash leaves something that says whose files these
-	 * are.
-	 */
+	/* The record goes last: until then, a crash leaves something that says whose files these are. */
 	static const char *const files[] = {SF_STATE_MEMORY, "." SF_STATE_MANIFEST SF_DURABLE_TMP_SUFFIX,
 					    SF_STATE_MANIFEST, "." SF_STATE_META SF_DURABLE_TMP_SUFFIX,
 					    SF_STATE_META};

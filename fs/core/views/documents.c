@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The engine's documents but for the metrics: .vm.json, jobs.json, health.json, schedules.json, last-error.
- * Made anew each time one is opened.
+ * The engine's documents except metrics: .vm.json, .snapshots.json, jobs.json, health.json, schedules.json
+ * and last-error. Each is generated anew whenever it is opened.
  */
 #include "core/engine/engine.h"
 #include "core/engine/internal.h"
@@ -20,13 +20,13 @@
 
 /* --- .vm.json --- */
 
-/* Snapshots of one disk that are not ours and are shown one by one. */
-#define STRANGERS_MAX 1000
+/* Foreign snapshots of one disk that are listed; more are only counted. */
+#define FOREIGN_MAX 1000
 
 struct shown_usages {
 	json_t *list;
 	const char *origin;
-	const char *pool; /* "": not known */
+	const char *pool; /* "": unknown */
 };
 
 static void add_usage(void *arg, const struct sf_usage *usage)
@@ -50,18 +50,18 @@ static void add_usage(void *arg, const struct sf_usage *usage)
 	json_array_append_new(shown->list, item);
 }
 
-struct shown_strangers {
+struct shown_foreign {
 	json_t *list;
 	size_t unlisted;
 };
 
-static int add_stranger(void *arg, const char *where, const struct sf_id *state_id, struct sf_err *err)
+static int add_one_foreign(void *arg, const char *where, const struct sf_id *state_id, struct sf_err *err)
 {
-	struct shown_strangers *shown = arg;
+	struct shown_foreign *shown = arg;
 	char id[SF_ID_TEXT];
 
 	(void)err;
-	if (json_array_size(shown->list) == STRANGERS_MAX) {
+	if (json_array_size(shown->list) == FOREIGN_MAX) {
 		shown->unlisted++;
 		return 0;
 	}
@@ -72,17 +72,17 @@ static int add_stranger(void *arg, const char *where, const struct sf_id *state_
 	return 0;
 }
 
-/* A storage that cannot tell says nothing, rather than that there are none. */
-static void add_strangers(json_t *item, struct sf_volume *volume)
+/* If the storage cannot tell, the members are left out: an empty list would say that there are none. */
+static void add_foreign(json_t *item, struct sf_volume *volume)
 {
-	struct shown_strangers shown = {.list = json_array()};
+	struct shown_foreign shown = {.list = json_array()};
 	struct sf_err err = {0};
 
 	if (!volume->storage->ops->strangers) {
 		json_decref(shown.list);
 		return;
 	}
-	if (sf_volume_strangers(volume, add_stranger, &shown, &err) < 0)
+	if (sf_volume_strangers(volume, add_one_foreign, &shown, &err) < 0)
 		json_object_set_new(item, "foreign_snapshots_error", sf_json_lossy(err.text));
 	json_object_set_new(item, "foreign_snapshots", shown.list);
 	if (shown.unlisted)
@@ -112,7 +112,7 @@ static void add_volume(struct sf_engine *engine, json_t *item, struct sf_volume 
 	usages.pool = space.pool;
 	sf_watchers_each(engine->watchers, add_usage, &usages);
 	json_object_set_new(item, "usage", usages.list);
-	add_strangers(item, volume);
+	add_foreign(item, volume);
 }
 
 static json_t *disk_json(struct sf_engine *engine, const struct sf_vm_desc *vm, const struct sf_disk *disk)
@@ -149,7 +149,7 @@ static json_t *left_out_json(const struct sf_vm_desc *vm)
 	return list;
 }
 
-/* What of the table of VMs the document shows. */
+/* A copy of what the document shows from the table of VMs. */
 struct vm_view {
 	struct sf_vm_desc desc;
 	char name[SF_NAME_MAX + 1];
@@ -180,7 +180,7 @@ static json_t *vm_json(struct sf_engine *engine, uint64_t vm_id, const struct vm
 
 	if (view->present)
 		rc = sf_hypervisor_power(engine->hv, &view->desc, &power, &err);
-	(void)sf_catalog_vm_by_id(engine->catalog, vm_id, &info); /* none: no snapshots */
+	(void)sf_catalog_vm_by_id(engine->catalog, vm_id, &info); /* unknown: no snapshots */
 	for (size_t i = 0; i < view->desc.ndisks; i++)
 		json_array_append_new(disks, disk_json(engine, &view->desc, &view->desc.disks[i]));
 	root = json_pack("{s:o, s:o, s:b, s:s, s:s, s:I, s:b, s:b, s:I, s:o, s:o, s:o}", "name",
@@ -211,7 +211,7 @@ char *sf_engine_vm_json(struct sf_engine *engine, uint64_t vm_id)
 
 /* --- .snapshots.json --- */
 
-/* Thousands of records are many megabytes: printed one by one, not gathered in a tree first. */
+/* Thousands of records take many megabytes: print them one by one instead of building a tree first. */
 static int print_snapshots(FILE *out, struct sf_snapshot *const *list, size_t n)
 {
 	const char *comma = "";

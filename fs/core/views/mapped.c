@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <sys/file.h>
 
-/* The image whose map is wanted, and where that is kept. */
+/* The image whose map is needed, and the file that keeps the map. */
 struct wanted {
 	struct sf_storage *storage;
 	const struct sf_object *object;
@@ -33,14 +33,14 @@ static bool read_kept(const struct wanted *wanted, struct sf_extents *ret, struc
 	return sf_extents_read(wanted->dir, wanted->name, wanted->size_bytes, ret, why) == 0;
 }
 
-/* False when there is none to be had; that a storage has none for this object is nothing to talk about. */
+/* False when there is no map. A storage may have none for this object; that is not worth a message. */
 static bool compute(const struct wanted *wanted, struct sf_extents *ret)
 {
 	struct sf_err why = {0};
 	int rc = sf_object_map(wanted->storage, wanted->object, wanted->size_bytes, ret, &why);
 
 	if (rc < 0 && rc != -EOPNOTSUPP)
-		complain(wanted, "it is read without a map of its holes", &why);
+		complain(wanted, "reading without a hole map", &why);
 	return rc == 0;
 }
 
@@ -51,7 +51,7 @@ static bool compute_and_keep(const struct wanted *wanted, struct sf_extents *ret
 	if (!compute(wanted, ret))
 		return false;
 	if (sf_extents_write(wanted->dir, wanted->name, ret, &why) < 0)
-		complain(wanted, "the map of its holes cannot be kept", &why);
+		complain(wanted, "cannot save the hole map", &why);
 	return true;
 }
 
@@ -66,9 +66,9 @@ static bool find_map(const struct wanted *wanted, struct sf_extents *ret)
 	if (read_kept(wanted, ret, &why))
 		return true;
 	if (why.code != -ENOENT)
-		complain(wanted, "the kept map of its holes is no use", &why);
+		complain(wanted, "cannot use the saved hole map", &why);
 	do
-		rc = flock(wanted->dir, LOCK_EX); /* without it the worst is to find the same out twice */
+		rc = flock(wanted->dir, LOCK_EX); /* without it, at worst the map is computed twice */
 	while (rc < 0 && errno == EINTR);
 	found = read_kept(wanted, ret, NULL) || compute_and_keep(wanted, ret);
 	if (rc == 0)
@@ -90,7 +90,7 @@ int sf_object_image_mapped(struct sf_storage *storage, const struct sf_object *o
 	wanted.size_bytes = image->size_bytes;
 	if (storage->ops->map && find_map(&wanted, &extents) &&
 	    sf_image_with_extents(image, &extents, &image, &why) < 0)
-		complain(&wanted, "it is read without the map of its holes", &why);
+		complain(&wanted, "reading without a hole map", &why);
 	sf_extents_fini(&extents);
 	*ret = image;
 	return 0;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A snapshot's image together with what its storage knows about its holes: the map is found out once, kept in
- * a file in the snapshot's directory, and laid over the image (extents.h). An image without its map reads the
- * same, only slower, so no trouble with the map keeps anyone from opening.
+ * Opens a snapshot's image together with its storage's map of holes. The map is computed once, kept in a file
+ * in the snapshot's directory, and laid over the image (extents.h). Without its map an image reads the same,
+ * only slower, so a problem with the map never prevents an open.
  *
- * Finding out may take long. Whoever opens the same snapshot meanwhile and needs a map of it waits for that
- * (by a lock on its directory, so that openers need nothing else in common); nobody else does.
+ * Computing a map may take long. Meanwhile, other openers of the same snapshot that need a map wait for it.
+ * They wait on a lock of its directory, so they need share nothing else.
  */
 #ifndef SF_CORE_VIEWS_MAPPED_H
 #define SF_CORE_VIEWS_MAPPED_H
@@ -16,9 +16,9 @@ struct sf_object;
 struct sf_storage;
 
 /*
- * As sf_object_image(), with the map where it can be had. dir, map_name: where it is kept, a descriptor of
- * the caller's that is locked (flock) meanwhile, hence opened for this call; negative: nowhere. What goes
- * wrong with the map is logged.
+ * Like sf_object_image(), with the map if there is one. dir: the directory that keeps the map as map_name,
+ * owned by the caller; negative: nowhere. dir is locked (flock) while the map is computed, so open it anew
+ * for each call. Problems with the map are logged.
  */
 int sf_object_image_mapped(struct sf_storage *storage, const struct sf_object *object, int dir,
 			   const char *map_name, struct sf_image **ret, struct sf_err *err);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Numbers in Prometheus's text format, made anew each time the file is opened. */
+/* The metrics file, in Prometheus's text format, generated anew whenever it is opened. */
 #include "core/engine/engine.h"
 #include "core/engine/internal.h"
 #include "core/engine/lease.h"
@@ -15,8 +15,8 @@
 #include <stdlib.h>
 
 /*
- * In the value of a label these three are escaped, and all of it is UTF-8. Source: Prometheus, "Exposition
- * formats", text-based format.
+ * Label values are UTF-8 with these three characters escaped. Source: Prometheus, "Exposition formats",
+ * text-based format.
  */
 static void print_label(FILE *out, const char *text)
 {
@@ -46,14 +46,14 @@ static void print_seconds(FILE *out, const char *name, const char *type, const c
 	(void)fprintf(out, "%s %" PRIu64 ".%03u\n", name, ms / 1000, (unsigned)(ms % 1000));
 }
 
-/* The end of a line whose value is an instant; 0 for none. */
+/* Ends a line whose value is a time; 0 for none. */
 static void print_instant(FILE *out, uint64_t real_ns)
 {
 	(void)fprintf(out, "} %" PRIu64 ".%03u\n", real_ns / 1000000000,
 		      (unsigned)(real_ns / 1000000 % 1000));
 }
 
-/* NAME{LABEL="value" and no more: the rest of the labels, and the sample's value, come behind. */
+/* Begins a line with NAME{LABEL="value"; the caller adds other labels and the sample's value. */
 static void print_labelled(FILE *out, const char *name, const char *label, const char *value)
 {
 	(void)fprintf(out, "%s{%s=\"", name, label);
@@ -92,7 +92,7 @@ static void add_up(struct sf_engine *engine, struct vm_totals *totals)
 		return;
 	for (size_t i = 0; i < n; i++)
 		add_snapshot(totals, &snapshots[i]->record);
-	totals->info.nsnapshots = n; /* what the sums are of */
+	totals->info.nsnapshots = n; /* the sums are over these */
 	sf_catalog_snapshots_free(snapshots, n);
 }
 
@@ -163,7 +163,7 @@ static void print_results(FILE *out, const struct sf_job_counts *counts)
 			      name, counts->failed[op]);
 	}
 	print_head(out, "snapfs_errors_total", "counter",
-		   "Failed operations since the daemon started, by what they failed with.");
+		   "Failed operations since the daemon started, by errno.");
 	for (size_t i = 0; i < SF_JOB_ERRORS; i++)
 		(void)fprintf(out, "snapfs_errors_total{errno=\"%s\"} %" PRIu64 "\n", sf_job_error_name(i),
 			      counts->errors[i]);
@@ -171,7 +171,7 @@ static void print_results(FILE *out, const struct sf_job_counts *counts)
 
 #define DURATION "snapfs_operation_duration_seconds"
 
-/* Buckets count what is below their bound, hence also what the buckets before them count. */
+/* Buckets are cumulative: each one includes those before it. */
 static void print_durations_of(FILE *out, const struct sf_job_counts *counts, enum sf_operation op)
 {
 	const char *name = sf_operation_name(op);
@@ -194,10 +194,10 @@ static void print_durations_of(FILE *out, const struct sf_job_counts *counts, en
 static void print_operations(FILE *out, const struct sf_job_counts *counts)
 {
 	print_results(out, counts);
-	print_head(out, DURATION, "histogram", "Time that operations took which succeeded.");
+	print_head(out, DURATION, "histogram", "Duration of successful operations.");
 	for (int op = 0; op < SF_OPERATIONS; op++)
 		print_durations_of(out, counts, (enum sf_operation)op);
-	print_value(out, "snapfs_operations_running", "gauge", "Operations under way.", counts->running);
+	print_value(out, "snapfs_operations_running", "gauge", "Operations in progress.", counts->running);
 }
 
 /* --- schedules --- */
@@ -235,16 +235,16 @@ static void print_schedules(FILE *out, struct sf_runs *runs)
 		   "When the last run of a schedule began.");
 	sf_runs_each(runs, print_last_run, out);
 	print_head(out, "snapfs_schedule_last_success_timestamp_seconds", "gauge",
-		   "When a run of a schedule was ok for the last time; 0 when none ever was.");
+		   "When a run of a schedule last ended with result ok; 0: never.");
 	sf_runs_each(runs, print_last_success, out);
 	print_head(out, "snapfs_schedule_last_result", "gauge",
-		   "1 for the result of the last run of a schedule that has ended.");
+		   "1 for the result of a schedule's last ended run.");
 	sf_runs_each(runs, print_last_result, out);
 	print_head(out, "snapfs_schedule_running", "gauge", "1 while a schedule runs.");
 	sf_runs_each(runs, print_running, out);
 }
 
-/* --- what can run full --- */
+/* --- storage that can run full --- */
 
 struct printed_usages {
 	FILE *out;
@@ -268,9 +268,9 @@ static void print_usages(FILE *out, struct sf_engine *engine)
 	struct printed_usages used = {.out = out, .name = "snapfs_usage_bytes"};
 	struct printed_usages total = {.out = out, .name = "snapfs_usage_total_bytes", .total = true};
 
-	print_head(out, used.name, "gauge", "How much is used of what can run full.");
+	print_head(out, used.name, "gauge", "Space used in storage that can run full.");
 	sf_watchers_each(engine->watchers, print_usage, &used);
-	print_head(out, total.name, "gauge", "How much it can hold.");
+	print_head(out, total.name, "gauge", "Capacity of that storage.");
 	sf_watchers_each(engine->watchers, print_usage, &total);
 }
 
@@ -286,19 +286,18 @@ char *sf_engine_metrics(struct sf_engine *engine)
 
 	if (!out)
 		return NULL;
-	(void)sf_state_space(engine->state, &space, NULL, NULL); /* zero when the directory is in trouble */
+	(void)sf_state_space(engine->state, &space, NULL, NULL); /* zero on failure */
 	rc = print_vms(out, engine);
 	print_operations(out, &counts);
 	print_schedules(out, engine->runs);
 	print_value(out, "snapfs_problems", "gauge", "Entries of health.json.",
 		    sf_health_count(engine->health));
-	print_value(out, "snapfs_pauses_total", "counter", "Times a guest was brought to rest.",
-		    leases.npauses);
+	print_value(out, "snapfs_pauses_total", "counter", "Times that a guest was paused.", leases.npauses);
 	print_value(out, "snapfs_pauses_expired_total", "counter", "Pauses that the watchdog ended.",
 		    leases.nexpired);
-	print_seconds(out, "snapfs_pause_seconds_total", "counter", "Time guests spent at rest.",
+	print_seconds(out, "snapfs_pause_seconds_total", "counter", "Time that guests spent paused.",
 		      leases.total_ms);
-	print_seconds(out, "snapfs_pause_seconds_max", "gauge", "The longest of these pauses.",
+	print_seconds(out, "snapfs_pause_seconds_max", "gauge", "Longest of these pauses.",
 		      leases.longest_ms);
 	print_value(out, "snapfs_state_free_bytes", "gauge", "Free space for records and RAM.",
 		    space.free_bytes);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The files of snapshots, opened for readers, and the space behind them. No exclusion is taken: readers never
- * wait.
+ * Opens the files of snapshots for readers, and finds the free space behind them. Takes no VM's
+ * exclusion, so readers never wait for operations.
  */
 #include "core/engine/engine.h"
 #include "core/engine/internal.h"
@@ -20,10 +20,10 @@
 #include <poll.h>
 #include <string.h>
 
-/* A rename that takes longer than their sum, about 0.2 s, is not one of ours. */
+/* Together these tries wait about 0.2 s, longer than any rename of ours takes. */
 #define FIND_TRIES 20
 
-/* The directory of that name may be another snapshot's by now: only the record in it says. */
+/* The directory may belong to another snapshot of that name by now; its record tells. */
 static int open_own_dir(int vm_dir, const char *name, const struct sf_id *uuid, struct sf_err *err)
 {
 	auto_fd int dir = sf_open_dir(vm_dir, name, err);
@@ -39,8 +39,8 @@ static int open_own_dir(int vm_dir, const char *name, const struct sf_id *uuid, 
 }
 
 /*
- * Renames and deletions go on meanwhile, on disk and then in the catalog: the current name, then the deleting
- * one, and again a moment later.
+ * Renames and deletions go on meanwhile, first on disk and then in the catalog. So try the current name, then
+ * the deleting name, and again a moment later.
  */
 static int find_dir(struct sf_engine *engine, const struct sf_snapshot *snapshot, struct sf_err *err)
 {
@@ -54,7 +54,7 @@ static int find_dir(struct sf_engine *engine, const struct sf_snapshot *snapshot
 	for (int attempt = 0; attempt < FIND_TRIES && dir == -ENOENT; attempt++) {
 		struct sf_snapshot *now;
 
-		(void)poll(NULL, 0, attempt); /* milliseconds; the first goes at once */
+		(void)poll(NULL, 0, attempt); /* milliseconds; the first try does not wait */
 		if (sf_catalog_snapshot_by_id(engine->catalog, snapshot->id, &now) < 0)
 			return sf_fail(err, -ENOENT, "the snapshot is gone");
 		dir = open_own_dir(vm_dir, now->record.name, &now->record.uuid, err);
@@ -65,8 +65,7 @@ static int find_dir(struct sf_engine *engine, const struct sf_snapshot *snapshot
 	return dir;
 }
 
-/* Where the map of its holes is kept is of use to few storages, and when it is not found that is no failure.
- */
+/* Only some storages keep hole maps. Not fatal: without the directory, the map is not kept. */
 static int find_map_dir(struct sf_engine *engine, const struct sf_storage *storage,
 			const struct sf_snapshot *snapshot)
 {
@@ -74,15 +73,15 @@ static int find_map_dir(struct sf_engine *engine, const struct sf_storage *stora
 	int dir = storage->ops->map ? find_dir(engine, snapshot, &why) : -EOPNOTSUPP;
 
 	if (dir < 0 && storage->ops->map)
-		sf_log(SF_LOG_WARNING, "%s/%s: no place to keep a map of its holes: %s",
-		       snapshot->record.vm_name, snapshot->record.name, why.text);
+		sf_log(SF_LOG_WARNING, "%s/%s: nowhere to keep a hole map: %s", snapshot->record.vm_name,
+		       snapshot->record.name, why.text);
 	return dir;
 }
 
 /*
- * A reader would take the early end for the disk's. What follows the recorded end is not shown. A rebuilt
- * record has the size that its storage told: of an inactive classic snapshot its origin's, which may have
- * grown since.
+ * A reader would mistake an early end for the end of the disk. Data past the recorded end is not shown. A
+ * rebuilt record has the size that its storage reported, which for an inactive classic snapshot is that of
+ * the origin, and that may have grown since.
  */
 static int check_size(const struct sf_record *record, const struct sf_record_disk *disk,
 		      const struct sf_image *image, struct sf_err *err)
@@ -204,7 +203,7 @@ static void space_of_vm(struct sf_engine *engine, const struct sf_vm_desc *vm, s
 	}
 }
 
-/* A copy of the VM's description, so that no lock is held while its disks are looked at. */
+/* Copies the VM's description, so that no lock is held while its disks are opened. */
 static int copy_vm(struct sf_engine *engine, size_t index, uint64_t vm_id, struct sf_vm_desc *ret)
 {
 	auto_unlock pthread_mutex_t *held = sf_lock(&engine->lock);

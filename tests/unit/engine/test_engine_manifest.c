@@ -198,7 +198,7 @@ static void one_that_does_not_fit_changes_nothing(void **state)
 	manifest = manifest_of(&snapshot->record, 0x22);
 	manifest.files[manifest.n - 1].xxh3_128.bytes[3] ^= 1;
 	assert_int_equal(sf_engine_set_manifest(f->engine, snapshot->id, &manifest, &err), -EIO);
-	fixture_says(err.text, "memory.sav has another hash than was recorded");
+	fixture_says(err.text, "memory.sav does not have the recorded hash");
 	manifest = manifest_of(&snapshot->record, 0x22);
 	manifest.n--;
 	assert_int_equal(sf_engine_set_manifest(f->engine, snapshot->id, &manifest, &err), -EINVAL);

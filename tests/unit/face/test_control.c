@@ -113,7 +113,7 @@ static void more_than_64_kib_is_refused(void **state)
 	(void)state;
 	assert_non_null(text);
 	memset(text, ' ', SF_CONTROL_BYTES_MAX + 1);
-	revert_refused(text, SF_CONTROL_BYTES_MAX + 1, "control write of more than 65536 bytes");
+	revert_refused(text, SF_CONTROL_BYTES_MAX + 1, "the command is longer than 65536 bytes");
 	assert_int_equal(sf_control_parse_create(text, SF_CONTROL_BYTES_MAX, &create, &given, NULL), 0);
 	assert_false(given);
 	free(text);
@@ -177,8 +177,8 @@ static void wrong_keys_and_types_are_refused_by_name(void **state)
 	create_refused("{\"description\": []}", -EINVAL, "\"description\"");
 	create_refused("{\"disks\": \"vda\"}", -EINVAL, "\"disks\" is not a list");
 	create_refused("{\"disks\": []}", -EINVAL, "\"disks\" is not a list of 1 to 64");
-	create_refused("{\"disks\": [1]}", -EINVAL, "\"disks\" holds something");
-	create_refused("{\"disks\": [\"../x\"]}", -EINVAL, "\"disks\" holds something");
+	create_refused("{\"disks\": [1]}", -EINVAL, "an item of \"disks\" is not the name of a disk");
+	create_refused("{\"disks\": [\"../x\"]}", -EINVAL, "an item of \"disks\" is not the name of a disk");
 	create_refused("{\"disks\": [\"vda\", \"vda\"]}", -EINVAL, "\"disks\" names 'vda' twice");
 }
 
@@ -310,7 +310,7 @@ static void blanks_are_no_run(void **state)
 static void runs_are_refused_by_key(void **state)
 {
 	(void)state;
-	run_refused("{}", -EINVAL, "there is none of \"schedule\", \"result\", \"forget\"");
+	run_refused("{}", -EINVAL, "one of \"schedule\", \"result\", \"forget\" is required");
 	run_refused("[]", -EINVAL, ".snapfs/run is not a JSON object");
 	run_refused("{\"schedule\": \"n\"", -EINVAL, ".snapfs/run is not valid JSON");
 	run_refused("{\"schedule\": \"n\"} x", -EINVAL, ".snapfs/run is not valid JSON");
@@ -321,7 +321,7 @@ static void runs_are_refused_by_key(void **state)
 	run_refused("{\"schedule\": \"n\", \"result\": \"ok\"}", -EINVAL, "'result' is not one of");
 	run_refused("{\"schedule\": \"n\", \"due\": \"now\"}", -EINVAL, "\"due\"");
 	run_refused("{\"schedule\": \"n\", \"due\": 1.5}", -EINVAL, "\"due\"");
-	run_refused("{\"schedule\": \"n\", \"due\": 0}", -EINVAL, "\"due\" is not an instant");
+	run_refused("{\"schedule\": \"n\", \"due\": 0}", -EINVAL, "\"due\" is not a time");
 	run_refused("{\"schedule\": \"n\", \"due\": 13569465600}", -EINVAL, "before the year 2400");
 	assert_true(commanded("{\"schedule\": \"n\", \"due\": 13569465599}").request.due_ns > 0);
 	run_refused("{\"result\": \"running\"}", -EINVAL, "\"result\" is not one of ok, partly, failed");
@@ -333,7 +333,8 @@ static void runs_are_refused_by_key(void **state)
 	run_refused("{\"result\": \"ok\", \"deleted\": \"1\"}", -EINVAL, "\"deleted\"");
 	run_refused("{\"result\": \"ok\", \"failed\": null}", -EINVAL, "\"failed\"");
 	run_refused("{\"result\": \"ok\", \"why\": 1}", -EINVAL, "'why' is not one of result, text,");
-	run_refused("{\"forget\": \"n\", \"due\": 1}", -EINVAL, "'due' is not forget, which stands alone");
+	run_refused("{\"forget\": \"n\", \"due\": 1}", -EINVAL,
+		    "'due' is not forget, which takes no other keys");
 	run_refused("{\"forget\": []}", -EINVAL, "\"forget\" is not a string");
 }
 

@@ -101,16 +101,16 @@ static void what_is_malformed_is_refused(void **state)
 	refused("", "the manifest is not valid JSON");
 	refused("[" DISK_A "]", "the manifest is not a JSON object");
 	refused("{\"files\": [" DISK_A "]}", "\"schema\"");
-	refused("{\"schema\": 2, \"files\": [" DISK_A "]}", "\"schema\" is 2, this version takes 1");
+	refused("{\"schema\": 2, \"files\": [" DISK_A "]}", "\"schema\" is 2, this version reads 1");
 	refused("{\"schema\": 1}", "\"files\" is not a list of 1 to 65");
 	refused("{\"schema\": 1, \"files\": []}", "\"files\" is not a list of 1 to 65");
 	refused("{\"schema\": 1, \"files\": {}}", "\"files\" is not a list of 1 to 65");
 	refused("{\"schema\": 1, \"files\": [7]}", "an item of \"files\" is not an object");
 	refused("{\"schema\": 1, \"files\": [{}]}", "\"name\"");
 	refused("{\"schema\": 1, \"files\": [" DISK_A "], \"made\": 1}",
-		"\"made\" has no place in a manifest");
+		"unknown member \"made\" in the manifest");
 	refused("{\"schema\": 1, \"files\": [{\"name\": \"disk.img\", \"md5\": 1}]}", "\"md5\" has no place");
-	refused("{\"schema\": 1, \"files\": [" DISK_A ", " DISK_A "]}", "\"files\" has 'disk.img' twice");
+	refused("{\"schema\": 1, \"files\": [" DISK_A ", " DISK_A "]}", "\"files\" lists 'disk.img' twice");
 	refused("{\"schema\": 1, \"files\": [" FILE_JSON("disk.img", "-1", HASH_A) "]}", "\"size_bytes\"");
 	refused("{\"schema\": 1, \"files\": [" FILE_JSON("disk.img", "1.5", HASH_A) "]}", "\"size_bytes\"");
 	refused("{\"schema\": 1, \"files\": [" FILE_JSON("disk.img", "1", "0123") "]}",
@@ -174,17 +174,17 @@ static void one_that_contradicts_the_record_is_refused(void **state)
 				 ", " FILE_JSON("disk-vdb.img", "4095", HASH_B) "]}",
 				 true, &err),
 			 -EINVAL);
-	says(&err, "disk-vdb.img has 4096 bytes, and 4095 in the manifest");
+	says(&err, "disk-vdb.img has 4096 bytes, but 4095 in the manifest");
 	assert_int_equal(checked("{\"schema\": 1, \"files\": [" DISK_A ", " DISK_B
 				 ", " FILE_JSON("memory.sav", "8", HASH_RAM) "]}",
 				 true, &err),
 			 -EINVAL);
-	says(&err, "memory.sav has 7 bytes, and 8 in the manifest");
+	says(&err, "memory.sav has 7 bytes, but 8 in the manifest");
 	assert_int_equal(checked("{\"schema\": 1, \"files\": [" DISK_A ", " DISK_B
 				 ", " FILE_JSON("memory.sav", "7", HASH_A) "]}",
 				 true, &err),
 			 -EIO);
-	says(&err, "memory.sav has another hash than was recorded");
+	says(&err, "memory.sav does not have the recorded hash");
 }
 
 static void its_text_says_of_what_and_when(void **state)

@@ -5,7 +5,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#define GONE "the run's client ended without a result"
+#define GONE "the client exited without reporting a result"
 
 static void a_run_begins_and_ends(void **state)
 {
@@ -71,7 +71,7 @@ static void a_due_instant_has_one_run(void **state)
 	assert_int_equal(begin_due(f, "nightly", due, &f->a, NULL), 0);
 	assert_int_equal(end(f, SF_RUN_FAILED, "no room", &f->a, NULL), 0);
 	assert_int_equal(begin_due(f, "nightly", due, &f->b, &err), -EALREADY);
-	says(&err, "has run for that time already");
+	says(&err, "has already run for that time");
 	assert_int_equal(begin_due(f, "nightly", due - 1, &f->b, NULL), -EALREADY);
 	shows(f, "nightly", "text", "no room");
 	assert_int_equal(begin_due(f, "nightly", due + 1, &f->b, NULL), 0);
@@ -90,8 +90,9 @@ static void a_run_without_a_result_has_failed(void **state)
 	shows(f, "nightly", "state", "running");
 	sf_runs_abandon(f->runs, &f->a, GONE);
 	shows(f, "nightly", "state", "failed");
-	shows(f, "nightly", "text", "the run's client ended without a result");
-	troubled(f, "schedule", "nightly", "its last run failed: the run's client ended without a result");
+	shows(f, "nightly", "text", "the client exited without reporting a result");
+	troubled(f, "schedule", "nightly",
+		 "its last run failed: the client exited without reporting a result");
 	assert_int_equal(begin(f, "nightly", &f->b, NULL), 0);
 }
 
@@ -138,9 +139,9 @@ static void a_daemon_that_dies_fails_the_run(void **state)
 	assert_int_equal(begin(f, "nightly", &f->a, NULL), 0);
 	restart(f);
 	shows(f, "nightly", "state", "failed");
-	shows(f, "nightly", "text", "snapfs ended in the middle of the run");
+	shows(f, "nightly", "text", "snapfs exited during the run");
 	assert_true(strcmp(shown(f, "nightly", "last_ok"), "null") != 0);
-	troubled(f, "schedule", "nightly", "snapfs ended in the middle of the run");
+	troubled(f, "schedule", "nightly", "snapfs exited during the run");
 	assert_int_equal(end(f, SF_RUN_OK, "", &f->a, NULL), -EINVAL);
 	(void)snprintf(ended, sizeof(ended), "%s", shown(f, "nightly", "ended"));
 	restart(f);

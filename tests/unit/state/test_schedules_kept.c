@@ -95,7 +95,7 @@ static void what_makes_no_sense_is_set_aside(void **state)
 		{"{\"schema\": 1, \"schedules\": [" ITEM, "not valid JSON"},
 		{"{\"schema\": 2, \"schedules\": []}", "\"schema\" is 2, this version reads 1"},
 		{"{\"schema\": 1}", "\"schedules\" is not a list"},
-		{"{\"schema\": 1, \"schedules\": [" ITEM ", " ITEM "]}", "schedule 'n' is there twice"},
+		{"{\"schema\": 1, \"schedules\": [" ITEM ", " ITEM "]}", "schedule 'n' is listed twice"},
 		{"{\"schema\": 1, \"schedules\": [7]}", "\"name\""},
 		{"{\"schema\": 1, \"schedules\": [{\"name\": \"../x\"}]}", "the name starts with '.'"},
 		{"{\"schema\": 1, \"schedules\": [{\"name\": \"n\", \"began\": null}]}", "\"began\""},
@@ -124,7 +124,7 @@ static void what_lies_aside_is_told_of_and_kept(void **state)
 	restart(f);
 	run(f, "nightly", SF_RUN_OK, "");
 	restart(f);
-	troubled(f, "set-aside", ".aside-schedules.json", "lies in the state directory, unreadable");
+	troubled(f, "set-aside", ".aside-schedules.json", "could not be read and was set aside");
 	shows(f, "nightly", "state", "ok");
 	write_file(f, SF_RUNS_FILE, "second");
 	restart(f);
