@@ -42,7 +42,7 @@ bool sf_lvm_is_ours(const struct sf_id *state_id, const struct sf_lv *lv)
 	return sf_lvm_has_role(state_id, lv, SF_LVM_SNAPSHOT) || sf_lvm_has_role(state_id, lv, SF_LVM_COPY);
 }
 
-/* LVM names an origin for cached and integrity volumes as well: a hidden one. */
+/* LVM reports an origin for cached and integrity volumes too, which is a hidden LV. */
 bool sf_lvm_is_cow(const struct sf_lv *snapshot, const char *lv)
 {
 	const char *layer = strrchr(snapshot->origin, '_');

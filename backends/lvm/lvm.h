@@ -16,9 +16,9 @@ struct sf_lvm_config;
 struct sf_storage;
 
 struct sf_lvm_options {
-	const char *program;                /* NULL: "lvm" */
-	const char *run_dir;                /* NULL: "/run/snapfs"; for what need not outlive a power cut */
-	const char *state_dir;              /* for what must */
+	const char *program;   /* NULL: "lvm" */
+	const char *run_dir;   /* NULL: "/run/snapfs"; for files that may be lost in a power cut */
+	const char *state_dir; /* for files that must survive one */
 	const struct sf_lvm_config *config; /* stays the caller's, and outlives the instance */
 	struct sf_id state_id;
 };

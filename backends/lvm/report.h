@@ -14,7 +14,7 @@ struct sf_lvm;
 
 /* Maximum ages of a report, in milliseconds. */
 #define SF_LVM_FACTS_MS   60000 /* for volumes, which only an administrator changes: type, size, pool */
-#define SF_LVM_OBJECTS_MS 2000  /* for snapshots: ours, unless somebody else changes them */
+#define SF_LVM_OBJECTS_MS 2000  /* for snapshots, which mostly we change */
 #define SF_LVM_NOW        0
 
 /*
@@ -26,7 +26,7 @@ int sf_lvm_report(struct sf_lvm *lvm, const char *vg, uint64_t max_age_ms, bool 
 		  struct sf_lvm_report **ret, struct sf_err *err);
 /* Parses the JSON that `lvs` prints; for sf_lvm_report() and tests. -EPROTO, -ENOMEM. */
 int sf_lvm_parse(const char *text, size_t len, struct sf_lvm_report **ret, struct sf_err *err);
-/* Calls fn for every VG that was asked about, with a report younger than SF_LVM_FACTS_MS. */
+/* Calls fn with a report younger than SF_LVM_FACTS_MS of every remembered VG that LVM can report. */
 void sf_lvm_each_vg(struct sf_lvm *lvm, void (*fn)(void *arg, struct sf_lvm_report *report), void *arg);
 
 #endif

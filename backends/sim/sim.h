@@ -59,10 +59,7 @@ struct sf_sim_view {
 /* The state of the guest of that name, for tests. -ENOENT. */
 int sf_sim_view(struct sf_hypervisor *hv, const char *name, struct sf_sim_view *ret);
 
-/*
- * Verifies a saved RAM image and returns its tick. -EINVAL: not all of it is of that tick, or it is no such
- * image.
- */
+/* Verifies a saved RAM image and returns its tick. -EINVAL: it is no RAM image, or not all of one tick. */
 int sf_sim_check_ram(int fd, uint64_t *ret_tick, struct sf_err *err);
 
 #endif

@@ -36,9 +36,7 @@ struct sf_xen_peer {
  */
 int sf_xen_peer_start(const char *program, int hello_ms, struct sf_xen_peer **ret, struct sf_err *err);
 
-/*
- * Hangs up and waits for the process to end; kills it after patience_ms. Only sf_xen_peer_end() may follow.
- */
+/* Hangs up and waits for the process to end; kills it after patience_ms. Then only sf_xen_peer_end(). */
 void sf_xen_peer_stop(struct sf_xen_peer *peer, int patience_ms);
 /* The same, and frees the peer. NULL is a no-op. */
 void sf_xen_peer_end(struct sf_xen_peer *peer, int patience_ms);
