@@ -20,7 +20,7 @@ struct sf_file_fill {
 	const char *what; /* names src in errors */
 	int lease_fd;     /* copying stops with -EBUSY when this lease is broken; -1: none */
 	struct sf_job *job;
-	/* Only a shared copy is of one instant, which the caller needs: fail rather than copy. */
+	/* Fail rather than copy: the caller needs the content of one instant, which only sharing gives. */
 	bool share_only;
 };
 

@@ -166,7 +166,7 @@ static void nonsense_sizes_are_refused(void **state)
 
 	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++)
 		fails(f, open_disk(f, "vdb", forms[i], &volume), -EINVAL,
-		      ": not mem:SIZE with K, M or G behind the number");
+		      ": expected mem:SIZE, a number with an optional K, M or G");
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
 		fails(f, open_disk(f, "vdb", sizes[i], &volume), -EINVAL,
 		      ": a disk has 4 KiB to 1 TiB in sectors of 512 bytes");
