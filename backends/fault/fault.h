@@ -7,9 +7,9 @@
  *   CALL    storage.SLOT or hypervisor.SLOT, as the slots are named in the contracts ("storage.create")
  *   COUNT   1 for the first such call, '*' for every one
  *   ACTION  an errno's name ("EIO": the call is not made), delay:MS (then the call is made),
- *           hold:FIFO (the call waits until a writer has opened the FIFO and closed it; without the file
- *           it goes on), die (the process ends at once with SF_FAULT_EXIT, before the call), die-after
- *           (after the call)
+ *           hold:FIFO (the call waits until a writer has opened and closed the FIFO, unless the file is
+ *           missing), die (the process ends with SF_FAULT_EXIT before the call), die-after (the same after
+ *           the call)
  *
  * Calls that cannot fail (storage.claims, and those that close or release) take no errno.
  */

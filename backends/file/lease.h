@@ -16,7 +16,7 @@ int sf_file_hold(struct sf_volume *volume, struct sf_err *err);
 int sf_file_hold_check(struct sf_volume *volume, struct sf_err *err);
 void sf_file_release(struct sf_volume *volume);
 
-/* False once somebody has tried to open the file for writing. */
+/* False once another process has tried to open the file for writing. */
 bool sf_file_lease_intact(int fd);
 
 #endif

@@ -55,8 +55,8 @@ void sf_file_place_prune(const struct sf_storage *storage, const struct sf_file_
  */
 int sf_file_open_parent(const char *path, const char **ret_name, struct sf_err *err);
 /*
- * Opens the live image, a regular file. Returns the descriptor or a negative errno: -EAGAIN when somebody's
- * lease would have to be waited for.
+ * Opens the live image, a regular file. Returns the descriptor or a negative errno: -EAGAIN when the open
+ * would have to wait for a lease.
  */
 int sf_file_open_origin(const char *origin, int flags, struct sf_err *err);
 

@@ -159,8 +159,8 @@ static int choose_size(struct sf_volume *base, uint64_t max_age_ms, uint64_t ori
 	sf_lvm_cow_plan(sf_lvm_of(base)->config, report, origin_bytes, &plan);
 	if (plan.free < plan.least)
 		return sf_fail(err, -ENOSPC,
-			       "VG %s would not hold it: at least %" PRIu64 " bytes for a COW store, %" PRIu64
-			       " free beyond the reserve",
+			       "VG %s has no room for a COW store: it takes at least %" PRIu64
+			       " bytes, %" PRIu64 " are free beyond the reserve",
 			       report->vg, plan.least, plan.free);
 	*ret = plan.want < plan.free ? plan.want : plan.free;
 	return 0;

@@ -85,7 +85,7 @@ static int read_piece(const struct store *store, uint64_t off, size_t len, struc
 	if (n < 0)
 		return sf_fail(err, (int)n, "read %s at %" PRIu64 ": %s", store->what, off,
 			       strerror((int)-n));
-	return (size_t)n < len ? odd(store, err, "it became shorter while it was read") : 0;
+	return (size_t)n < len ? odd(store, err, "it was truncated while it was read") : 0;
 }
 
 static int read_header(const struct store *store, uint64_t *ret_chunk_bytes, struct sf_err *err)

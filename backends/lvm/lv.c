@@ -100,7 +100,8 @@ int sf_lvm_split_origin(const char *origin, char vg[static SF_LVM_NAME], char lv
 int sf_lvm_check_vg(const struct sf_lvm_report *report, struct sf_err *err)
 {
 	if (report->missing_pvs > 0)
-		return sf_fail(err, -EIO, "VG %s lacks %u of its physical volumes: LVM changes nothing in it",
+		return sf_fail(err, -EIO,
+			       "VG %s lacks %u of its physical volumes, so LVM refuses to change it",
 			       report->vg, report->missing_pvs);
 	return 0;
 }

@@ -125,7 +125,7 @@ static int read_rows(const json_t *rows, struct sf_lvm_report *report, struct sf
 		struct sf_lv *lv = &report->lvs[report->n];
 
 		if ((i == 0 && !read_vg(row, report)) || !read_lv(row, lv))
-			return sf_fail(err, -EPROTO, "lvs: its row %zu is not understood", i);
+			return sf_fail(err, -EPROTO, "lvs: row %zu is malformed", i);
 		if (is_again(report, lv)) {
 			*lv = (struct sf_lv){0};
 			continue;
@@ -147,7 +147,7 @@ int sf_lvm_parse(const char *text, size_t len, struct sf_lvm_report **ret, struc
 	if (!root)
 		return sf_wrap(err, -EPROTO, "read a report");
 	if (!json_is_array(rows))
-		return sf_fail(err, -EPROTO, "lvs: there is no report in its answer");
+		return sf_fail(err, -EPROTO, "lvs: its output has no report");
 	report = calloc(1, sizeof(*report));
 	if (!report)
 		return sf_fail(err, -ENOMEM, "out of memory");

@@ -59,7 +59,7 @@ static int remove_role(const struct exchange *x, enum sf_lvm_role role, struct s
 	return sf_lvm_run(x->lvm, x->vg, argv, NULL, err);
 }
 
-/* Refuses when foreign LVs depend on it by now. */
+/* Fails when other LVs depend on it. */
 static int remove_old(const struct exchange *x, const struct sf_lvm_report *report, struct sf_err *err)
 {
 	char old[SF_LVM_NAME];

@@ -96,7 +96,7 @@ static int find_or_make(struct sf_mem_world *world, const char *origin, const ch
 	struct sf_mem_volume_slot *slot = find_volume(world, origin);
 
 	if (slot && slot->size_bytes != size)
-		return sf_fail(err, -EINVAL, "%s has %llu bytes, which is not %s", origin,
+		return sf_fail(err, -EINVAL, "%s has %llu bytes, not %s", origin,
 			       (unsigned long long)slot->size_bytes, spec);
 	if (!slot && world->nvolumes == SF_MEM_VOLUMES_MAX)
 		return sf_fail(err, -ENOSPC, "%s: mem holds at most %d disks", origin, SF_MEM_VOLUMES_MAX);

@@ -59,7 +59,8 @@ static struct sf_xen_session *find(struct sf_xen *xen, const char *name)
 }
 
 /*
- * Takes it out of the table, under the lock. NULL is a no-op. True when it has no user: the caller frees it.
+ * Takes it out of the table, under the lock. NULL is a no-op. True when it has no user; then the caller frees
+ * it.
  */
 static bool take_out(struct sf_xen *xen, struct sf_xen_session *session)
 {

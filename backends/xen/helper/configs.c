@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * Finds guests that may be off: xl.cfg files in a directory and its auto/. Sources: xl.cfg(5), libxlutil.h.
- */
+/* Finds guests that may be off: xl.cfg files in a directory and its auto/ (xl.cfg(5), libxlutil.h). */
 #include "helper.h"
 
 #include "base/cleanup.h"

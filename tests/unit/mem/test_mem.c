@@ -179,7 +179,7 @@ static void a_disk_keeps_its_size(void **state)
 	struct sf_volume *volume = NULL;
 
 	fails(f, open_disk(f, "vda", "mem:2G", &volume), -EINVAL,
-	      "mem:vm/vda has 1073741824 bytes, which is not mem:2G");
+	      "mem:vm/vda has 1073741824 bytes, not mem:2G");
 	ok(open_disk(f, "vda", "mem:1024M", &volume), &f->err);
 	assert_string_equal(volume->origin, "mem:vm/vda");
 	sf_volume_close(volume);
