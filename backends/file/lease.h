@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Holding a live image with a read lease (fcntl(2), "Leases"). The kernel grants one only while nobody has
+ * Holds a live image with a read lease (fcntl(2), "Leases"). The kernel grants one only while nobody has
  * the file open for writing, including loop devices and processes in other namespaces. A later writer waits
  * in open(2) for up to /proc/sys/fs/lease-break-time seconds, and the lease shows that.
  */

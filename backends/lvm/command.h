@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Running a command of LVM, one at a time on the whole host.
+ * Runs LVM commands, one at a time on the whole host.
  *
  * The host's lock is a flock on a file in the run directory. The same file is the command's standard output,
- * so the lock lasts as long as the command, even if we die. A command is never killed: one that is late goes
- * on, and the next command waits for it. Source: lvm(8).
+ * so the lock lasts as long as the command, even if we die. A command is never killed: one that is late
+ * continues, and the next command waits for it. Source: lvm(8).
  */
 #ifndef SF_BACKENDS_LVM_COMMAND_H
 #define SF_BACKENDS_LVM_COMMAND_H

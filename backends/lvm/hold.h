@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Holding a live volume: nobody else has its device open, and nobody else writes to it. One claim serves all
- * users of a volume in this process, such as a revert and the snapshot that it takes.
+ * Holds a live volume: verifies that no other program has its device open or writes to it. One claim serves
+ * all users of a volume in this process, such as a revert and the snapshot that it takes.
  */
 #ifndef SF_BACKENDS_LVM_HOLD_H
 #define SF_BACKENDS_LVM_HOLD_H

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * LVM, for the storages lvm_thin and lvm_classic: one instance per daemon, shared by both. Thread-safe.
+ * Opens the storages lvm_thin and lvm_classic, and LVM itself: one instance per daemon, shared by both.
+ * Thread-safe.
  *
- * LVM is changed only through its own commands, one at a time on the whole host (command.h). What a VG holds
- * is asked of `lvs` (report.h) and remembered for a while (known.h).
+ * All changes go through LVM's own commands, one at a time on the whole host (command.h). `lvs` reports the
+ * content of a VG (report.h), which is remembered for a while (known.h).
  */
 #ifndef SF_BACKENDS_LVM_LVM_H
 #define SF_BACKENDS_LVM_LVM_H

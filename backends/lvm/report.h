@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Reports: what is in a VG, asked of `lvs` (lvmreport(7)). Thread-safe. */
+/* Reports of what is in a VG, made by `lvs` (lvmreport(7)). Thread-safe. */
 #ifndef SF_BACKENDS_LVM_REPORT_H
 #define SF_BACKENDS_LVM_REPORT_H
 
@@ -14,12 +14,12 @@ struct sf_lvm;
 
 /* Maximum ages of a report, in milliseconds. */
 #define SF_LVM_FACTS_MS   60000 /* for volumes, which only an administrator changes: type, size, pool */
-#define SF_LVM_OBJECTS_MS 2000  /* for snapshots, which mostly we change */
+#define SF_LVM_OBJECTS_MS 2000  /* for snapshots, which mostly snapfs changes */
 #define SF_LVM_NOW        0
 
 /*
- * A report younger than max_age_ms, remembered or new. facts_only accepts a remembered one from before our
- * own last change. Release *ret with sf_lvm_report_unref(). -ENODEV: there is no such VG. -EPERM: it is
+ * Gets a report younger than max_age_ms, remembered or new. facts_only accepts a remembered one from before
+ * our own last change. Release *ret with sf_lvm_report_unref(). -ENODEV: there is no such VG. -EPERM: it is
  * exported.
  */
 int sf_lvm_report(struct sf_lvm *lvm, const char *vg, uint64_t max_age_ms, bool facts_only,

@@ -2,7 +2,7 @@
 /*
  * One open Xen backend, shared by the files of this room.
  *
- * Locks: `lock` guards the list and the sessions, and is not held while a helper is waited for. `asking`
+ * Locks: `lock` guards the list and the sessions, and is never held while waiting for a helper. `asking`
  * guards the helper that answers questions, and is held while it answers. Neither is taken under the other. A
  * session's `talking` is taken before `lock`; a link's `sending` is a leaf.
  */
