@@ -22,10 +22,10 @@
 #include <stdio.h>
 #include <string.h>
 
-/* How often a sim guest does something: seldom enough to be no load, often enough to watch. */
+/* Interval of a sim guest's ticks: long enough to be no load, short enough to watch. */
 #define SIM_TICK_MS 100
 
-/* Adds what it opens to set; nothing where it is not at home. */
+/* Adds what it opens to set. A no-op when the host lacks what it needs. */
 typedef int add_storages_fn(const struct sf_backend_env *env, struct sf_storages *set, struct sf_err *err);
 typedef int open_hypervisor_fn(const struct sf_backend_env *env, struct sf_hypervisor **ret,
 			       struct sf_err *err);
@@ -93,7 +93,7 @@ static int open_xen(const struct sf_backend_env *env, struct sf_hypervisor **ret
 	for (size_t i = 0; i < env->config->nvms; i++)
 		if (env->config->vms[i].ndisks > 0)
 			sf_log(SF_LOG_WARNING,
-			       "VM '%s': its configured disks are not used: Xen knows its domains' disks",
+			       "VM '%s': its configured disks are ignored: Xen reports its domains' disks",
 			       env->config->vms[i].name);
 	return sf_xen_open(&options, ret, err);
 }
@@ -109,7 +109,7 @@ static bool nowhere(void)
 	return false;
 }
 
-/* A disk goes to the first that claims it. */
+/* A disk goes to the first storage that claims it. */
 static add_storages_fn *const storages[] = {
 	add_mem,
 #ifdef HAVE_LVM
@@ -119,7 +119,7 @@ static add_storages_fn *const storages[] = {
 };
 #define NSTORAGES (sizeof(storages) / sizeof(storages[0]))
 
-/* "auto" is the first that is at home on any host as it is found. */
+/* "auto" takes the first whose at_home() is true. sim is never chosen by "auto". */
 static const struct {
 	const char *name;
 	open_hypervisor_fn *open;
@@ -157,7 +157,7 @@ static int refuse(const char *name, struct sf_err *err)
 		size_t len = strlen(names);
 
 		(void)snprintf(names + len, sizeof(names) - len, ", %s",
-			       hypervisors[i].name); /* cut is fine */
+			       hypervisors[i].name); /* truncation is acceptable */
 	}
 	return sf_fail(err, -EINVAL, "hypervisor '%s' is not in this build; there are: %s", name, names);
 }

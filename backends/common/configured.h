@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The VMs that the configuration names, as a hypervisor lists them: for backends that know no others. */
+/* Lists the VMs of the configuration as a hypervisor would: for backends that know no others. */
 #ifndef SF_BACKENDS_COMMON_CONFIGURED_H
 #define SF_BACKENDS_COMMON_CONFIGURED_H
 
@@ -7,7 +7,7 @@ struct sf_config;
 struct sf_err;
 struct sf_vm_list;
 
-/* Without uuid or memory size. -ENOMEM. */
+/* The VMs have no uuid and no memory size. -ENOMEM. */
 int sf_configured_list(const struct sf_config *config, struct sf_vm_list *ret, struct sf_err *err);
 
 #endif

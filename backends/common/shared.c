@@ -21,7 +21,7 @@ void *sf_shared_new(size_t bytes, const char *what, struct sf_err *err)
 void sf_shared_free(void *memory, size_t bytes)
 {
 	if (memory)
-		(void)munmap(memory, bytes); /* of a mapping we made: cannot fail */
+		(void)munmap(memory, bytes); /* cannot fail for our own mapping */
 }
 
 int sf_shared_mutex_init(pthread_mutex_t *mutex, struct sf_err *err)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* How the two wrapping backends ask the plan about one call. */
+/* Consults the fault plan before and after one call; for the two wrapping backends. */
 #ifndef SF_BACKENDS_FAULT_CALL_H
 #define SF_BACKENDS_FAULT_CALL_H
 
@@ -13,9 +13,9 @@ struct sf_fault_call {
 	bool die_after;
 };
 
-/* Before the call is made: delays, dies, or fails with a negative errno, in which case it is not made. */
+/* Applies the plan before the call: delays, ends the process or fails, in which case the call is not made. */
 int sf_fault_before(struct sf_fault_plan *plan, struct sf_fault_call *call, struct sf_err *err);
-/* After it was made; hands rc through. */
+/* Applies the plan after the call; returns rc. */
 int sf_fault_after(const struct sf_fault_call *call, int rc);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The plan of the fault backend: its grammar, and what it says about each call. */
+/* Parses fault plans, and applies them to calls. */
 #include "fault.h"
 
 #include "base/cleanup.h"
@@ -22,7 +22,7 @@ struct rule {
 	enum action action;
 	int code;          /* ACT_FAIL: a negative errno */
 	uint64_t delay_ms; /* ACT_DELAY */
-	const char *fifo;  /* ACT_HOLD: in the plan's text */
+	const char *fifo;  /* ACT_HOLD: points into the plan's text */
 	uint64_t seen;
 };
 
@@ -30,7 +30,7 @@ struct sf_fault_plan {
 	pthread_mutex_t lock; /* guards the observer and the rules' counts */
 	void (*observe)(void *arg, const char *call);
 	void *observe_arg;
-	char *text; /* what was parsed, cut up */
+	char *text; /* a copy of the plan, split in place */
 	size_t nrules;
 	struct rule rules[];
 };
@@ -55,7 +55,7 @@ static const struct {
 };
 #define NKNOWN (sizeof(known_calls) / sizeof(known_calls[0]))
 
-/* --- Reading a plan --- */
+/* --- Parsing a plan --- */
 
 static int parse_number(const char *text, uint64_t max, uint64_t *ret)
 {
@@ -69,7 +69,7 @@ static int parse_number(const char *text, uint64_t max, uint64_t *ret)
 	return 0;
 }
 
-/* glibc has no way back from a name to its number; Linux's errnos end at 133. */
+/* glibc cannot map a name to its number; Linux's errnos end at 133. */
 static int parse_errno(const char *text)
 {
 	for (int code = 1; code <= 133; code++) {
@@ -97,7 +97,8 @@ static int parse_count(struct rule *rule, const char *text, struct sf_err *err)
 {
 	if (strcmp(text, "*") == 0 || parse_number(text, UINT32_MAX, &rule->count) == 0)
 		return 0;
-	return sf_fail(err, -EINVAL, "fault plan: '%s' is no count of %s; 1 and up, or *", text, rule->call);
+	return sf_fail(err, -EINVAL, "fault plan: '%s' is not a valid count for %s; use 1 or more, or *",
+		       text, rule->call);
 }
 
 static int parse_action(struct rule *rule, const char *text, bool fails, struct sf_err *err)
@@ -106,7 +107,7 @@ static int parse_action(struct rule *rule, const char *text, bool fails, struct 
 
 	rule->code = parse_errno(text);
 	if (rule->code < 0 && !fails)
-		return sf_fail(err, -EINVAL, "fault plan: %s cannot fail, so not with %s either", rule->call,
+		return sf_fail(err, -EINVAL, "fault plan: %s cannot fail, with %s or otherwise", rule->call,
 			       text);
 	if (rule->code < 0)
 		rule->action = ACT_FAIL;
@@ -122,14 +123,13 @@ static int parse_action(struct rule *rule, const char *text, bool fails, struct 
 		rule->fifo = text + sizeof(hold) - 1;
 	} else
 		return sf_fail(err, -EINVAL,
-			       "fault plan: '%s' is no action of %s; an errno, delay:1 to "
-			       "delay:%d, die or "
-			       "die-after, or hold:FIFO",
+			       "fault plan: '%s' is not a valid action for %s; use an errno, "
+			       "delay:1 to delay:%d, die, die-after or hold:FIFO",
 			       text, rule->call, SF_FAULT_DELAY_MAX_MS);
 	return 0;
 }
 
-/* Cuts text up in place. */
+/* Splits text in place. */
 static int parse_rule(struct rule *rule, char *text, struct sf_err *err)
 {
 	char *at = strchr(text, '@'), *is = at ? strchr(at, '=') : NULL;
@@ -209,9 +209,9 @@ void sf_fault_plan_observe(struct sf_fault_plan *plan, void (*fn)(void *arg, con
 	plan->observe_arg = arg;
 }
 
-/* --- Applying it --- */
+/* --- Applying a plan --- */
 
-/* The first rule that this call is for; all rules count it. */
+/* The first rule that applies to this call. All rules for it count it. */
 static const struct rule *match(struct sf_fault_plan *plan, const char *call)
 {
 	auto_unlock pthread_mutex_t *held = sf_lock(&plan->lock);
@@ -237,8 +237,7 @@ static void delay(uint64_t ms)
 		;
 }
 
-/* Opened without waiting for a writer, so that a test sees in /proc/PID/fd that the call has come this far.
- */
+/* Does not wait for a writer to open it, so a test sees in /proc/PID/fd that the call has got here. */
 static void hold(const char *fifo)
 {
 	auto_fd int fd = open(fifo, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
@@ -248,7 +247,7 @@ static void hold(const char *fifo)
 		;
 }
 
-/* Without the lock, so that an observer may wait, or put another in its place. */
+/* Calls the observer without the lock, so it may wait, or set another observer. */
 static void tell_observer(struct sf_fault_plan *plan, const char *call)
 {
 	void (*observe)(void *, const char *);
@@ -272,7 +271,7 @@ int sf_fault_before(struct sf_fault_plan *plan, struct sf_fault_call *call, stru
 		return 0;
 	switch (rule->action) {
 	case ACT_FAIL:
-		return sf_fail(err, rule->code, "%s: %s, as the fault plan has it", call->name,
+		return sf_fail(err, rule->code, "%s: %s, injected by the fault plan", call->name,
 			       strerror(-rule->code));
 	case ACT_DELAY:
 		delay(rule->delay_ms);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The hypervisor half of the fault backend. It has the name and the capabilities of what it wraps. */
+/* Wraps a hypervisor, with the same name and capabilities, for the fault backend. */
 #include "fault.h"
 
 #include "call.h"
@@ -147,7 +147,7 @@ static void fault_close(struct sf_hypervisor *hv)
 	struct sf_fault_call call = {.name = "hypervisor.close"};
 	struct fault_hypervisor *fault = to_fault(hv);
 
-	(void)sf_fault_before(fault->plan, &call, NULL); /* the plan may not make it fail */
+	(void)sf_fault_before(fault->plan, &call, NULL); /* plans cannot make it fail */
 	fault->inner->ops->close(fault->inner);
 	free(fault);
 	(void)sf_fault_after(&call, 0);
@@ -176,7 +176,7 @@ int sf_fault_hypervisor(struct sf_fault_plan *plan, struct sf_hypervisor *inner,
 		return sf_fail(err, -ENOMEM, "fault: out of memory");
 	fault->ops = fault_ops;
 	fault->ops.name = inner->ops->name;
-	fault->ops.caps = inner->ops->caps; /* what it cannot do is never asked of it */
+	fault->ops.caps = inner->ops->caps; /* what it cannot do is never requested */
 	fault->ops.host = inner->ops->host ? fault_host : NULL;
 	fault->ops.check_host = inner->ops->check_host ? fault_check_host : NULL;
 	fault->ops.can_start = inner->ops->can_start ? fault_can_start : NULL;

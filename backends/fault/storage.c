@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The storage half of the fault backend. It goes by the name of what it wraps and lacks the optional slots
- * that it lacks. Images are handed out as they are: reading them is no call of the contract.
+ * Wraps a storage for the fault backend, with the same name and optional slots. Images are not wrapped:
+ * reading one is not a call of the contract.
  */
 #include "fault.h"
 
@@ -50,7 +50,7 @@ static bool fault_claims(struct sf_storage *storage, const char *spec)
 	struct sf_fault_call call = {.name = "storage.claims"};
 	struct fault_storage *fault = to_fault(storage);
 
-	(void)sf_fault_before(fault->plan, &call, NULL); /* the plan may not make it fail */
+	(void)sf_fault_before(fault->plan, &call, NULL); /* plans cannot make it fail */
 	return sf_fault_after(&call, fault->inner->ops->claims(fault->inner, spec));
 }
 
@@ -82,7 +82,7 @@ static void fault_volume_close(struct sf_volume *volume)
 {
 	struct sf_fault_call call = {.name = "storage.volume_close"};
 
-	(void)sf_fault_before(plan_of(volume), &call, NULL); /* the plan may not make it fail */
+	(void)sf_fault_before(plan_of(volume), &call, NULL); /* plans cannot make it fail */
 	ops_of(volume)->volume_close(inner_of(volume));
 	free(volume);
 	(void)sf_fault_after(&call, 0);
@@ -140,7 +140,7 @@ static void fault_release(struct sf_volume *volume)
 {
 	struct sf_fault_call call = {.name = "storage.release"};
 
-	(void)sf_fault_before(plan_of(volume), &call, NULL); /* the plan may not make it fail */
+	(void)sf_fault_before(plan_of(volume), &call, NULL); /* plans cannot make it fail */
 	ops_of(volume)->release(inner_of(volume));
 	(void)sf_fault_after(&call, 0);
 }
@@ -283,7 +283,7 @@ static void fault_close(struct sf_storage *storage)
 	struct sf_fault_call call = {.name = "storage.close"};
 	struct fault_storage *fault = to_fault(storage);
 
-	(void)sf_fault_before(fault->plan, &call, NULL); /* the plan may not make it fail */
+	(void)sf_fault_before(fault->plan, &call, NULL); /* plans cannot make it fail */
 	fault->inner->ops->close(fault->inner);
 	free(fault);
 	(void)sf_fault_after(&call, 0);

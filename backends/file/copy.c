@@ -18,12 +18,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* One buffer where the kernel cannot copy by itself; larger gains nothing. */
+/* Buffer for when the kernel cannot copy by itself; a larger one is not faster. */
 #define BUFFER_BYTES (1024 * 1024)
 
 struct copier {
 	const struct sf_file_fill *fill;
-	char *buffer; /* set once copy_file_range has refused */
+	char *buffer; /* set once copy_file_range() has failed as unsupported */
 };
 
 static bool cannot(int code)
@@ -55,7 +55,7 @@ static ssize_t copy_by_hand(struct copier *c, uint64_t off, size_t len)
 	return rc < 0 ? -1 : n;
 }
 
-/* As copy_file_range(2): how many bytes were copied, 0 at the end of the file, -1 and errno. */
+/* Like copy_file_range(2): returns the bytes copied, 0 at the end of the file, -1 with errno. */
 static ssize_t copy_piece(struct copier *c, uint64_t off, size_t len)
 {
 	loff_t in = (loff_t)off, out = (loff_t)off;
@@ -85,14 +85,14 @@ static int copy_run(struct copier *c, uint64_t off, uint64_t end, struct sf_err 
 		if (n < 0)
 			return sf_fail(err, -errno, "copy %s: %s", c->fill->what, strerror(errno));
 		if (n == 0)
-			return sf_fail(err, -EIO, "copy %s: it became shorter meanwhile", c->fill->what);
+			return sf_fail(err, -EIO, "copy %s: the file was truncated meanwhile", c->fill->what);
 		sf_job_advance(c->fill->job, (uint64_t)n);
 		off += (uint64_t)n;
 	}
 	return 0;
 }
 
-/* The next run of data at or after *off, cut to size; both ends are size when only a hole follows. */
+/* The next run of data at or after off, up to size. Both ends are size when only a hole follows. */
 static int next_run(const struct sf_file_fill *fill, uint64_t off, uint64_t size, uint64_t *ret_from,
 		    uint64_t *ret_to, struct sf_err *err)
 {
@@ -118,7 +118,7 @@ static int copy_data(struct copier *c, uint64_t size, struct sf_err *err)
 		rc = next_run(c->fill, off, size, &from, &to, err);
 		if (rc < 0)
 			return rc;
-		sf_job_advance(c->fill->job, from - off); /* a hole costs nothing and is done */
+		sf_job_advance(c->fill->job, from - off); /* holes count as copied */
 		rc = copy_run(c, from, to, err);
 		if (rc < 0)
 			return rc;
@@ -170,7 +170,7 @@ int sf_file_inherit_nocow(int like, int fd, struct sf_err *err)
 	int want = 0, have = 0;
 
 	if (ioctl(like, FS_IOC_GETFLAGS, &want) < 0 || !(want & FS_NOCOW_FL))
-		return 0; /* a file system without inode flags has nothing to inherit */
+		return 0; /* a file system without inode flags has none to inherit */
 	if (ioctl(fd, FS_IOC_GETFLAGS, &have) == 0) {
 		have |= FS_NOCOW_FL;
 		if (ioctl(fd, FS_IOC_SETFLAGS, &have) == 0)
@@ -188,6 +188,6 @@ bool sf_file_can_share(int dir, int src)
 	if (fd < 0 || fstat(src, &st) < 0 || sf_file_inherit_nocow(src, fd, NULL) < 0)
 		return false;
 	if (st.st_size > st.st_blksize)
-		range.src_length = (uint64_t)st.st_blksize; /* 0: all of it */
+		range.src_length = (uint64_t)st.st_blksize; /* 0: the whole file */
 	return ioctl(fd, FICLONERANGE, &range) == 0;
 }

@@ -20,7 +20,7 @@ struct sf_file_fill {
 	const char *what; /* names src in errors */
 	int lease_fd;     /* copying stops with -EBUSY when this lease is broken; -1: none */
 	struct sf_job *job;
-	/* Only a shared copy is of one instant, which the caller needs: fail rather than copy. */
+	/* Fail rather than copy: the caller needs the content of one instant, which only sharing gives. */
 	bool share_only;
 };
 
@@ -31,12 +31,12 @@ struct sf_file_fill {
 int sf_file_fill(const struct sf_file_fill *fill, const char **ret_method, struct sf_err *err);
 
 /*
- * Makes the empty file fd "no copy on write" (FS_NOCOW_FL, ioctl_iflags(2)) if like is: btrfs does not share
- * blocks between files that differ in this.
+ * Makes the empty file fd "no copy on write" (FS_NOCOW_FL, ioctl_iflags(2)) if `like` is: btrfs does not
+ * share blocks between files that differ in this.
  */
 int sf_file_inherit_nocow(int like, int fd, struct sf_err *err);
 
-/* Whether a file in dir can share src's blocks: tried with an unnamed file. */
+/* Whether a file in dir can share src's blocks; tests it with an unnamed file. */
 bool sf_file_can_share(int dir, int src);
 
 #endif

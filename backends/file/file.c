@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Storage `file`: what there is to know of a live image, and the table of operations. Nothing of ours keeps
- * the image open between calls except a claim, so that nothing of ours counts as its writer.
+ * Storage `file`: the slots about live images, and the table of slots. Between calls only a claim keeps an
+ * image open, and read-only, so snapfs never counts as its writer.
  */
 #include "file.h"
 
@@ -30,7 +30,7 @@
 #include <sys/statvfs.h>
 #include <sys/sysmacros.h>
 
-/* What a reflink may need for new metadata; extent lists are far below it for any sane image. */
+/* Space that a reflink may need for metadata; extent lists of any sane image are far smaller. */
 #define REFLINK_BYTES (1024 * 1024)
 
 static bool claims(struct sf_storage *storage, const char *spec)
@@ -107,7 +107,7 @@ static int volume_stat(struct sf_volume *base, struct sf_volume_stat *ret, struc
 	if (fstat(fd, &st) < 0)
 		return sf_fail(err, -errno, "stat %s: %s", base->origin, strerror(errno));
 	if (st.st_size == 0)
-		return sf_fail(err, -EINVAL, "%s is empty by now", base->origin);
+		return sf_fail(err, -EINVAL, "%s has become empty", base->origin);
 	ret->size_bytes = (uint64_t)st.st_size;
 	ret->allocated_bytes = sf_file_allocated(&st);
 	ret->instant = is_instant(volume, fd);
@@ -136,7 +136,7 @@ static int volume_write(struct sf_volume *volume, const void *buf, size_t len, u
 	auto_fd int fd = sf_file_open_origin(volume->origin, O_WRONLY, err);
 	int rc;
 
-	if (fd == -EAGAIN) /* somebody's lease; to wait for it here might be to wait for our own caller */
+	if (fd == -EAGAIN) /* a lease, perhaps held by our own caller, so waiting for it could deadlock */
 		return sf_fail(err, -EBUSY, "%s is held", volume->origin);
 	if (fd < 0)
 		return fd;
@@ -144,9 +144,7 @@ static int volume_write(struct sf_volume *volume, const void *buf, size_t len, u
 	return rc < 0 ? sf_fail(err, rc, "write %s: %s", volume->origin, strerror(-rc)) : 0;
 }
 
-/*
- * On btrfs each subvolume has a device number of its own, but all share the space (ioctl BTRFS_IOC_FS_INFO).
- */
+/* On btrfs each subvolume has its own device number, but all share the space (BTRFS_IOC_FS_INFO). */
 static bool btrfs_pool(int fd, char *pool, size_t len)
 {
 	struct btrfs_ioctl_fs_info_args info = {0};
@@ -173,7 +171,7 @@ static int space_of(int fd, const char *what, struct sf_space *ret, struct sf_er
 	if (!btrfs)
 		(void)snprintf(ret->pool, sizeof(ret->pool), "dev %u:%u", major(st.st_dev), minor(st.st_dev));
 	ret->total_bytes = (uint64_t)vfs.f_blocks * vfs.f_frsize;
-	/* Root may use the reserve; btrfs has none, and counts raw space in f_bfree. */
+	/* Root may use the reserved blocks. btrfs reserves none, and its f_bfree counts raw space. */
 	ret->free_bytes = (uint64_t)(btrfs ? vfs.f_bavail : vfs.f_bfree) * vfs.f_frsize;
 	return 0;
 }

@@ -28,10 +28,7 @@ int sf_file_hold(struct sf_volume *base, struct sf_err *err)
 	fd = sf_file_open_origin(base->origin, O_RDONLY, err);
 	if (fd < 0)
 		return fd;
-	/*
-	 * A broken lease sends SIGIO, whose default is to end the process; SIGURG's is to be ignored. We only
-	 * ever ask.
-	 */
+	/* A broken lease would send SIGIO, which ends the process; SIGURG is ignored. We only poll. */
 	if (fcntl(fd, F_SETSIG, SIGURG) == 0 && fcntl(fd, F_SETLEASE, F_RDLCK) == 0) {
 		volume->lease_fd = sf_take_fd(&fd);
 		return 0;
@@ -63,7 +60,7 @@ void sf_file_release(struct sf_volume *base)
 
 	if (volume->lease_fd < 0)
 		return;
-	/* Closing ends it too, but only once no child that was just forked holds a copy. */
+	/* Closing also ends the lease, but not while a newly forked child has a copy of the descriptor. */
 	(void)fcntl(volume->lease_fd, F_SETLEASE, F_UNLCK);
 	(void)close(volume->lease_fd);
 	volume->lease_fd = -1;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Holding a live image with a read lease (fcntl(2), "Leases"). The kernel grants one only while nobody has
+ * Holds a live image with a read lease (fcntl(2), "Leases"). The kernel grants one only while nobody has
  * the file open for writing, including loop devices and processes in other namespaces. A later writer waits
  * in open(2) for up to /proc/sys/fs/lease-break-time seconds, and the lease shows that.
  */
@@ -16,7 +16,7 @@ int sf_file_hold(struct sf_volume *volume, struct sf_err *err);
 int sf_file_hold_check(struct sf_volume *volume, struct sf_err *err);
 void sf_file_release(struct sf_volume *volume);
 
-/* False once somebody has tried to open the file for writing. */
+/* False once another process has tried to open the file for writing. */
 bool sf_file_lease_intact(int fd);
 
 #endif

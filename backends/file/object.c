@@ -17,7 +17,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Removing the last snapshot of another image takes our empty directory away; each such loss is one retry. */
+/* Removing the last snapshot of another image removes our empty directory; each time costs one retry. */
 #define PLACE_TRIES 100
 
 int sf_file_open_object(const struct sf_file_place *place, const struct sf_object *object,
@@ -34,7 +34,7 @@ int sf_file_open_object(const struct sf_file_place *place, const struct sf_objec
 	if (!S_ISREG(ret_st->st_mode))
 		return sf_fail(err, -EINVAL, "snapshot %s of %s is not a regular file", names.img,
 			       object->origin);
-	if (ret_st->st_size == 0) /* no image is empty */
+	if (ret_st->st_size == 0) /* images are never empty */
 		return sf_fail(err, -ESTALE, "snapshot %s of %s has lost its content", names.img,
 			       object->origin);
 	return sf_take_fd(&fd);
@@ -68,10 +68,7 @@ static bool exists(int dir, const char *name)
 	return faccessat(dir, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-/*
- * Opens the place and an empty file in it, in the stead of one that a crash left. -EEXIST when the snapshot
- * is there already.
- */
+/* Opens the place and a new empty file, in place of one left by a crash. -EEXIST: the snapshot exists. */
 static int open_tmp(struct sf_storage *storage, const struct sf_object *object,
 		    const struct sf_file_names *names, struct sf_file_place *place, struct sf_err *err)
 {
@@ -92,13 +89,13 @@ static int open_tmp(struct sf_storage *storage, const struct sf_object *object,
 		if (errno != ENOENT)
 			return sf_fail(err, -errno, "create %s: %s", names->tmp, strerror(errno));
 	}
-	return sf_fail(err, -ENOENT, "create %s: its directory keeps vanishing", names->tmp);
+	return sf_fail(err, -ENOENT, "create %s: its directory is repeatedly removed", names->tmp);
 }
 
 static int fill_object(const struct sf_file_volume *volume, int src, int dst, struct sf_job *job,
 		       struct sf_object_stat *ret, struct sf_err *err)
 {
-	/* A volume that was said to be instant may be written to by now, unless it is held. */
+	/* An instant volume may have writers during the copy, unless it is held. */
 	struct sf_file_fill fill = {.src = src,
 				    .dst = dst,
 				    .what = volume->base.origin,
@@ -169,7 +166,7 @@ int sf_file_remove(struct sf_storage *storage, const struct sf_object *object, s
 	int rc = sf_file_place_open(storage, object->origin, false, &place, err);
 
 	if (rc == -ENOENT) {
-		/* A crash may have left .snapfs without anything in it. */
+		/* A crash may have left an empty .snapfs. */
 		sf_file_place_prune(storage, &place);
 		return 0;
 	}
@@ -186,10 +183,7 @@ int sf_file_remove(struct sf_storage *storage, const struct sf_object *object, s
 	return rc;
 }
 
-/*
- * Whether name is a file of a token, and the first of its files that is there, so that each token counts
- * once.
- */
+/* Whether name is the first existing file of a token, so that each token is listed once. */
 static bool token_of(int dir, const char *name, struct sf_id *ret)
 {
 	struct sf_file_names names;

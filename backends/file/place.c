@@ -55,7 +55,7 @@ int sf_file_open_parent(const char *path, const char **ret_name, struct sf_err *
 		next = sf_open_dir(dir, name, err);
 		if (next < 0)
 			return next;
-		(void)close(dir); /* only walked through */
+		(void)close(dir); /* only traversed */
 		dir = next;
 	}
 	*ret_name = path;
@@ -120,10 +120,7 @@ void sf_file_place_prune(const struct sf_storage *storage, const struct sf_file_
 {
 	const struct sf_file_storage *file = (const struct sf_file_storage *)storage;
 
-	/*
-	 * Not empty is the usual case, and an empty directory that stays, or that a crash brings back, does
-	 * no harm.
-	 */
+	/* Usually not empty. A leftover empty directory, or one that a crash restores, is harmless. */
 	if (place->id_dir >= 0)
 		(void)unlinkat(place->snapfs_dir, file->id, AT_REMOVEDIR);
 	if (place->snapfs_dir >= 0)
@@ -149,7 +146,7 @@ int sf_file_open_origin(const char *origin, int flags, struct sf_err *err)
 
 uint64_t sf_file_allocated(const struct stat *st)
 {
-	/* Blocks beyond the end may be preallocated. */
+	/* Blocks beyond the end of the file may be preallocated. */
 	uint64_t sectors = ((uint64_t)st->st_size + 511) / 512;
 
 	return ((uint64_t)st->st_blocks < sectors ? (uint64_t)st->st_blocks : sectors) * 512;

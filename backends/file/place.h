@@ -50,13 +50,13 @@ int sf_file_place_sync(const struct sf_file_place *place, struct sf_err *err);
 void sf_file_place_prune(const struct sf_storage *storage, const struct sf_file_place *place);
 
 /*
- * Opens the directory of an absolute path and points *ret_name at the part behind its last slash. Returns the
+ * Opens the directory of an absolute path and points *ret_name at the part after its last slash. Returns the
  * descriptor or a negative errno.
  */
 int sf_file_open_parent(const char *path, const char **ret_name, struct sf_err *err);
 /*
- * Opens the live image, a regular file. Returns the descriptor or a negative errno: -EAGAIN when somebody's
- * lease would have to be waited for.
+ * Opens the live image, a regular file. Returns the descriptor or a negative errno: -EAGAIN when the open
+ * would have to wait for a lease.
  */
 int sf_file_open_origin(const char *origin, int flags, struct sf_err *err);
 

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Revert: a successor of the live image is built beside the snapshots, made durable, and renamed over the
- * image. Up to the rename the image is the old one, from then on the new one; a repeat of the call starts
- * over.
+ * Reverts an image: builds a successor beside the snapshots, makes it durable, and renames it over the live
+ * image. Before the rename the image is the old one, after it the new one. A repeat of the call starts over.
  */
 #include "revert.h"
 
@@ -43,7 +42,7 @@ static int list_xattrs(int fd, struct names *ret, struct sf_err *err)
 	return 0;
 }
 
-/* value has room for XATTR_SIZE_MAX bytes twice. */
+/* value: a buffer of twice XATTR_SIZE_MAX bytes. */
 static int carry_xattr(int from, int to, const char *name, char *value, struct sf_err *err)
 {
 	char *other = value + XATTR_SIZE_MAX;
@@ -53,18 +52,18 @@ static int carry_xattr(int from, int to, const char *name, char *value, struct s
 	if (len < 0)
 		return sf_fail(err, -errno, "read extended attribute %s: %s", name, strerror(errno));
 	if (have == len && memcmp(value, other, (size_t)len) == 0)
-		return 0; /* some cannot be set, but are right from the start */
+		return 0; /* some cannot be set but have the right value already */
 	if (fsetxattr(to, name, value, (size_t)len, 0) < 0)
 		return sf_fail(err, -errno, "set extended attribute %s: %s", name, strerror(errno));
 	return 0;
 }
 
-/* What a new file got by itself (a directory's default ACL) and the live image does not have. */
+/* Removes what the new file inherited (from a directory's default ACL) and the live image lacks. */
 static int drop_xattr(int from, int to, const char *name, struct sf_err *err)
 {
 	if (fgetxattr(from, name, NULL, 0) >= 0)
 		return 0;
-	/* Gone already is fine: XFS shows one list under two names. */
+	/* It may be gone already: XFS shows one ACL under two names. */
 	if (errno == ENODATA && (fremovexattr(to, name) == 0 || errno == ENODATA))
 		return 0;
 	return sf_fail(err, -errno, "remove extended attribute %s: %s", name, strerror(errno));
@@ -88,7 +87,7 @@ static int carry_xattrs(int from, int to, struct sf_err *err)
 	return rc;
 }
 
-/* The mode comes last: a change of owner clears bits of it, and an ACL is part of it. */
+/* Sets the mode last: chown() clears bits of it, and an ACL changes it. */
 static int carry_identity(int from, const struct stat *st, int to, struct sf_err *err)
 {
 	int rc;
@@ -159,7 +158,7 @@ static int replace(struct sf_file_volume *volume, const struct sf_file_place *pl
 	}
 	if (renameat(place->id_dir, name, place->image_dir, place->image) < 0)
 		return sf_fail(err, -errno, "rename %s over the image: %s", name, strerror(errno));
-	sf_file_release(&volume->base); /* it was a claim on the inode that is gone */
+	sf_file_release(&volume->base); /* the claim was on the old inode */
 	return 0;
 }
 

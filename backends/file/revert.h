@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Reverting an image file: slot of the storage contract. */
+/* Reverts an image file: slot of the storage contract. */
 #ifndef SF_BACKENDS_FILE_REVERT_H
 #define SF_BACKENDS_FILE_REVERT_H
 

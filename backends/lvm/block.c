@@ -35,7 +35,7 @@ int sf_lvm_open_device(const char *dm, int flags, struct sf_err *err)
 	return sf_take_fd(&fd);
 }
 
-/* A device may end inside len, but not before least bytes. */
+/* Fails only when the device ends before least bytes. */
 static int read_at_least(int fd, const char *what, void *buf, size_t len, uint64_t off, size_t least,
 			 struct sf_err *err)
 {

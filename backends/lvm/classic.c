@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Storage `lvm_classic`: LVs of any other kind. A snapshot has a COW store of its own, which takes what the
- * origin held before it is overwritten; a store that overflows has lost the snapshot. It is read-only, so
- * that nothing but the origin's changes ever goes into the store.
+ * Storage `lvm_classic`: LVs of any other kind. Each snapshot has a COW store of its own, which receives the
+ * origin's old content before it is overwritten. A store that overflows loses the snapshot. Snapshots are
+ * read-only, so only changes of the origin use the store.
  */
 #include "base/err.h"
 #include "core/contract/extents.h"
@@ -44,8 +44,8 @@ static int space(struct sf_volume *base, struct sf_space *ret, struct sf_err *er
 }
 
 /*
- * Copying back makes every other snapshot of the volume keep what is overwritten. Ours can be extended, which
- * the VG must have room for; other people's are left alone, so theirs must do.
+ * Bytes by which our other snapshots of the volume must grow for a revert: each keeps what copying back
+ * overwrites. Foreign snapshots are not extended; -ENOSPC when one would overflow.
  */
 static int need_of_others(const struct sf_lvm_volume *volume, struct sf_lvm *lvm,
 			  const struct sf_lvm_report *report, const struct sf_lv *chosen,
@@ -94,13 +94,13 @@ static int cost_of_revert(struct sf_volume *base, const struct sf_object *object
 	rc = sf_lvm_check_snapshot_of(report, lv, volume->lv, err);
 	if (rc == 0)
 		rc = sf_lvm_exceptions(report->vg, lv, &ranges, err);
-	if (rc == -ENOENT) { /* inactive, all of them */
+	if (rc == -ENOENT) { /* inactive, like all snapshots of the volume */
 		*ret = 0;
 		return 0;
 	}
 	if (rc == 0)
 		rc = need_of_others(volume, sf_lvm_of(base), report, lv, &ranges, ret, err);
-	if (rc == 0) { /* the snapshot of the state being left begins with what the policy gives it */
+	if (rc == 0) { /* the snapshot of the current state starts with the size of the policy */
 		sf_lvm_cow_plan(sf_lvm_of(base)->config, report, stat.size_bytes, &plan);
 		own = sf_lvm_cow_need(&ranges, 4096);
 		*ret += own > plan.want ? own - plan.want : 0;
@@ -134,9 +134,9 @@ static int cost(struct sf_volume *base, enum sf_purpose purpose, const struct sf
 	return rc;
 }
 
-/* --- taking --- */
+/* --- taking snapshots --- */
 
-/* LVM would make a classic snapshot of a thin volume too, and it would swallow the pool's sharing. */
+/* LVM would make a classic snapshot of a thin volume too, and lose the sharing of blocks in its pool. */
 static int check_classic(const struct sf_lvm_volume *volume, struct sf_err *err)
 {
 	struct sf_dm_target target;
@@ -159,14 +159,14 @@ static int choose_size(struct sf_volume *base, uint64_t max_age_ms, uint64_t ori
 	sf_lvm_cow_plan(sf_lvm_of(base)->config, report, origin_bytes, &plan);
 	if (plan.free < plan.least)
 		return sf_fail(err, -ENOSPC,
-			       "VG %s would not hold it: at least %" PRIu64 " bytes for a COW store, %" PRIu64
-			       " free beyond the reserve",
+			       "VG %s has no room for a COW store: it takes at least %" PRIu64
+			       " bytes, %" PRIu64 " are free beyond the reserve",
 			       report->vg, plan.least, plan.free);
 	*ret = plan.want < plan.free ? plan.want : plan.free;
 	return 0;
 }
 
-/* Until the next report, what is free is what was free less what we took. */
+/* Keeps free_bytes right until the next report. */
 static void note_taken(struct sf_volume *base, uint64_t bytes)
 {
 	auto_report struct sf_lvm_report *report = NULL;
@@ -197,7 +197,7 @@ static int create(struct sf_volume *base, const struct sf_object *object, struct
 	sf_lvm_object_name(&object->token, SF_LVM_SNAPSHOT, name);
 	spec.tags = (struct sf_lvm_tags){.state_id = sf_lvm_of(base)->state_id, .object = *object};
 	(void)snprintf(spec.tags.origin, sizeof(spec.tags.origin), "%s", volume->lv);
-	/* What was free may be old news: one more attempt on what is. */
+	/* The first report may be old; if space is short, a new one decides. */
 	for (size_t i = 0; i < sizeof(ages) / sizeof(ages[0]); i++) {
 		rc = choose_size(base, ages[i], stat.size_bytes, &spec.size_bytes, err);
 		if (rc == 0)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Reverting a classic volume: for every chunk that the snapshot has a copy of, the copy goes back to the
- * origin. The snapshot does not grow by it, as these chunks are in its store already; newer snapshots keep
- * what is overwritten, and are given the room for it first. Cut short, the volume is a mixture until the call
- * is repeated; a repeat copies the same chunks again. Cost follows what has changed, not the disk's size.
+ * Reverts a classic volume: copies every chunk that the snapshot has a copy of back to the origin. The
+ * snapshot does not grow, as its store already has these chunks. Newer snapshots keep what is overwritten, so
+ * they are extended first. After an interruption the volume is a mixture until the call is repeated, which
+ * copies the same chunks again. The cost depends on what has changed, not on the disk's size.
  */
 #include "classic_revert.h"
 
@@ -37,10 +37,10 @@ struct reverting {
 	struct sf_lvm_report *report;
 	struct sf_extents ranges;
 	uint64_t live_bytes;
-	bool begun; /* something was written */
+	bool begun; /* the origin was written to */
 };
 
-/* Snapshot and store have devices only while the volume is active. */
+/* The snapshot and its store have devices only while the volume is active. */
 static int activate(struct reverting *r, struct sf_err *err)
 {
 	char target[2 * SF_LVM_NAME];
@@ -63,8 +63,7 @@ static int check_sizes(struct reverting *r, struct sf_err *err)
 	r->live_bytes = target.size_bytes;
 	if (r->ranges.size_bytes > r->live_bytes)
 		return sf_fail(err, -EINVAL,
-			       "%s was made smaller since: %" PRIu64
-			       " bytes do not take the snapshot's %" PRIu64,
+			       "%s has shrunk since: %" PRIu64 " bytes cannot hold the snapshot's %" PRIu64,
 			       r->base->origin, r->live_bytes, r->ranges.size_bytes);
 	return 0;
 }
@@ -86,8 +85,7 @@ static int prepare(struct reverting *r, const struct sf_object *object, struct s
 	return rc < 0 ? rc : check_sizes(r, err);
 }
 
-/* As the cost foretold; but it is now that it counts, and the snapshot of the state being left is among them.
- */
+/* Extends a newer snapshot as estimated by cost(). By now these include the snapshot of the current state. */
 static int make_room_in(struct reverting *r, const struct sf_lv *lv, struct sf_err *err)
 {
 	struct sf_lvm *lvm = sf_lvm_of(r->base);
@@ -99,7 +97,7 @@ static int make_room_in(struct reverting *r, const struct sf_lv *lv, struct sf_e
 	if (rc < 0 || (rc = sf_dm_snapshot(dm, &st, err)) < 0)
 		return rc;
 	if (st.state != SF_DM_SNAPSHOT_OK)
-		return 0; /* nothing left to lose */
+		return 0; /* its content is lost already */
 	need = sf_lvm_cow_need(&r->ranges, st.chunk_bytes);
 	room = st.total_bytes - st.used_bytes;
 	if (need <= room)
@@ -152,7 +150,7 @@ static int copy_range(struct reverting *r, int from, const struct sf_range *rang
 	return 0;
 }
 
-/* Once begun it goes through: a user who gives up in the middle would have a mixture. */
+/* Uncancellable: an interruption would leave a mixture. */
 static int copy_back(struct reverting *r, struct sf_job *job, struct sf_err *err)
 {
 	auto_free char *buf = NULL;
@@ -175,7 +173,7 @@ static int copy_back(struct reverting *r, struct sf_job *job, struct sf_err *err
 		rc = sf_dm_snapshot(dm, &st, err);
 	if (rc == 0 && st.state != SF_DM_SNAPSHOT_OK)
 		rc = sf_fail(err, -ESTALE, "the snapshot lost its content while it was copied back");
-	return rc < 0 && r->begun ? sf_wrap(err, -EUCLEAN, "copying back was cut short") : rc;
+	return rc < 0 && r->begun ? sf_wrap(err, -EUCLEAN, "copying back was interrupted") : rc;
 }
 
 static int revert(struct reverting *r, const struct sf_object *object, struct sf_job *job, struct sf_err *err)
@@ -206,7 +204,7 @@ int sf_lvm_classic_revert(struct sf_volume *base, const struct sf_object *object
 	int rc;
 
 	if (claimed && r.volume->claim_fd < 0)
-		sf_lvm_release(base); /* of a volume without a device; it gets one now */
+		sf_lvm_release(base); /* claimed while it had no device; it gets one now */
 	rc = revert(&r, object, job, err);
 	if (!claimed)
 		sf_lvm_release(base);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Reverting a classic volume: slot of the storage contract. */
+/* Reverts a classic volume: slot of the storage contract. */
 #ifndef SF_BACKENDS_LVM_CLASSIC_REVERT_H
 #define SF_BACKENDS_LVM_CLASSIC_REVERT_H
 

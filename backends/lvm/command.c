@@ -23,9 +23,9 @@
 #define LOCK_FILE "lvm.lock"
 /* lvs of a VG with ten thousand LVs prints about 6 MiB. */
 #define SAID_MAX ((size_t)64 * 1024 * 1024)
-/* Between two attempts at the lock, which another process holds for as long as a command takes. */
+/* Interval of attempts at the lock, which another process holds for the length of a command. */
 #define LOCK_POLL_MS 10
-/* What of a command's own words goes into an error text. */
+/* Most of a command's own message that is copied into an error text. */
 #define MESSAGE 480
 
 static uint64_t left_ms(uint64_t until_ms)
@@ -35,14 +35,14 @@ static uint64_t left_ms(uint64_t until_ms)
 	return now < until_ms ? until_ms - now : 0;
 }
 
-/* Commands that did not come back in time: reaped when they are done at last. */
+/* Reaps the commands that exceeded their deadline and have ended since. */
 static void reap_late(struct sf_lvm *lvm)
 {
 	int status;
 
 	for (size_t i = 0; i < SF_LVM_LATE; i++)
 		if (lvm->late[i].pid > 0 && sf_proc_wait(&lvm->late[i], 0, &status, NULL) == 0)
-			sf_log(SF_LOG_WARNING, "an LVM command that was late has ended with status %d",
+			sf_log(SF_LOG_WARNING, "an LVM command has ended after its deadline, with status %d",
 			       status);
 }
 
@@ -81,8 +81,8 @@ static void end_turn(struct sf_lvm *lvm)
 }
 
 /*
- * The file is the lock and takes the output. A description of its own for each command: the child's copy of
- * it holds the lock on when we do not.
+ * The file is the lock, and receives the command's output. Each command gets its own open file description:
+ * the child's copy keeps the lock after ours is closed.
  */
 static int lock_host(struct sf_lvm *lvm, uint64_t until_ms, struct sf_err *err)
 {
@@ -95,7 +95,7 @@ static int lock_host(struct sf_lvm *lvm, uint64_t until_ms, struct sf_err *err)
 			return sf_fail(err, -errno, "lock " LOCK_FILE ": %s", strerror(errno));
 		if (left_ms(until_ms) == 0)
 			return sf_fail(err, -ETIMEDOUT,
-				       "an LVM command that was started before is not done at the deadline");
+				       "an earlier LVM command is still running at the deadline");
 		(void)poll(NULL, 0, LOCK_POLL_MS);
 	}
 	if (ftruncate(fd, 0) < 0)
@@ -103,7 +103,7 @@ static int lock_host(struct sf_lvm *lvm, uint64_t until_ms, struct sf_err *err)
 	return sf_take_fd(&fd);
 }
 
-/* "Volume group "NAME" not found", and nothing else that is not found. */
+/* Matches "Volume group "NAME" not found", and no other "not found". */
 static bool lacks_vg(const char *said)
 {
 	static const char begin[] = "Volume group \"";
@@ -117,7 +117,7 @@ static bool lacks_vg(const char *said)
 	return false;
 }
 
-/* What LVM says in its messages (libdevmapper's and lvm2's sources, LC_ALL=C), most telling first. */
+/* Maps LVM's messages (sources of lvm2 and libdevmapper, LC_ALL=C) to an errno, the most specific first. */
 static int sense_of(const char *said)
 {
 	static const struct {
@@ -146,10 +146,10 @@ static int sense_of(const char *said)
 	for (size_t i = 0; i < sizeof(senses) / sizeof(senses[0]); i++)
 		if (strstr(said, senses[i].words))
 			return senses[i].rc;
-	return -EIO; /* "Cannot change VG … while PVs are missing" among the rest */
+	return -EIO; /* for example "Cannot change VG … while PVs are missing" */
 }
 
-/* The sense is in the whole text without its warnings, which complain of other things than what failed. */
+/* The errno comes from the whole text without warnings: they are about other things than the failure. */
 static int tell_failure(const char *name, const char *complaint, size_t len, struct sf_err *err)
 {
 	auto_free char *whole = malloc(2 * len + 4); /* a newline becomes two characters */
@@ -159,7 +159,7 @@ static int tell_failure(const char *name, const char *complaint, size_t len, str
 		return sf_fail(err, -ENOMEM, "%s failed: out of memory", name);
 	sf_proc_message(complaint, whole, 2 * len + 4);
 	sf_proc_message(complaint, message, sizeof(message));
-	return sf_fail(err, sense_of(whole), "%s: %s", name, *message ? message : "failed without a word");
+	return sf_fail(err, sense_of(whole), "%s: %s", name, *message ? message : "failed without a message");
 }
 
 static int finish(struct sf_proc *proc, int out, int said_fd, const char *name, uint64_t until_ms,
@@ -204,7 +204,7 @@ static int start(struct sf_lvm *lvm, const char *const *argv, int out, int compl
 	if (dir &&
 	    snprintf(system_dir, sizeof(system_dir), "LVM_SYSTEM_DIR=%s", dir) < (int)sizeof(system_dir))
 		env[n++] = system_dir;
-	/* Without udev nobody would answer the cookies that LVM waits for (lvm2 issue 70). */
+	/* Without udev, nothing answers the cookies that LVM waits for (lvm2 issue 70). */
 	if (access("/run/udev/control", F_OK) < 0)
 		env[n++] = "DM_DISABLE_UDEV=1";
 	return sf_proc_start(&spec, ret, err);
@@ -221,12 +221,12 @@ static int run_locked(struct sf_lvm *lvm, const char *const *argv, uint64_t unti
 	if (complaint < 0)
 		return complaint;
 	rc = start(lvm, argv, out, complaint, &proc, err);
-	if (rc < 0) /* a program that is not there must not pass for a volume that is not */
+	if (rc < 0) /* a missing program must not pass for a missing LV */
 		return sf_wrap(err, rc == -ENOENT ? -EIO : rc, "%s", argv[0]);
 	rc = finish(&proc, out, complaint, argv[0], until_ms, ret_said, err);
 	if (rc < 0 && proc.pid > 0) {
-		sf_log(SF_LOG_WARNING, "%s (process %d) is not done at its deadline; it goes on", argv[0],
-		       (int)proc.pid);
+		sf_log(SF_LOG_WARNING, "%s (process %d) is still running at its deadline; it continues",
+		       argv[0], (int)proc.pid);
 		keep_late(lvm, &proc);
 	}
 	return rc;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* COW stores of classic snapshots: how large, how they grow, and what is in them. */
+/* COW stores of classic snapshots: sizing, extending and reading them. */
 #include "cow.h"
 
 #include "base/cleanup.h"
@@ -18,7 +18,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The smallest chunk LVM makes (lvcreate(8), --chunksize): the most metadata per byte. */
+/* LVM's smallest chunk (lvcreate(8), --chunksize), which needs the most metadata per byte. */
 #define CHUNK_MIN 4096U
 
 static uint64_t round_up(uint64_t n, uint64_t unit)
@@ -31,7 +31,7 @@ static uint64_t percent_of(uint64_t n, uint64_t percent)
 	return n / 100 * percent + n % 100 * percent / 100;
 }
 
-/* A header, an exception of 16 bytes for each chunk, and the chunks (dm-snap-persistent.c). */
+/* Size of a store: header, 16 bytes for each chunk, and the chunks (dm-snap-persistent.c). */
 static uint64_t store_for(uint64_t data_bytes, uint64_t chunk_bytes)
 {
 	uint64_t chunks = data_bytes / chunk_bytes + 1;
@@ -89,7 +89,7 @@ int sf_lvm_check_snapshot_of(const struct sf_lvm_report *report, const struct sf
 			     struct sf_err *err)
 {
 	if (!sf_lvm_is_cow(snapshot, lv))
-		return sf_fail(err, -EINVAL, "%s/%s is a snapshot of %s, not of what is called %s now",
+		return sf_fail(err, -EINVAL, "%s/%s is a snapshot of %s, not of the volume now named %s",
 			       report->vg, snapshot->name, *snapshot->origin ? snapshot->origin : "nothing",
 			       lv);
 	for (size_t i = 0; i < report->n; i++)

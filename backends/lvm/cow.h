@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* COW stores of classic snapshots: their sizes, how they grow, and what is in them. */
+/* COW stores of classic snapshots: sizing, extending and reading them. */
 #ifndef SF_BACKENDS_LVM_COW_H
 #define SF_BACKENDS_LVM_COW_H
 
@@ -26,10 +26,10 @@ int sf_lvm_extend(struct sf_lvm *lvm, const struct sf_lvm_report *report, const 
 		  uint64_t bytes, struct sf_err *err);
 /* Upper limit, in bytes, of what overwriting these ranges of the origin adds to a COW store. */
 uint64_t sf_lvm_cow_need(const struct sf_extents *ranges, uint64_t chunk_bytes);
-/* -EINVAL when LVM names another volume as the snapshot's origin, or is merging the snapshot. */
+/* -EINVAL when LVM does not record it as a snapshot of lv, -EBUSY when LVM is merging a snapshot into lv. */
 int sf_lvm_check_snapshot_of(const struct sf_lvm_report *report, const struct sf_lv *snapshot, const char *lv,
 			     struct sf_err *err);
-/* The ranges of the origin that the snapshot has copies of; *ret is initialised here. -ESTALE: it is lost. */
+/* Lists the ranges of the origin that the snapshot has copies of. Initialises *ret. -ESTALE: it is lost. */
 int sf_lvm_exceptions(const char *vg, const struct sf_lv *snapshot, struct sf_extents *ret,
 		      struct sf_err *err);
 

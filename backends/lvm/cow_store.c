@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Chunk 0 is the header. Area k of the list of exceptions is chunk 1 + k * (n + 1), n being the entries that
- * fit into a chunk; the n chunks after it are copies. An entry is {old, new}, the chunk in the origin and in
- * the store; the list ends with the first whose new is 0. Entries are in the order in which chunks were
- * first written to, so the chunks are noted in a bitmap before ranges are made of them.
+ * Reads the on-disk format of the persistent exception store. Chunk 0 is the header. Area k of the list of
+ * exceptions is chunk 1 + k * (n + 1), where n entries fit into a chunk; the n chunks after it are copies. An
+ * entry is {old, new}: the chunk in the origin and in the store. The list ends at the first entry whose new
+ * is 0. Entries are in the order of the first writes, so a bitmap sorts them before they become ranges.
  */
 #include "cow_store.h"
 
@@ -24,12 +24,12 @@
 /* SNAP_MAGIC and SNAPSHOT_DISK_VERSION of dm-snap-persistent.c. */
 #define MAGIC   0x70416e53
 #define VERSION 1
-/* What O_DIRECT may ask for. */
+/* Largest alignment that O_DIRECT requires. */
 #define ALIGN 4096
-/* A chunk is a power of two of sectors in the kernel, 4-512 KiB in LVM. A larger one than ours is garbage. */
+/* A chunk is a power of two of sectors in the kernel, 4-512 KiB in LVM. Above CHUNK_MAX it is garbage. */
 #define CHUNK_MIN ((uint64_t)512)
 #define CHUNK_MAX ((uint64_t)16 * 1024 * 1024)
-/* Of the snapshot: a bitmap of 256 MiB; with chunks of 4 KiB, 8 TiB. */
+/* Most chunks of the snapshot: the bitmap takes 256 MiB; with chunks of 4 KiB, that is 8 TiB. */
 #define CHUNKS_MAX ((uint64_t)1 << 31)
 
 struct header {
@@ -49,10 +49,10 @@ struct store {
 	const char *what;
 	uint64_t size_bytes;
 	uint64_t chunk_bytes;
-	uint64_t chunks;        /* that the store has room for */
-	uint64_t origin_chunks; /* of the snapshot; the last may be a partial one */
+	uint64_t chunks;        /* capacity of the store */
+	uint64_t origin_chunks; /* of the snapshot; the last may be partial */
 	uint64_t *copied;       /* a bit for each of them */
-	void *buffer;           /* aligned; of a chunk, and of ALIGN at least */
+	void *buffer;           /* aligned; one chunk, at least ALIGN */
 };
 
 static int odd(const struct store *store, struct sf_err *err, const char *why)
@@ -85,7 +85,7 @@ static int read_piece(const struct store *store, uint64_t off, size_t len, struc
 	if (n < 0)
 		return sf_fail(err, (int)n, "read %s at %" PRIu64 ": %s", store->what, off,
 			       strerror((int)-n));
-	return (size_t)n < len ? odd(store, err, "it became shorter while it was read") : 0;
+	return (size_t)n < len ? odd(store, err, "it was truncated while it was read") : 0;
 }
 
 static int read_header(const struct store *store, uint64_t *ret_chunk_bytes, struct sf_err *err)
@@ -98,7 +98,7 @@ static int read_header(const struct store *store, uint64_t *ret_chunk_bytes, str
 		return rc;
 	memcpy(&header, store->buffer, sizeof(header));
 	if (le32toh(header.magic) != MAGIC)
-		return odd(store, err, "it does not begin as one");
+		return odd(store, err, "it has no valid header");
 	if (le32toh(header.version) != VERSION)
 		return sf_fail(err, -EPROTO, "copy-on-write store %s: version %" PRIu32 ", not %d",
 			       store->what, le32toh(header.version), VERSION);
@@ -119,7 +119,7 @@ static uint64_t entries_of(const struct store *store)
 	return store->chunk_bytes / sizeof(struct exception);
 }
 
-/* Notes one exception. Twice the same chunk cannot be: it would be unknown which copy is the old content. */
+/* Records one exception. A chunk must not occur twice: it would be unknown which copy has the old content. */
 static int note(struct store *store, const struct exception *entry, struct sf_err *err)
 {
 	uint64_t old = le64toh(entry->old), new = le64toh(entry->new), bit = (uint64_t)1 << old % 64;
@@ -140,7 +140,7 @@ static int note(struct store *store, const struct exception *entry, struct sf_er
 	return 0;
 }
 
-/* Reads area k; *ret_full: the list goes on in the next one. */
+/* Reads area k. *ret_full: the list continues in the next area. */
 static int read_area(struct store *store, uint64_t k, bool *ret_full, struct sf_err *err)
 {
 	uint64_t chunk = 1 + k * (entries_of(store) + 1);
@@ -148,7 +148,7 @@ static int read_area(struct store *store, uint64_t k, bool *ret_full, struct sf_
 	int rc;
 
 	if (chunk >= store->chunks)
-		return odd(store, err, "its list goes on beyond its end");
+		return odd(store, err, "its list of copies extends beyond its end");
 	rc = read_piece(store, chunk * store->chunk_bytes, (size_t)store->chunk_bytes, err);
 	for (uint64_t i = 0; rc == 0 && i < entries_of(store); i++) {
 		if (entries[i].new == 0) {
@@ -163,8 +163,8 @@ static int read_area(struct store *store, uint64_t k, bool *ret_full, struct sf_
 }
 
 /*
- * All areas. The kernel writes to the store meanwhile: an overflow makes nonsense of what was read, so the
- * header has the last word.
+ * Reads all areas. The kernel may write to the store meanwhile. An overflow invalidates what was read, so the
+ * header is read again at the end.
  */
 static int read_list(struct store *store, struct sf_err *err)
 {
@@ -180,7 +180,7 @@ static int read_list(struct store *store, struct sf_err *err)
 	if (late == -ESTALE)
 		return stale(store, err);
 	if (rc == 0 && late == 0 && chunk_bytes != store->chunk_bytes)
-		late = odd(store, err, "another one took its place while it was read");
+		late = odd(store, err, "it was replaced while it was read");
 	return rc < 0 ? rc : late;
 }
 
@@ -205,7 +205,7 @@ static int get_buffer(struct store *store, size_t len, struct sf_err *err)
 	return store->buffer ? 0 : sf_fail(err, -ENOMEM, "read %s: out of memory", store->what);
 }
 
-/* Everything up to the bitmap; the caller frees what is in *store. */
+/* Fills the bitmap. The caller frees what *store holds. */
 static int read_store(struct store *store, uint64_t origin_bytes, struct sf_err *err)
 {
 	int rc = find_size(store, err);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Devices of snapshots and the images on them. All readers of one snapshot share one descriptor, which a
- * revert may exchange under them for one of equal content (dup2): a read in flight ends on the old device.
+ * Devices of snapshots, and the images on them. All readers of a snapshot share one descriptor. A revert
+ * replaces the device under it with dup3(), by one of equal content; a read in flight finishes on the old
+ * device.
  */
 #include "device.h"
 
@@ -26,7 +27,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-/* Attempts with a fresh report: each fails only when a revert renames the LV meanwhile. */
+/* Attempts, each with a new report. An attempt fails only when a revert renames the LV meanwhile. */
 #define OPEN_TRIES 3
 
 struct image {
@@ -37,14 +38,14 @@ struct image {
 
 int sf_lvm_activate(struct sf_lvm *lvm, const char *vg, const char *select, bool active, struct sf_err *err)
 {
-	/* -K: thin snapshots carry the activation-skip flag, and without it this silently does nothing. */
+	/* -K: thin snapshots have the activation-skip flag, which would silently make this a no-op. */
 	const char *const argv[] = {"lvchange", "--yes", active ? "-ay" : "-an", "-K", "-S", select, "--",
 				    vg,         NULL};
 
 	return sf_lvm_run(lvm, vg, argv, NULL, err);
 }
 
-/* --- devices; under storage->lock --- */
+/* --- devices; callers hold storage->lock --- */
 
 static struct sf_lvm_device *find_device(struct sf_lvm_storage *storage, const char *dm)
 {
@@ -82,7 +83,7 @@ static void drop_device(struct sf_lvm_storage *storage, struct sf_lvm_device *de
 	free(device);
 }
 
-/* LVM activates a classic snapshot together with its origin, and only when it is named. */
+/* LVM activates a classic snapshot with its origin, and only when it is named. */
 static int activate_classic(struct sf_lvm *lvm, const char *vg, const struct sf_id *token, struct sf_err *err)
 {
 	char name[SF_LVM_NAME], target[2 * SF_LVM_NAME];
@@ -93,7 +94,7 @@ static int activate_classic(struct sf_lvm *lvm, const char *vg, const struct sf_
 	return sf_lvm_run(lvm, vg, argv, NULL, err);
 }
 
-/* A device that is not there is activated and tried again. */
+/* Activates the snapshot if it has no device. */
 static int open_snapshot(struct sf_lvm_storage *storage, const char *vg, const char *dm,
 			 const struct sf_id *token, struct sf_err *err)
 {
@@ -172,22 +173,22 @@ void sf_lvm_rename_device(struct sf_lvm_storage *storage, const char *from, cons
 		(void)snprintf(device->dm, sizeof(device->dm), "%s", to);
 }
 
-/* --- laying idle --- */
+/* --- deactivating idle snapshots --- */
 
-/* False when LVM did not do it: others wait for the lock, and the next would fare no better. */
-static bool lay_idle(struct sf_lvm_storage *storage, struct sf_lvm_device *device)
+/* False when LVM failed: the next one would probably fail as well, while others wait for the lock. */
+static bool deactivate_idle(struct sf_lvm_storage *storage, struct sf_lvm_device *device)
 {
 	char select[SF_LVM_SELECT];
 	struct sf_err err = {0};
 	struct sf_dm_info info;
 
 	if (sf_dm_info(device->dm, &info, NULL) < 0) {
-		drop_device(storage, device); /* removed, or laid idle by someone else */
+		drop_device(storage, device); /* removed or deactivated by someone else */
 		return true;
 	}
-	device->idle_since_ms = sf_clock_mono_ms(); /* the next attempt has its grace time again */
+	device->idle_since_ms = sf_clock_mono_ms(); /* the next attempt waits for another grace time */
 	if (info.open_count > 0)
-		return true; /* an administrator looks at it */
+		return true; /* another program has it open */
 	sf_lvm_select_snapshot(&storage->lvm->state_id, &device->token, select);
 	if (sf_lvm_activate(storage->lvm, device->vg, select, false, &err) < 0) {
 		sf_log(SF_LOG_WARNING, "snapshot %s stays active: %s", device->dm, err.text);
@@ -206,7 +207,7 @@ void sf_lvm_sweep_idle(struct sf_lvm_storage *storage)
 		next = device->next;
 		if (device->refs == 0 &&
 		    sf_clock_mono_ms() - device->idle_since_ms >= storage->lvm->config->idle_ms &&
-		    !lay_idle(storage, device))
+		    !deactivate_idle(storage, device))
 			return;
 	}
 }
@@ -232,8 +233,8 @@ void sf_lvm_adopt_active(struct sf_lvm_storage *storage, struct sf_lvm_report *r
 /* --- images --- */
 
 /*
- * Once a store has overflowed, reads of chunks it had no copy of go to the live origin. The state is asked
- * after the read, and never turns back: what was read while it still was good is good.
+ * Once a store has overflowed, reads of chunks without a copy return the live origin's content. That state is
+ * final. So it is checked after each read: if the store is still valid, so is what was read.
  */
 static int check_valid(const struct image *image, int read_rc, struct sf_err *err)
 {
@@ -243,7 +244,7 @@ static int check_valid(const struct image *image, int read_rc, struct sf_err *er
 
 	if (rc == 0 && snapshot.state == SF_DM_SNAPSHOT_OK)
 		return read_rc;
-	if (rc == 0 || rc == -EINVAL || rc == -ENOENT) /* its device is another one by now */
+	if (rc == 0 || rc == -EINVAL || rc == -ENOENT) /* the device was replaced */
 		return sf_fail(err, -ESTALE, "%s: its COW store overflowed, the content is gone",
 			       image->device->dm);
 	return sf_fail(err, rc, "%s", why.text);
@@ -257,7 +258,7 @@ static int image_pread(struct sf_image *base, void *buf, size_t len, uint64_t of
 	return image->storage->thin ? rc : check_valid(image, rc, err);
 }
 
-/* The device itself knows nothing of holes; a map does (lvm_pool.c). */
+/* The device does not report holes; sf_lvm_thin_map() (pool.c) does. */
 static int image_extent(struct sf_image *base, uint64_t off, struct sf_extent *ret, struct sf_err *err)
 {
 	(void)err;
@@ -287,7 +288,7 @@ static int measure(struct image *image, struct sf_err *err)
 	return image->storage->thin ? 0 : check_valid(image, 0, err);
 }
 
-/* One attempt; -ENOENT also when the LV has another name by now than the report says. */
+/* One attempt. -ENOENT also when the LV no longer has the name in the report. */
 static int open_device_of(struct image *image, const struct sf_lvm_report *report, const struct sf_lv *lv,
 			  const struct sf_object *object, struct sf_err *err)
 {
@@ -298,8 +299,8 @@ static int open_device_of(struct image *image, const struct sf_lvm_report *repor
 }
 
 /*
- * The remembered report will do, whatever has changed since, so readers do not wait for LVM. Only a revert
- * gives the snapshot's LV another name for a while; then the device is missing and LVM is asked.
+ * The remembered report is good enough, whatever changed since, so readers do not wait for LVM. Only a revert
+ * renames a snapshot's LV for a while. Then the device is missing, and LVM is asked.
  */
 static int find_device_of(struct image *image, const struct sf_object *object, struct sf_err *err)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Questions to the kernel's device-mapper. Threads: libdevmapper finds and opens its control device in static
- * variables, so that is done once, under a lock, and kept; from then on a question touches its own task only.
+ * Queries to the kernel's device-mapper. Threads: libdevmapper finds and opens its control device in static
+ * variables, so that happens once, under a lock, and the descriptor stays open. After that a query uses only
+ * its own task.
  */
 #include "dm.h"
 
@@ -26,7 +27,7 @@
 #include <sys/stat.h>
 
 #define SECTOR_BYTES ((uint64_t)512)
-/* Of LVM's volume groups and volumes (lvm(8)). What is outside of it, libdevmapper would rewrite. */
+/* Characters that LVM allows in names (lvm(8)). libdevmapper would rewrite any other. */
 #define NAME_LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+_.-"
 
 #define auto_task __attribute__((cleanup(cleanup_task)))
@@ -37,12 +38,12 @@ static void cleanup_task(struct dm_task **task)
 		dm_task_destroy(*task);
 }
 
-/* Between two questions a device may change its table; not again and again. */
+/* A device may change its table between two queries, but not repeatedly. */
 #define TRIES 5
 
 /* --- libdevmapper's static state --- */
 
-/* Errors are told by the callers, with names; its own words are for whoever looks closely. */
+/* Callers report errors, with names; libdevmapper's own messages go to the debug log. */
 static void log_line(int level, const char *file, int line, int dm_errno_or_class, const char *fmt, ...)
 	__attribute__((format(printf, 5, 6)));
 
@@ -55,7 +56,7 @@ static void log_line(int level, const char *file, int line, int dm_errno_or_clas
 	if (!sf_log_wants(SF_LOG_DEBUG))
 		return;
 	va_start(args, fmt);
-	(void)vsnprintf(text, sizeof(text), fmt, args); /* cut is fine */
+	(void)vsnprintf(text, sizeof(text), fmt, args); /* truncation is acceptable */
 	va_end(args);
 	sf_log(SF_LOG_DEBUG, "libdevmapper: %s", text);
 }
@@ -67,7 +68,7 @@ static int control_path(char path[static PATH_MAX], struct sf_err *err)
 	return len > 0 && len < PATH_MAX ? 0 : sf_fail(err, -ENAMETOOLONG, "%s is too long", dm_dir());
 }
 
-/* libdevmapper opens it without O_CLOEXEC, and our children would inherit it: LVM complains of that. */
+/* libdevmapper opens it without O_CLOEXEC, and LVM commands complain of inherited descriptors. */
 static int keep_control_to_ourselves(struct sf_err *err)
 {
 	auto_dir DIR *dir = opendir("/proc/self/fd");
@@ -103,7 +104,7 @@ static int begin(struct sf_err *err)
 	return keep_control_to_ourselves(err);
 }
 
-/* Until it has succeeded once, every call tries: device-mapper is a module and may be loaded later. */
+/* Every call tries until one succeeds: device-mapper is a module and may be loaded later. */
 static int ready(struct sf_err *err)
 {
 	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -117,7 +118,7 @@ static int ready(struct sf_err *err)
 
 /* --- names --- */
 
-/* Appends text with its hyphens doubled; names that are too long are cut, and known by *at. */
+/* Appends text with its hyphens doubled. *at counts the characters that do not fit, too. */
 static void append(char name[static SF_DM_NAME], size_t *at, const char *text)
 {
 	for (; *text; text++) {
@@ -137,7 +138,7 @@ int sf_dm_name(const char *vg, const char *lv, const char *layer, char name[stat
 
 	for (size_t i = 0; i < (layer ? 3 : 2); i++) {
 		if (!*parts[i] || parts[i][strspn(parts[i], NAME_LETTERS)] != '\0')
-			return sf_fail(err, -EINVAL, "'%s' is not a name of LVM's", parts[i]);
+			return sf_fail(err, -EINVAL, "'%s' is not a valid LVM name", parts[i]);
 		if (i > 0 && len++ < SF_DM_NAME - 1)
 			built[len - 1] = '-';
 		append(built, &len, parts[i]);
@@ -149,7 +150,7 @@ int sf_dm_name(const char *vg, const char *lv, const char *layer, char name[stat
 	return 0;
 }
 
-/* --- questions --- */
+/* --- queries --- */
 
 static int new_task(int type, const char *name, struct dm_task **ret, struct sf_err *err)
 {
@@ -162,14 +163,14 @@ static int new_task(int type, const char *name, struct dm_task **ret, struct sf_
 	if (!task)
 		return sf_fail(err, -ENOMEM, "device %s: out of memory", name);
 	if (!dm_task_set_name(task, name))
-		return sf_fail(err, -EINVAL, "'%s' is no name of a device", name);
+		return sf_fail(err, -EINVAL, "'%s' is not a valid device name", name);
 	if (!dm_task_no_flush(task))
 		return sf_fail(err, -EIO, "device %s: libdevmapper refuses no_flush", name);
 	*ret = sf_take_ptr(&task);
 	return 0;
 }
 
-/* The kernel says ENXIO for a device that is not there; libdevmapper hides that from some questions. */
+/* The kernel reports a missing device as ENXIO, which libdevmapper hides for some queries. */
 static int run_task(struct dm_task *task, const char *name, struct dm_info *ret_info, struct sf_err *err)
 {
 	struct dm_info info;
@@ -192,7 +193,7 @@ static int run_task(struct dm_task *task, const char *name, struct dm_info *ret_
 	return 0;
 }
 
-/* One question about a device, asked; *ret is the caller's to destroy. */
+/* Runs one query about a device. The caller destroys *ret. */
 static int ask(int type, const char *name, struct dm_task **ret, struct dm_info *ret_info, struct sf_err *err)
 {
 	auto_task struct dm_task *task = NULL;
@@ -222,7 +223,7 @@ int sf_dm_info(const char *name, struct sf_dm_info *ret, struct sf_err *err)
 		.read_only = info.read_only,
 		.suspended = info.suspended,
 	};
-	(void)snprintf(ret->uuid, sizeof(ret->uuid), "%s", uuid ? uuid : ""); /* the kernel's limit is ours */
+	(void)snprintf(ret->uuid, sizeof(ret->uuid), "%s", uuid ? uuid : ""); /* our limit is the kernel's */
 	return 0;
 }
 
@@ -255,7 +256,7 @@ int sf_dm_table(const char *name, struct sf_dm_target *ret, struct sf_err *err)
 	return 0;
 }
 
-/* Table and status of a device of one target, of one of two types. *ret_task owns *ret_status. */
+/* Gets table and status of a device with one target, of either of two types. *ret_task owns *ret_status. */
 static int ask_target_once(const char *name, const char *const types[2], struct sf_dm_target *ret_table,
 			   struct dm_task **ret_task, const char **ret_status, struct sf_err *err)
 {
@@ -268,14 +269,13 @@ static int ask_target_once(const char *name, const char *const types[2], struct 
 	if (rc < 0)
 		return rc;
 	if (table.ntargets != 1 || (strcmp(table.type, types[0]) != 0 && strcmp(table.type, types[1]) != 0))
-		return sf_fail(err, -EINVAL, "device %s is of the type %s, not %s", name, table.type,
-			       types[0]);
+		return sf_fail(err, -EINVAL, "device %s has the type %s, not %s", name, table.type, types[0]);
 	rc = ask(DM_DEVICE_STATUS, name, &task, NULL, err);
 	if (rc < 0)
 		return rc;
 	(void)dm_get_next_target(task, NULL, &start, &length, &type, &status);
 	if (!type || !status || strcmp(type, table.type) != 0)
-		return sf_fail(err, -EAGAIN, "device %s changed its table meanwhile", name);
+		return sf_fail(err, -EAGAIN, "device %s changed its table during the query", name);
 	*ret_table = table;
 	*ret_status = status;
 	*ret_task = sf_take_ptr(&task);
@@ -360,7 +360,7 @@ int sf_dm_release_metadata_snap(const char *name, struct sf_err *err)
 
 /* --- events --- */
 
-/* From here on an event makes the descriptor readable: dev_arm_poll() of linux/drivers/md/dm-ioctl.c. */
+/* From now on an event makes the descriptor readable (dev_arm_poll() of linux/drivers/md/dm-ioctl.c). */
 static int arm(int fd, struct sf_err *err)
 {
 	struct dm_ioctl request = {.version = {DM_VERSION_MAJOR, 0, 0}, .data_size = sizeof(request)};
@@ -368,7 +368,7 @@ static int arm(int fd, struct sf_err *err)
 	if (ioctl(fd, DM_DEV_ARM_POLL, &request) == 0)
 		return 0;
 	if (errno == ENOTTY)
-		return sf_fail(err, -EOPNOTSUPP, "this kernel's device-mapper does not tell of events");
+		return sf_fail(err, -EOPNOTSUPP, "this kernel's device-mapper does not report events");
 	return sf_fail(err, -errno, "wait for device-mapper's events: %s", strerror(errno));
 }
 
@@ -376,7 +376,7 @@ int sf_dm_events_open(struct sf_dm_events *ret, struct sf_err *err)
 {
 	char path[PATH_MAX];
 	auto_fd int fd = -1;
-	int rc = ready(err); /* makes the node where nobody has */
+	int rc = ready(err); /* creates the device node if it is missing */
 
 	if (rc == 0)
 		rc = control_path(path, err);
@@ -385,7 +385,7 @@ int sf_dm_events_open(struct sf_dm_events *ret, struct sf_err *err)
 	fd = open(path, O_RDWR | O_CLOEXEC);
 	if (fd < 0)
 		return sf_fail(err, -errno, "open %s: %s", path, strerror(errno));
-	rc = arm(fd, err); /* a new descriptor is armed, but perhaps not by this kernel */
+	rc = arm(fd, err); /* a new descriptor is armed already; this checks that the kernel supports it */
 	if (rc < 0)
 		return rc;
 	ret->fd = sf_take_fd(&fd);
@@ -409,7 +409,7 @@ static int time_left(uint64_t began_ms, int timeout_ms)
 	return passed < (uint64_t)timeout_ms ? timeout_ms - (int)passed : 0;
 }
 
-/* Rearmed before the caller looks: what happens while it looks ends the next wait at once. */
+/* Rearms before the caller looks, so that an event meanwhile ends the next wait at once. */
 int sf_dm_events_wait(struct sf_dm_events *events, int wake_fd, int timeout_ms, struct sf_err *err)
 {
 	struct pollfd fds[] = {{.fd = events->fd, .events = POLLIN}, {.fd = wake_fd, .events = POLLIN}};

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The words of the kernel's device-mapper targets: table and status lines, turned into numbers of bytes.
- * Pure: no device is touched. A line may go on after what is known here, for newer kernels add fields at the
- * end. Source: the status functions of linux/drivers/md/dm-thin.c and dm-snap.c.
+ * Parses table and status lines of the kernel's device-mapper targets into byte counts. Pure functions. A
+ * line may have further fields at its end, which newer kernels add. Source: the status functions of
+ * linux/drivers/md/dm-thin.c and dm-snap.c.
  */
 #include "base/err.h"
 #include "dm.h"
@@ -18,7 +18,7 @@
 /* MAX_DEV_ID of dm-thin.c. */
 #define THIN_ID_MAX ((uint64_t)(1 << 24) - 1)
 
-/* What is left of a line, and whether all before it was as expected: later steps on a bad line do nothing. */
+/* The rest of a line. After a mismatch, bad is set, and later steps do nothing. */
 struct line {
 	const char *at;
 	bool bad;
@@ -38,7 +38,7 @@ static void skip_word(struct line *line)
 	line->at += len;
 }
 
-/* Passes over the next word if it is this one. */
+/* Consumes the next word if it equals word. */
 static bool take_word(struct line *line, const char *word)
 {
 	size_t len = word_length(line);
@@ -49,7 +49,7 @@ static bool take_word(struct line *line, const char *word)
 	return true;
 }
 
-/* Decimal digits that end at one of the characters of ends, or at the line's end. */
+/* Consumes decimal digits, which must be followed by one of ends or by the end of the line. */
 static uint64_t take_digits(struct line *line, const char *ends)
 {
 	uint64_t value = 0;
@@ -65,7 +65,7 @@ static uint64_t take_digits(struct line *line, const char *ends)
 
 static uint64_t take_number(struct line *line)
 {
-	(void)word_length(line); /* for the spaces before it */
+	(void)word_length(line); /* skips the spaces */
 	return take_digits(line, " ");
 }
 
@@ -76,8 +76,8 @@ static uint64_t scaled(struct line *line, uint64_t n, uint64_t unit)
 }
 
 /*
- * "used/total" in units of bytes. A snapshot whose last chunk is taken counts the metadata area that would
- * follow, and so one chunk too many: used is never given as more than total.
+ * Consumes "used/total", in units of unit bytes. A full snapshot counts one chunk too many, for the metadata
+ * area that would follow; so used is capped at total.
  */
 static void take_fraction(struct line *line, uint64_t unit, uint64_t *ret_used, uint64_t *ret_total)
 {
@@ -109,7 +109,7 @@ static int read_pool_table(const char *table, uint64_t *ret_block_bytes, struct 
 	skip_word(&line);
 	skip_word(&line);
 	sectors = take_number(&line);
-	(void)take_number(&line); /* the mark is LVM's affair */
+	(void)take_number(&line); /* low-water mark, not used */
 	if (line.bad || sectors < DATA_BLOCK_SECTORS_MIN || sectors > DATA_BLOCK_SECTORS_MAX)
 		return sf_fail(err, -EPROTO, "not the table of a thin pool: '%s'", table);
 	*ret_block_bytes = sectors * SECTOR_BYTES;
@@ -142,7 +142,7 @@ int sf_dm_read_pool(const char *table, const char *status, struct sf_dm_pool *re
 		*ret = pool;
 		return 0;
 	}
-	(void)take_number(&line); /* the transaction id is LVM's affair */
+	(void)take_number(&line); /* transaction id, not used */
 	take_fraction(&line, METADATA_BLOCK_BYTES, &pool.metadata_used_bytes, &pool.metadata_bytes);
 	take_fraction(&line, pool.data_block_bytes, &pool.data_used_bytes, &pool.data_bytes);
 	if (!take_word(&line, "-"))
@@ -175,7 +175,7 @@ static int read_snapshot_table(const char *table, uint64_t *ret_chunk_bytes, str
 	return 0;
 }
 
-/* <allocated>/<total> <metadata>, in sectors, or one of three words. */
+/* <allocated>/<total> <metadata>, in sectors; or "Invalid", "Overflow" or "Merge failed". */
 int sf_dm_read_snapshot(const char *table, const char *status, struct sf_dm_snapshot *ret, struct sf_err *err)
 {
 	struct sf_dm_snapshot snapshot = {.state = SF_DM_SNAPSHOT_OK};
@@ -202,8 +202,8 @@ int sf_dm_read_snapshot(const char *table, const char *status, struct sf_dm_snap
 }
 
 /*
- * Table: <pool device> <id> [external origin]; status: <mapped sectors> <highest sector or ->. A device whose
- * pool has failed says so in both; "-" is one that the pool has not opened.
+ * Table: <pool device> <id> [external origin]; status: <mapped sectors> <highest sector or ->. Both are
+ * "Fail" or "Error" when the pool has failed, and "-" when the pool has not opened the device.
  */
 int sf_dm_read_thin(const char *table, const char *status, struct sf_dm_thin *ret, struct sf_err *err)
 {

@@ -14,12 +14,11 @@
 #include <string.h>
 #include <sys/sysmacros.h>
 
-/* On many hosts udev opens a device for a moment whenever somebody had it open for writing. */
+/* When a writer closes a device, udev on many hosts opens it for a moment. */
 #define SETTLE_TRIES 10
 #define SETTLE_MS    50
 
-/* Writes and discards that the device has completed (Documentation/admin-guide/iostats.rst, fields 5 and 12).
- */
+/* Completed writes and discards (Documentation/admin-guide/iostats.rst, fields 5 and 12). */
 static int count_writes(const struct sf_dm_info *info, uint64_t *ret)
 {
 	char text[512], *at = text;
@@ -73,12 +72,13 @@ static int new_claim(struct sf_lvm_storage *storage, struct sf_lvm_volume *volum
 
 	if (!claim)
 		return sf_fail(err, -ENOMEM, "out of memory");
-	/* Only a classic revert writes; and where a writer closes, udev has a look into the device. */
+	/* Only a classic revert writes. A thin volume is opened read-only, because udev reacts to writers. */
 	fd = sf_lvm_open_device(volume->dm, (storage->thin ? O_RDONLY : O_RDWR) | O_DIRECT | O_EXCL, err);
 	if (fd == -EROFS || fd == -EACCES || fd == -EPERM)
 		fd = sf_lvm_open_device(volume->dm, O_RDONLY | O_DIRECT | O_EXCL, err);
 	if (fd == -EBUSY)
-		return sf_fail(err, -EBUSY, "%s is in use: it is mounted, or claimed by someone",
+		return sf_fail(err, -EBUSY,
+			       "%s is in use: it is mounted, or another program has it open exclusively",
 			       volume->base.origin);
 	if (fd < 0)
 		return fd;
@@ -137,7 +137,7 @@ int sf_lvm_hold(struct sf_volume *base, struct sf_err *err)
 	if (rc == 0)
 		rc = claim_device(volume, err);
 	else if (rc == -ENOENT)
-		rc = 0; /* nobody has an inactive volume open */
+		rc = 0; /* an inactive volume has no device to open */
 	volume->claimed = rc == 0;
 	if (rc < 0)
 		sf_lvm_release(base);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Holding a live volume: nobody else has its device open, and nobody else writes to it. One claim serves all
- * users of a volume in this process, such as a revert and the snapshot that it takes.
+ * Holds a live volume: verifies that no other program has its device open or writes to it. One claim serves
+ * all users of a volume in this process, such as a revert and the snapshot that it takes.
  */
 #ifndef SF_BACKENDS_LVM_HOLD_H
 #define SF_BACKENDS_LVM_HOLD_H
@@ -24,7 +24,7 @@ int sf_lvm_hold(struct sf_volume *volume, struct sf_err *err);
 int sf_lvm_hold_check(struct sf_volume *volume, struct sf_err *err);
 void sf_lvm_release(struct sf_volume *volume);
 
-/* -EBUSY when anybody but our own claim has the volume open. Nobody has an inactive one open. */
+/* -EBUSY when the volume is open anywhere else than in our own claim. An inactive volume cannot be open. */
 int sf_lvm_check_unused(struct sf_lvm_volume *volume, struct sf_err *err);
 
 #endif

@@ -19,18 +19,17 @@ static struct sf_lvm_known *known_vg(struct sf_lvm *lvm, const char *vg)
 			return &lvm->known[i];
 	if (lvm->nknown < SF_LVM_VGS) {
 		known = &lvm->known[lvm->nknown++];
-	} else { /* more VGs than anybody has: the last place serves them in turn */
+	} else { /* more VGs than any known host has: they take turns in the last place */
 		known = &lvm->known[SF_LVM_VGS - 1];
 		sf_lvm_report_unref(known->report);
 	}
-	/* What was known of it may be forgotten while somebody asks: no answer to that is believed for long.
-	 */
+	/* A report asked for before the place was reused must not count as newer than the last change. */
 	*known = (struct sf_lvm_known){.changed_at = lvm->nknown == SF_LVM_VGS ? ++lvm->changes : 0};
 	(void)snprintf(known->vg, sizeof(known->vg), "%s", vg);
 	return known;
 }
 
-/* What is said of a VG that lacks PVs is not remembered: they may be back the next moment. */
+/* A report of a VG that lacks PVs is not reused: they may return at any moment. */
 struct sf_lvm_report *sf_lvm_known(struct sf_lvm *lvm, const char *vg, uint64_t max_age_ms, bool facts_only,
 				   uint64_t *ret_changes)
 {

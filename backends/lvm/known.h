@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * The reports that the instance remembers, one per VG, and which changes of ours they precede. Thread-safe.
- */
+/* The reports that the instance remembers, one per VG, and how they relate to our changes. Thread-safe. */
 #ifndef SF_BACKENDS_LVM_KNOWN_H
 #define SF_BACKENDS_LVM_KNOWN_H
 

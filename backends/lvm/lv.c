@@ -42,7 +42,7 @@ bool sf_lvm_is_ours(const struct sf_id *state_id, const struct sf_lv *lv)
 	return sf_lvm_has_role(state_id, lv, SF_LVM_SNAPSHOT) || sf_lvm_has_role(state_id, lv, SF_LVM_COPY);
 }
 
-/* LVM names an origin for cached and integrity volumes as well: a hidden one. */
+/* LVM reports an origin for cached and integrity volumes too, which is a hidden LV. */
 bool sf_lvm_is_cow(const struct sf_lv *snapshot, const char *lv)
 {
 	const char *layer = strrchr(snapshot->origin, '_');
@@ -100,7 +100,8 @@ int sf_lvm_split_origin(const char *origin, char vg[static SF_LVM_NAME], char lv
 int sf_lvm_check_vg(const struct sf_lvm_report *report, struct sf_err *err)
 {
 	if (report->missing_pvs > 0)
-		return sf_fail(err, -EIO, "VG %s lacks %u of its physical volumes: LVM changes nothing in it",
+		return sf_fail(err, -EIO,
+			       "VG %s lacks %u of its physical volumes, so LVM refuses to change it",
 			       report->vg, report->missing_pvs);
 	return 0;
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * LVM, for the storages lvm_thin and lvm_classic: one instance per daemon, shared by both. Thread-safe.
+ * Opens the storages lvm_thin and lvm_classic, and LVM itself: one instance per daemon, shared by both.
+ * Thread-safe.
  *
- * LVM is changed only through its own commands, one at a time on the whole host (command.h). What a VG holds
- * is asked of `lvs` (report.h) and remembered for a while (known.h).
+ * All changes go through LVM's own commands, one at a time on the whole host (command.h). `lvs` reports the
+ * content of a VG (report.h), which is remembered for a while (known.h).
  */
 #ifndef SF_BACKENDS_LVM_LVM_H
 #define SF_BACKENDS_LVM_LVM_H
@@ -16,9 +17,9 @@ struct sf_lvm_config;
 struct sf_storage;
 
 struct sf_lvm_options {
-	const char *program;                /* NULL: "lvm" */
-	const char *run_dir;                /* NULL: "/run/snapfs"; for what need not outlive a power cut */
-	const char *state_dir;              /* for what must */
+	const char *program;   /* NULL: "lvm" */
+	const char *run_dir;   /* NULL: "/run/snapfs"; for files that may be lost in a power cut */
+	const char *state_dir; /* for files that must survive one */
 	const struct sf_lvm_config *config; /* stays the caller's, and outlives the instance */
 	struct sf_id state_id;
 };

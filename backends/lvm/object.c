@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Our tags twice, some words, and up to sixteen tags of an administrator (sf_lvm_run takes no more). */
+/* Our tags twice, some options, and up to sixteen foreign tags. sf_lvm_run() takes no more. */
 #define ARGS_MAX 64
 
 /* --- finding --- */
@@ -80,10 +80,9 @@ int sf_lvm_find_object(struct sf_storage *storage, const struct sf_object *objec
 	return 0;
 }
 
-/* --- what the contract asks --- */
+/* --- slots that read --- */
 
-/* A classic snapshot that overflowed is there without its content; an inactive one will say so when it is
- * opened. */
+/* An overflowed classic snapshot exists without its content; of an inactive one, only opening it tells. */
 static int check_content(const char *vg, const struct sf_lv *lv, struct sf_err *err)
 {
 	struct sf_dm_snapshot snapshot;
@@ -104,7 +103,7 @@ static uint64_t size_of(const struct sf_lvm_report *report, const struct sf_lv *
 
 	if (sf_lvm_is_thin(lv))
 		return lv->size_bytes;
-	/* LVM counts a classic snapshot's COW store; its device is as large as the origin was. */
+	/* LVM's size is that of the COW store; the device has the size that the origin had. */
 	if (sf_dm_name(report->vg, lv->name, NULL, dm, NULL) == 0 && sf_dm_table(dm, &target, NULL) == 0)
 		return target.size_bytes;
 	origin = sf_lvm_find(report, lv->tags.origin);
@@ -131,7 +130,7 @@ int sf_lvm_stat(struct sf_storage *storage, const struct sf_object *object, stru
 	return 0;
 }
 
-/* By what there is now: others make snapshots too. */
+/* Needs a new report: other programs make snapshots too. */
 static int check_removable(struct sf_lvm *lvm, const struct sf_lvm_report *report,
 			   const struct sf_object *object, struct sf_err *err)
 {
@@ -147,7 +146,7 @@ static int check_removable(struct sf_lvm *lvm, const struct sf_lvm_report *repor
 		if (!lv || !sf_lvm_has_role(&lvm->state_id, lv, roles[i]))
 			continue;
 		if (lv->merging)
-			return sf_fail(err, -EBUSY, "%s/%s waits to be merged into %s", report->vg, name,
+			return sf_fail(err, -EBUSY, "a merge of %s/%s into %s is pending", report->vg, name,
 				       object->origin);
 		rc = sf_lvm_check_no_dependents(report, name, err);
 	}
@@ -255,7 +254,7 @@ int sf_lvm_relabel(struct sf_storage *storage, const struct sf_object *object, s
 	return sf_lvm_run(lvm, report->vg, argv, NULL, err);
 }
 
-/* Somebody has this name: a create of ours that was cut short, or somebody who may keep it. */
+/* The name exists: success if an interrupted create of ours made it, a failure if the LV is foreign. */
 static int check_existing(struct sf_lvm *lvm, const struct sf_lvm_new_lv *spec, struct sf_err *err)
 {
 	auto_report struct sf_lvm_report *report = NULL;
@@ -280,8 +279,7 @@ int sf_lvm_create_lv(struct sf_storage *storage, const struct sf_lvm_new_lv *spe
 	struct sf_err why = {0};
 	auto_free char *others = spec->other_tags ? strdup(spec->other_tags) : NULL;
 	char size[32], from[2 * SF_LVM_NAME], *rest = others, *tag;
-	/* With a size LVM makes a classic snapshot, even of a thin volume; without, a thin one (lvmthin(7)).
-	 */
+	/* With a size, LVM makes a classic snapshot, even of a thin volume; without, a thin one. */
 	const char *argv[ARGS_MAX] = {"lvcreate", "--yes",    "--snapshot",
 				      "--name",   spec->name, "--permission"};
 	size_t n = 6;

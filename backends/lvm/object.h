@@ -40,7 +40,7 @@ struct sf_lvm_new_lv {
 };
 /*
  * Makes a snapshot with `lvcreate -s`. A snapshot of ours that already exists with the same name, token and
- * origin is success. -EEXIST: somebody else's LV has the name. -E2BIG: too many tags.
+ * origin is success. -EEXIST: a foreign LV has the name. -E2BIG: too many tags.
  */
 int sf_lvm_create_lv(struct sf_storage *storage, const struct sf_lvm_new_lv *spec, struct sf_err *err);
 

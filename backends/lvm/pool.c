@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Thin pools: how full they are, and what their metadata says of a snapshot's blocks. */
+/* Thin pools: how full they are, and which blocks of a snapshot they map. */
 #include "pool.h"
 
 #include "base/cleanup.h"
@@ -24,9 +24,9 @@
 
 #define MAP_LOCK "metadata-snap.lock"
 #define MARK     ".metadata-snap-"
-/* Nothing is made in a pool with less free metadata than this or a quarter of it (lvm2, thin_manip.c). */
+/* LVM creates nothing in a pool with less free metadata than this or a quarter of it (lvm2, thin_manip.c). */
 #define METADATA_FREE ((uint64_t)4 * 1024 * 1024)
-/* thin_dump's own words, for an error text. */
+/* Most of thin_dump's own message that is copied into an error text. */
 #define MESSAGE 400
 
 int sf_lvm_pool_status(const char *vg, const char *pool, struct sf_dm_pool *ret, struct sf_err *err)
@@ -58,7 +58,7 @@ static int pool_of(struct sf_volume *base, struct sf_lvm_report **ret_report, co
 	return 0;
 }
 
-/* A pool that is inactive cannot be asked: what it may hold at most. */
+/* The status of an inactive pool is unknown: then its size is the limit. */
 int sf_lvm_pool_space(struct sf_volume *base, struct sf_space *ret, struct sf_err *err)
 {
 	auto_report struct sf_lvm_report *report = NULL;
@@ -103,7 +103,7 @@ int sf_lvm_pool_check(struct sf_lvm *lvm, const char *vg, const char *pool, stru
 	int rc = sf_lvm_pool_status(vg, pool, &st, err);
 
 	if (rc == -ENOENT)
-		return 0; /* inactive: LVM looks when it activates it */
+		return 0; /* inactive: LVM checks it on activation */
 	if (rc < 0)
 		return rc;
 	if (st.mode == SF_DM_POOL_FAILED)
@@ -133,10 +133,11 @@ int sf_lvm_pool_check(struct sf_lvm *lvm, const char *vg, const char *pool, stru
 /* --- maps --- */
 
 /*
- * A pool has one metadata snapshot at most, and it outlives whoever took it. A mark in the state directory,
- * written before we take one and removed after, tells ours from another tool's: the mark holds the root's
- * block, so that one which somebody took since is not taken for ours. Between the taking and the second
- * writing of the mark a power cut leaves a mark without a root; then nothing is released, and said.
+ * A pool has at most one metadata snapshot, which outlives the process that reserved it. A mark in the state
+ * directory tells ours from a foreign one. It is written before we reserve one and removed after the release.
+ * It holds the root's block, so that a snapshot which another program reserved later is not taken for ours. A
+ * power cut between the reservation and the second write leaves a mark without a root. Then nothing is
+ * released, and the failure says so.
  */
 struct metadata_snap {
 	const char *vg;
@@ -161,7 +162,7 @@ static int write_mark(const struct metadata_snap *snap, uint64_t root, struct sf
 	return sf_durable_write(snap->state_dir, snap->mark, text, (size_t)len, err);
 }
 
-/* What a crash of ours left. */
+/* Releases a metadata snapshot that a crash of ours left. */
 static int release_leftover(const struct metadata_snap *snap, struct sf_err *err)
 {
 	uint64_t root = held_root(snap);
@@ -174,8 +175,8 @@ static int release_leftover(const struct metadata_snap *snap, struct sf_err *err
 	rc = sf_durable_read(snap->state_dir, snap->mark, 32, &text, &len, NULL);
 	if (rc < 0 || strtoull(text, NULL, 10) != root)
 		return sf_fail(err, -EBUSY,
-			       "somebody else holds the metadata snapshot of %s/%s (dmsetup message %s 0 "
-			       "release_metadata_snap lets go of it)",
+			       "another program holds the metadata snapshot of %s/%s (dmsetup message %s 0 "
+			       "release_metadata_snap releases it)",
 			       snap->vg, snap->pool, snap->dm);
 	sf_log(SF_LOG_WARNING, "%s/%s: releasing a metadata snapshot that was left behind", snap->vg,
 	       snap->pool);
@@ -203,14 +204,13 @@ static void release_snap(const struct metadata_snap *snap)
 	struct sf_err err = {0};
 
 	if (sf_dm_release_metadata_snap(snap->dm, &err) < 0)
-		sf_log(SF_LOG_ERROR, "%s/%s: its metadata snapshot stays: %s", snap->vg, snap->pool,
+		sf_log(SF_LOG_ERROR, "%s/%s: its metadata snapshot is not released: %s", snap->vg, snap->pool,
 		       err.text);
 	else
-		(void)sf_durable_unlink(snap->state_dir, snap->mark, NULL); /* written over the next time */
+		(void)sf_durable_unlink(snap->state_dir, snap->mark, NULL); /* overwritten the next time */
 }
 
-/* thin_dump only reads, so it may be ended at its deadline. Its output goes to memory: it cannot wait for us.
- */
+/* thin_dump only reads, so killing it is safe. It writes to a memfd and thus never waits for us. */
 static int dump(const struct metadata_snap *snap, uint64_t dev_id, uint64_t timeout_ms, int out,
 		struct sf_err *err)
 {
@@ -232,7 +232,7 @@ static int dump(const struct metadata_snap *snap, uint64_t dev_id, uint64_t time
 	if (rc == 0)
 		rc = sf_proc_wait(&proc, timeout_ms, &status, err);
 	if (rc == -ETIMEDOUT)
-		(void)sf_proc_kill(&proc, 1000, NULL); /* the deadline is what is reported */
+		(void)sf_proc_kill(&proc, 1000, NULL); /* the deadline is reported */
 	if (rc == 0)
 		rc = sf_proc_read(complaint, 65536, &said, &len, err);
 	if (rc == 0 && status != 0) {
@@ -243,15 +243,15 @@ static int dump(const struct metadata_snap *snap, uint64_t dev_id, uint64_t time
 }
 
 /*
- * The id is looked up once more when the metadata snapshot is held: a revert may have given it to the volume
- * in the meantime, and the map of that one would be the wrong one for ever.
+ * Checks the id again under the metadata snapshot: a revert may have exchanged the thin device meanwhile, and
+ * the map of the wrong one would be kept for good.
  */
 static int check_id(const char *dm, uint64_t id, struct sf_err *err)
 {
 	struct sf_dm_thin thin;
 	int rc = sf_dm_thin(dm, &thin, err);
 
-	return rc == 0 && thin.id != id ? sf_fail(err, -EAGAIN, "%s is another thin device by now", dm) : rc;
+	return rc == 0 && thin.id != id ? sf_fail(err, -EAGAIN, "%s has become another thin device", dm) : rc;
 }
 
 static int map_under_lock(struct sf_lvm *lvm, const struct metadata_snap *snap, const char *dm,
@@ -262,7 +262,7 @@ static int map_under_lock(struct sf_lvm *lvm, const struct metadata_snap *snap, 
 	int rc = out < 0 ? out : sf_dm_thin(dm, &thin, err);
 
 	if (rc == 0 && thin.external_origin)
-		return sf_fail(err, -EOPNOTSUPP, "%s reads what it does not map from another volume", dm);
+		return sf_fail(err, -EOPNOTSUPP, "%s reads unmapped blocks from another volume", dm);
 	if (rc == 0)
 		rc = take_snap(snap, err);
 	if (rc < 0)

@@ -21,7 +21,7 @@ int sf_lvm_pool_check(struct sf_lvm *lvm, const char *vg, const char *pool, stru
  * stop percent if that is lower.
  */
 uint64_t sf_lvm_metadata_limit(const struct sf_dm_pool *status, uint64_t stop);
-/* The mapped ranges of a thin snapshot: see the extents slot of the storage contract. */
+/* The mapped ranges of a thin snapshot: see the map slot of the storage contract. */
 int sf_lvm_thin_map(struct sf_storage *storage, const struct sf_object *object, struct sf_extents *ret,
 		    struct sf_err *err);
 

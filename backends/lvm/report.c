@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What is in a VG: asked of `lvs`, read, and remembered. See lvm.h. */
+/* Asks `lvs` for reports, and parses and remembers them. */
 #include "report.h"
 
 #include "base/cleanup.h"
@@ -20,20 +20,20 @@ static const char columns[] =
 	"vg_name,vg_uuid,vg_size,vg_free,vg_extent_size,vg_missing_pv_count,lv_name,lv_uuid,"
 	"lv_size,segtype,pool_lv,origin,thin_id,lv_active,lv_merging,lv_tags";
 
-/* What an administrator's lvm.conf could have otherwise, to an answer that we would read wrongly. */
+/* Settings of lvm.conf that would change the output's format. */
 static const char form[] = "report/prefixes=0 report/mark_hidden_devices=0 report/binary_values_as_numeric=0 "
 			   "report/compact_output=0 "
 			   "report/compact_output_cols=\"\" report/list_item_separator=\",\"";
 
-/* LVM's default (vgcreate(8)), where nothing tells. */
+/* LVM's default (vgcreate(8)), for when no LV of a report tells. */
 #define EXTENT_BYTES (4 * 1024 * 1024)
-/* How long nothing was changed before the watch asks anew, and how old its news may be while something is. */
+/* The watch asks anew after QUIET_MS without a change of ours; before that, BUSY_AGE_MS is old enough. */
 #define QUIET_MS    1000
 #define BUSY_AGE_MS 10000
 
 /* --- reading --- */
 
-/* NULL unless it is a string. Every column that was asked for is there, empty or not. */
+/* NULL unless it is a string. Every requested column is present, even if empty. */
 static const char *text_of(const json_t *row, const char *key)
 {
 	return json_string_value(json_object_get(row, key));
@@ -46,7 +46,7 @@ static bool copy_text(const json_t *row, const char *key, char *buf, size_t size
 	return text && snprintf(buf, size, "%s", text) < (int)size;
 }
 
-/* Bytes as --units b --nosuffix prints them. Empty is 0. */
+/* Parses bytes as --units b --nosuffix prints them. Empty is 0. */
 static bool read_number(const json_t *row, const char *key, uint64_t *ret)
 {
 	const char *text = text_of(row, key);
@@ -59,7 +59,7 @@ static bool read_number(const json_t *row, const char *key, uint64_t *ret)
 	return errno == 0 && *end == '\0';
 }
 
-/* Those of snapfs, or all others. */
+/* Selects the tags of snapfs, or all others. */
 static char *some_tags(const char *list, bool own)
 {
 	char *copy = strdup(list), *rest = copy, *tag, *some = copy ? calloc(1, strlen(list) + 1) : NULL;
@@ -69,7 +69,7 @@ static char *some_tags(const char *list, bool own)
 			continue;
 		if (*some)
 			(void)strcat(some, ",");
-		(void)strcat(some, tag); /* a part of list, and so is all before it */
+		(void)strcat(some, tag); /* some is as long as list */
 	}
 	free(copy);
 	if (some && *some)
@@ -112,7 +112,7 @@ static bool read_vg(const json_t *row, struct sf_lvm_report *report)
 	return true;
 }
 
-/* An LV of several segments has a row for each: lvs sums nothing up. */
+/* lvs prints a row for each segment of an LV. */
 static bool is_again(const struct sf_lvm_report *report, const struct sf_lv *lv)
 {
 	return report->n > 0 && strcmp(report->lvs[report->n - 1].uuid, lv->uuid) == 0;
@@ -125,7 +125,7 @@ static int read_rows(const json_t *rows, struct sf_lvm_report *report, struct sf
 		struct sf_lv *lv = &report->lvs[report->n];
 
 		if ((i == 0 && !read_vg(row, report)) || !read_lv(row, lv))
-			return sf_fail(err, -EPROTO, "lvs: its row %zu is not understood", i);
+			return sf_fail(err, -EPROTO, "lvs: row %zu is malformed", i);
 		if (is_again(report, lv)) {
 			*lv = (struct sf_lv){0};
 			continue;
@@ -147,7 +147,7 @@ int sf_lvm_parse(const char *text, size_t len, struct sf_lvm_report **ret, struc
 	if (!root)
 		return sf_wrap(err, -EPROTO, "read a report");
 	if (!json_is_array(rows))
-		return sf_fail(err, -EPROTO, "lvs: there is no report in its answer");
+		return sf_fail(err, -EPROTO, "lvs: its output has no report");
 	report = calloc(1, sizeof(*report));
 	if (!report)
 		return sf_fail(err, -ENOMEM, "out of memory");
@@ -166,7 +166,7 @@ int sf_lvm_parse(const char *text, size_t len, struct sf_lvm_report **ret, struc
 int sf_lvm_report(struct sf_lvm *lvm, const char *vg, uint64_t max_age_ms, bool facts_only,
 		  struct sf_lvm_report **ret, struct sf_err *err)
 {
-	/* Sorted, so that the rows of one LV come together. */
+	/* Sorting keeps the rows of one LV together. */
 	const char *const argv[] = {
 		"lvs", "-a", "--reportformat", "json", "--units", "b",  "--nosuffix", "--config",
 		form,  "-O", "lv_name",        "-o",   columns,   "--", vg,           NULL};
@@ -184,7 +184,7 @@ int sf_lvm_report(struct sf_lvm *lvm, const char *vg, uint64_t max_age_ms, bool 
 		rc = sf_lvm_parse(said, strlen(said), &report, err);
 	if (rc < 0)
 		return rc;
-	if (report->n == 0) { /* a VG without LVs has no rows, and nothing to be had from it */
+	if (report->n == 0) { /* a VG without LVs has no rows, and nothing for us */
 		(void)snprintf(report->vg, sizeof(report->vg), "%s", vg);
 		report->extent_bytes = EXTENT_BYTES;
 	}
@@ -193,7 +193,7 @@ int sf_lvm_report(struct sf_lvm *lvm, const char *vg, uint64_t max_age_ms, bool 
 	return 0;
 }
 
-/* Users' operations go first: while they follow each other closely, a report from before them will do. */
+/* Users' operations come first: while they follow each other closely, an older report is good enough. */
 static int watched_report(struct sf_lvm *lvm, const char *vg, struct sf_lvm_report **ret)
 {
 	uint64_t changes;

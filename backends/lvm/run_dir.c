@@ -26,7 +26,7 @@ static int open_run_dir(const char *path, struct sf_err *err)
 	return sf_take_fd(&fd);
 }
 
-/* The first command makes the directory: a host whose disks are all files does not need it. */
+/* The directory is made only when needed: a host whose disks are all files does not need it. */
 int sf_lvm_open_run_file(struct sf_lvm *lvm, const char *name, int flags, struct sf_err *err)
 {
 	auto_fd int dir = open_run_dir(lvm->run_dir, err);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The run directory: locks, and output of programs that is trusted, so only root may write to it. */
+/* The run directory, for locks and trusted output of programs. So only root may write to it. */
 #ifndef SF_BACKENDS_LVM_RUN_DIR_H
 #define SF_BACKENDS_LVM_RUN_DIR_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Making and closing a storage, thin or classic. */
+/* Creates and closes a storage, thin or classic. */
 #ifndef SF_BACKENDS_LVM_STORAGE_H
 #define SF_BACKENDS_LVM_STORAGE_H
 

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What rides on an LV of ours, each as one tag "snapfs.KEY=VALUE":
+ * Formats and parses our tags. Each is "snapfs.KEY=VALUE":
  *
- *   token, state   32 hex digits: which object, and whose. Without these two nothing is ours.
- *   origin         the LV's name that it is a snapshot of
- *   snapshot       UUID/INDEX/NDISKS: of which snapshot it is which disk
- *   taken          nanoseconds since the epoch
- *   data           bytes that the origin held mapped at that instant (thin only)
- *   vdev, vm, vmuuid, name   labels
+ * token, state   32 hex digits: the object, and its state directory. Without both, an LV is foreign.
+ * origin         name of the LV that it is a snapshot of
+ * snapshot       UUID/INDEX/NDISKS: the snapshot it belongs to, and which of its disks it is
+ * taken          nanoseconds since the epoch
+ * data           bytes that the origin had mapped at that instant (thin only)
+ * vdev, vm, vmuuid, name   labels
  *
- * Tags know letters, digits and _ + . - / = ! : # & (lvm(8)); any other byte of a value is written as '#' and
- * two hex digits, and so are '#', '=', '/' and '&' themselves.
+ * Tags consist of letters, digits and _ + . - / = ! : # & (lvm(8)). Any other byte of a value, and '#', '=',
+ * '/' and '&' themselves, are written as '#' and two hex digits.
  */
 #include "tags.h"
 
@@ -148,7 +148,7 @@ bool sf_lvm_tags_have(const struct sf_lvm_tag_list *list, const char *tag)
 	return false;
 }
 
-/* --- reading; anyone may have written it --- */
+/* --- reading; tags are untrusted --- */
 
 static int hex(char c)
 {
@@ -235,7 +235,7 @@ static bool read_tag(const char *key, const char *value, struct sf_lvm_tags *tag
 		return read_text(value, object->vm_uuid, sizeof(object->vm_uuid));
 	if (strcmp(key, "name") == 0)
 		return read_text(value, object->snapshot, sizeof(object->snapshot));
-	return true; /* a later version's */
+	return true; /* written by a later version */
 }
 
 bool sf_lvm_tags_parse(const char *list, struct sf_lvm_tags *ret)
@@ -249,7 +249,7 @@ bool sf_lvm_tags_parse(const char *list, struct sf_lvm_tags *ret)
 		char *value = strchr(tag, '=');
 
 		if (strncmp(tag, PREFIX, strlen(PREFIX)) != 0 || !value)
-			continue; /* an administrator's */
+			continue; /* set by an administrator */
 		*value++ = '\0';
 		ok = read_tag(tag + strlen(PREFIX), value, &tags);
 	}

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Storage `lvm_thin`: LVs in thin pools. A snapshot is a thin LV that shares blocks with its origin: it takes
- * no space of its own at first, and the same short time whatever the size. It stays inactive until it is
- * read.
+ * Storage `lvm_thin`: LVs in thin pools. A snapshot is a thin LV that shares blocks with its origin. It uses
+ * no space at first, and takes the same short time whatever the size. It is inactive until it is read.
  */
 #include "base/err.h"
 #include "core/contract/job.h"
@@ -42,8 +41,7 @@ static int cost(struct sf_volume *base, enum sf_purpose purpose, const struct sf
 	return rc;
 }
 
-/* By the live table where there is one: facts may be a minute old, and a wrong kind would make a wrong
- * snapshot. */
+/* Checks the device's table: a report may be old, and the wrong kind of volume gets a wrong snapshot. */
 static int check_thin(const struct sf_lvm_volume *volume, struct sf_dm_thin *ret, bool *ret_active,
 		      struct sf_err *err)
 {
@@ -51,7 +49,7 @@ static int check_thin(const struct sf_lvm_volume *volume, struct sf_dm_thin *ret
 
 	*ret_active = rc == 0;
 	if (rc == -EINVAL)
-		return sf_fail(err, -EINVAL, "%s is not a thin volume any more", volume->base.origin);
+		return sf_fail(err, -EINVAL, "%s is no longer a thin volume", volume->base.origin);
 	return rc == -ENOENT ? 0 : rc;
 }
 

@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Reverting a thin volume that LVM would not merge: its name goes over to a new snapshot of the snapshot. All
- * of them have the object's token and our state id as tags:
+ * Reverts a thin volume whose snapshot LVM would not merge: the volume's name passes to a new snapshot of the
+ * snapshot. All LVs involved have the object's token and our state id as tags:
  *
- *   lvcreate -s  SNAP -> NEW
- *   lvchange     the volume gets the tags, so that it can be known, and removed, once it is OLD
- *   lvrename     volume -> OLD      whoever opened it until now is seen here, and it gets its name back
- *   lvrename     NEW -> volume
- *   lvchange     the volume loses the tags
- *   lvremove     OLD
+ * lvcreate -s  SNAP -> NEW
+ * lvchange     the volume gets the tags, so that it can be found and removed once it is OLD
+ * lvrename     volume -> OLD      if it was opened until now, this is noticed, and it gets its name back
+ * lvrename     NEW -> volume
+ * lvchange     the volume loses the tags
+ * lvremove     OLD
  *
- * Between the two renames no LV has the volume's name. If we die there, whoever next asks for the volume
- * finds NEW and OLD and gives OLD its name back; the revert is then repeated. What is left of an exchange
- * that died later is removed by the watch. LVM's other settings of the volume are those of a new one, its
- * tags excepted.
+ * Between the two renames, no LV has the volume's name. After a crash there, the next lookup of the volume
+ * finds NEW and OLD and gives OLD its name back; the revert is then repeated. The watch removes what a later
+ * crash leaves. The volume keeps its tags, but all its other LVM settings become those of a new LV.
  */
 #include "thin_exchange.h"
 
@@ -60,7 +59,7 @@ static int remove_role(const struct exchange *x, enum sf_lvm_role role, struct s
 	return sf_lvm_run(x->lvm, x->vg, argv, NULL, err);
 }
 
-/* Not together with what somebody else made of it meanwhile. */
+/* Fails when other LVs depend on it. */
 static int remove_old(const struct exchange *x, const struct sf_lvm_report *report, struct sf_err *err)
 {
 	char old[SF_LVM_NAME];
@@ -72,9 +71,10 @@ static int remove_old(const struct exchange *x, const struct sf_lvm_report *repo
 }
 
 /*
- * The tags that make an LV known as a part of this exchange, on the volume: the one command that names it.
- * Tags that an exchange left which never came to its end would make it part of that one as well: they go, but
- * not those that stay: of a tag that one command adds and deletes nothing is left.
+ * Adds the exchange's tags to the volume, or removes them. The volume has no tags of ours, so this is the one
+ * command that selects it by name only. Tags of an earlier unfinished exchange are removed, or the volume
+ * would belong to that one as well. A tag that is to stay must not be among them: LVM drops a tag that one
+ * command both adds and deletes.
  */
 static int tag_volume(const struct exchange *x, bool add, const struct sf_lv *lv, struct sf_err *err)
 {
@@ -106,19 +106,19 @@ static void say_left(const struct exchange *x, const char *what, const struct sf
 	sf_log(SF_LOG_WARNING, "after the revert of %s/%s, %s: %s", x->vg, x->lv, what, why->text);
 }
 
-/* Without our tags they are not ours to remove, and in the way. */
+/* An LV of such a name without our tags is foreign, and must not be removed. */
 static int check_cleared(const struct exchange *x, struct sf_err *err)
 {
 	auto_report struct sf_lvm_report *now = NULL;
 	int rc = sf_lvm_report(x->lvm, x->vg, SF_LVM_NOW, false, &now, err);
 
 	if (rc == 0 && (sf_lvm_find(now, x->old) || sf_lvm_find(now, x->successor)))
-		rc = sf_fail(err, -EEXIST, "%s/%s or %s is in the way and bears no tags of ours", x->vg,
+		rc = sf_fail(err, -EEXIST, "%s/%s or %s exists without our tags; rename or remove it", x->vg,
 			     x->old, x->successor);
 	return rc;
 }
 
-/* What an attempt that was cut short may have left. */
+/* Removes what an interrupted attempt left. */
 static int clear_way(const struct exchange *x, const struct sf_lvm_report *report, struct sf_err *err)
 {
 	int rc = 0;
@@ -146,7 +146,7 @@ static int make_successor(const struct exchange *x, struct sf_storage *storage, 
 	return sf_lvm_create_lv(storage, &spec, err);
 }
 
-/* Under the old name nobody finds it, so who has it open has had it since before. */
+/* Nobody opens the LV under its new name, so whoever has it open opened it before the rename. */
 static int check_left_alone(const struct exchange *x, struct sf_err *err)
 {
 	char dm[SF_DM_NAME];
@@ -161,7 +161,7 @@ static int check_left_alone(const struct exchange *x, struct sf_err *err)
 	return info.open_count == 0 ? 0 : sf_fail(err, -EBUSY, "%s/%s was opened meanwhile", x->vg, x->lv);
 }
 
-/* A rename that reported failure, or did not report, may have been done: what there is, says. */
+/* A rename that failed or timed out may have happened; LVM's metadata shows it. */
 static bool has_name(const struct exchange *x, const char *name)
 {
 	auto_report struct sf_lvm_report *report = NULL;
@@ -184,12 +184,12 @@ static int pass_name(const struct exchange *x, struct sf_err *err)
 	if (rc == 0 || has_name(x, x->lv))
 		return 0;
 	if (rename_lv(x, x->old, x->lv, &why) < 0)
-		return sf_fail(err, -EUCLEAN, "%s/%s is called %s for now: %s", x->vg, x->lv, x->old,
+		return sf_fail(err, -EUCLEAN, "%s/%s is temporarily named %s: %s", x->vg, x->lv, x->old,
 			       why.text);
 	return rc;
 }
 
-/* Whether it came through or not, the volume has its name and the other LV is one too many. */
+/* Whether the exchange succeeded or not, the volume has its name, and the other LV is superfluous. */
 static void clean_up(const struct exchange *x, enum sf_lvm_role left)
 {
 	auto_report struct sf_lvm_report *now = NULL;
@@ -204,8 +204,8 @@ static void clean_up(const struct exchange *x, enum sf_lvm_role left)
 		rc = remove_old(x, now, &why);
 	if (rc < 0)
 		say_left(x,
-			 left == SF_LVM_OLD ? "what it held before is still there"
-					    : "its successor is still there",
+			 left == SF_LVM_OLD ? "its previous content was not removed"
+					    : "its unused successor was not removed",
 			 &why);
 }
 
@@ -269,11 +269,11 @@ int sf_lvm_heal(struct sf_lvm_storage *storage, const char *vg, const char *lv, 
 	rc = rename_lv(&x, old->name, lv, err);
 	if (rc == 0)
 		sf_log(SF_LOG_WARNING,
-		       "%s/%s had lost its name in a revert that was cut short; it has it again", vg, lv);
+		       "%s/%s had lost its name in an interrupted revert; the name is restored", vg, lv);
 	return rc;
 }
 
-/* Under the exchange's lock, by what there is now. */
+/* Needs the lock `exchange`, and a new report. */
 static void sweep_vg(struct sf_lvm_storage *storage, const char *vg)
 {
 	auto_report struct sf_lvm_report *report = NULL;
@@ -291,7 +291,7 @@ static void sweep_vg(struct sf_lvm_storage *storage, const char *vg)
 			continue;
 		x.lv = old->tags.origin;
 		if (remove_old(&x, report, &err) < 0)
-			say_left(&x, "what it held before is still there", &err);
+			say_left(&x, "its previous content was not removed", &err);
 	}
 }
 
@@ -302,7 +302,7 @@ void sf_lvm_sweep_left(struct sf_lvm_storage *storage, const struct sf_lvm_repor
 	for (size_t i = 0; i < report->n; i++)
 		any = any || sf_lvm_has_role(&storage->lvm->state_id, &report->lvs[i], SF_LVM_OLD);
 	if (!any || pthread_mutex_trylock(&storage->exchange) != 0)
-		return; /* one is under way, and cleans up after itself */
+		return; /* an exchange is running, and cleans up itself */
 	sweep_vg(storage, report->vg);
 	pthread_mutex_unlock(&storage->exchange);
 }

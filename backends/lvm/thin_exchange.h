@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Reverting a thin volume that LVM refuses to merge: the volume's name passes from one LV to another. */
+/* Reverts a thin volume that LVM refuses to merge: the volume's name passes from one LV to another. */
 #ifndef SF_BACKENDS_LVM_THIN_EXCHANGE_H
 #define SF_BACKENDS_LVM_THIN_EXCHANGE_H
 
@@ -15,9 +15,9 @@ struct sf_lvm_volume;
  */
 int sf_lvm_exchange(struct sf_lvm_volume *volume, const struct sf_lvm_report *report,
 		    const struct sf_lv *snapshot, struct sf_err *err);
-/* Gives a volume the name back that an interrupted exchange took. -ENOENT when that is not the cause. */
+/* Restores the name that an interrupted exchange took from a volume. -ENOENT: no exchange took it. */
 int sf_lvm_heal(struct sf_lvm_storage *storage, const char *vg, const char *lv, struct sf_err *err);
-/* Removes what finished exchanges left behind. */
+/* Removes the old LVs that exchanges left, where the volume has its name again. */
 void sf_lvm_sweep_left(struct sf_lvm_storage *storage, const struct sf_lvm_report *report);
 
 #endif

@@ -20,10 +20,10 @@ struct reading {
 	uint64_t dev_id;
 	struct sf_extents *extents;
 	uint64_t block_bytes; /* 0 before the superblock */
-	bool inside;          /* the device asked for */
+	bool inside;          /* in the requested device */
 	bool found;
 	uint64_t mapped_blocks, seen_blocks;
-	uint64_t next_block; /* the first that the next range may begin with */
+	uint64_t next_block; /* the next range must not begin before it */
 	int rc;
 	struct sf_err *err;
 };
@@ -31,7 +31,7 @@ struct reading {
 static void refuse(struct reading *reading, int rc)
 {
 	reading->rc = rc;
-	(void)XML_StopParser(reading->parser, XML_FALSE); /* fails when it is stopping already */
+	(void)XML_StopParser(reading->parser, XML_FALSE); /* fails when it is already stopping */
 }
 
 static bool read_number(const char **attributes, const char *name, uint64_t *ret)
@@ -83,7 +83,7 @@ static void begin_device(struct reading *reading, const char **attributes)
 	reading->inside = reading->found = true;
 }
 
-/* In order and each once, or the count of what was seen would say nothing. */
+/* Blocks must be in order and unique, or their count would prove nothing. */
 static void add_blocks(struct reading *reading, uint64_t first, uint64_t n)
 {
 	uint64_t off, len, next;
@@ -102,7 +102,7 @@ static void add_blocks(struct reading *reading, uint64_t first, uint64_t n)
 		return;
 	}
 	reading->next_block = next;
-	reading->seen_blocks += n; /* at most next: cannot overflow */
+	reading->seen_blocks += n; /* at most next, so it cannot overflow */
 	rc = sf_extents_add(reading->extents, off, len, reading->err);
 	if (rc < 0)
 		refuse(reading, rc);
@@ -143,7 +143,7 @@ static void XMLCALL end(void *arg, const char *element)
 		reading->inside = false;
 }
 
-/* thin_dump declares nothing; what does is not thin_dump, and entities could grow without end. */
+/* thin_dump prints no DOCTYPE, and entities could expand without limit. */
 static void XMLCALL refuse_doctype(void *arg, const char *name, const char *system, const char *public,
 				   int internal)
 {
@@ -176,11 +176,10 @@ static int parse(struct reading *reading, int fd)
 							 XML_ErrorString(XML_GetErrorCode(reading->parser)));
 	}
 	if (!reading->found)
-		return sf_fail(reading->err, -EPROTO, "thin_dump: nothing of device %" PRIu64,
-			       reading->dev_id);
+		return sf_fail(reading->err, -EPROTO, "thin_dump: no device %" PRIu64, reading->dev_id);
 	if (reading->seen_blocks < reading->mapped_blocks)
 		return sf_fail(reading->err, -EPROTO,
-			       "thin_dump: %" PRIu64 " of the device's %" PRIu64 " mapped blocks",
+			       "thin_dump lists %" PRIu64 " of the device's %" PRIu64 " mapped blocks",
 			       reading->seen_blocks, reading->mapped_blocks);
 	return 0;
 }

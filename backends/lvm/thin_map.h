@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What thin_dump (thin-provisioning-tools) says of one thin device, read as a stream of XML with expat. */
+/* Parses the XML that thin_dump (thin-provisioning-tools) prints for one thin device, as a stream. */
 #ifndef SF_BACKENDS_LVM_THIN_MAP_H
 #define SF_BACKENDS_LVM_THIN_MAP_H
 
@@ -9,13 +9,15 @@ struct sf_err;
 struct sf_extents;
 
 /*
- * Reads what thin_dump --dev-id N says, from where fd (a file or a pipe) stands to its end. *ret, whose
- * size_bytes the caller has set, gets the mapped ranges of device dev_id in bytes; untouched on failure. It
- * may say more than is mapped, never less: -EPROTO when the text ends early, is not well-formed, has a
- * DOCTYPE, lacks the device, names its blocks out of order or twice, or names fewer than the device says it
- * has, as a dump of several devices since version 1.0 does (<ref> to what they share). Unknown elements and
- * attributes are passed over.
- * -E2BIG and -ENOMEM as sf_extents_add(), and what read(2) says.
+ * Reads the output of `thin_dump --dev-id N` from fd (a file or pipe) until its end, and lists the mapped
+ * ranges of device dev_id, in bytes. Unknown elements and attributes are ignored. The ranges may exceed what
+ * is mapped but never omit any of it.
+ *
+ * *ret: the caller sets size_bytes. Untouched on failure.
+ * -EPROTO   the XML ends early, is not well-formed or has a DOCTYPE; the device is missing; its blocks are
+ *           out of order, repeated, or fewer than its mapped_blocks says. thin_dump 1.0 and later prints
+ *           fewer in a dump of several devices (a <ref> stands for shared blocks).
+ * -E2BIG, -ENOMEM   as sf_extents_add(); and what read(2) returns
  */
 int sf_thin_map_read(int fd, uint64_t dev_id, struct sf_extents *ret, struct sf_err *err);
 

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Reverting a thin volume, in the same short time whatever the size. Where LVM would not merge the snapshot,
- * by lvm_thin_exchange.c; else, SNAP being the snapshot's LV:
+ * Reverts a thin volume; it takes the same short time whatever the size. When LVM would not merge the
+ * snapshot, thin_exchange.c does it. Otherwise, SNAP being the snapshot's LV:
  *
- *   lvcreate -s  SNAP -> COPY       the snapshot's stand-in, with the same tags
- *   lvconvert --merge SNAP          one commit of LVM's metadata: the volume is SNAP's content, SNAP is gone
- *   lvrename  COPY -> SNAP          the snapshot has its name again
+ * lvcreate -s  SNAP -> COPY       a stand-in for the snapshot, with the same tags
+ * lvconvert --merge SNAP          one commit of LVM's metadata: the volume has SNAP's content, SNAP is gone
+ * lvrename  COPY -> SNAP          the snapshot has its name again
  *
- * Cut short after the first or second step, COPY is found by its tags in SNAP's stead, and a repeat goes on
- * from there. All other snapshots are untouched: they share blocks, not names. LVM puts a merge off when the
- * volume is open, which must not be: its users would see the disk exchanged at some later activation.
- * Sources: lvmthin(7), lvconvert(8); tried on LVM 2.03.16.
+ * If the first or second step is interrupted, COPY is found by its tags in place of SNAP, and a repeat
+ * continues from there. Other snapshots are untouched: they share blocks, not names. LVM postpones the merge
+ * of an open volume. That must not happen: the disk would change under its users at some later activation.
+ * Sources: lvmthin(7), lvconvert(8); tried with LVM 2.03.16.
  */
 #include "thin_revert.h"
 
@@ -34,8 +34,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A reader's last read on the old device; a pool in trouble may hold it for a minute, then the revert gives
- * up. */
+/* Time for the last read on the old device. A pool in trouble may take a minute; then the revert fails. */
 #define DRAIN_TRIES 100
 #define DRAIN_MS    20
 
@@ -47,7 +46,7 @@ struct reverting {
 	char snap[SF_LVM_NAME], copy[SF_LVM_NAME];
 	char snap_dm[SF_DM_NAME], copy_dm[SF_DM_NAME];
 	struct sf_lvm_report *report;
-	bool merged; /* LVM may have exchanged the volume: no way back from here */
+	bool merged; /* LVM may have replaced the volume: the revert cannot be undone */
 };
 
 static int refresh(struct reverting *r, struct sf_err *err)
@@ -73,7 +72,7 @@ static int rename_copy(struct reverting *r, struct sf_err *err)
 	return sf_lvm_run(r->lvm, r->volume->vg, argv, NULL, err);
 }
 
-/* Of a volume that is there in LVM's metadata: the exception to ours-only that a revert is. */
+/* Changes a volume, which has no tags of ours: only a revert may do that. */
 static int set_active(struct reverting *r, bool active, struct sf_err *err)
 {
 	char target[2 * SF_LVM_NAME];
@@ -83,7 +82,7 @@ static int set_active(struct reverting *r, bool active, struct sf_err *err)
 	return sf_lvm_run(r->lvm, r->volume->vg, argv, NULL, err);
 }
 
-/* A merge of ours that was put off; NULL: none. */
+/* A merge of ours that LVM postponed; NULL: none. */
 static const struct sf_lv *waiting_merge(const struct reverting *r)
 {
 	for (size_t i = 0; i < r->report->n; i++)
@@ -93,8 +92,8 @@ static const struct sf_lv *waiting_merge(const struct reverting *r)
 	return NULL;
 }
 
-/* What others have on the volume would be lost, or lose its meaning. */
-static int check_strangers(const struct reverting *r, struct sf_err *err)
+/* -EBUSY when the revert would destroy or invalidate foreign LVs that depend on the volume. */
+static int check_foreign(const struct reverting *r, struct sf_err *err)
 {
 	for (size_t i = 0; i < r->report->n; i++)
 		if (r->report->lvs[i].merging && !sf_lvm_is_ours(&r->lvm->state_id, &r->report->lvs[i]) &&
@@ -118,15 +117,15 @@ static int check_closed(const char *vg, const char *lv, struct sf_err *err)
 }
 
 /*
- * What an earlier attempt left. A merge that was put off happens when the volume is activated next, so it is
- * activated now that nobody has it open; then the copy takes the snapshot's place.
+ * Completes an interrupted attempt. A postponed merge happens at the next activation of the volume, so this
+ * activates it while nobody has it open. Then the copy takes the snapshot's name.
  */
 static int finish_earlier(struct reverting *r, struct sf_err *err)
 {
 	const struct sf_lv *waits = waiting_merge(r);
 	int rc = 0;
 
-	if (waits) { /* LVM would refuse to activate the volume while either is open */
+	if (waits) { /* LVM refuses to activate the volume while either is open */
 		rc = check_closed(r->volume->vg, waits->name, err);
 		if (rc == 0)
 			rc = set_active(r, false, err);
@@ -150,12 +149,12 @@ static int make_copy(struct reverting *r, struct sf_err *err)
 	struct sf_lvm_new_lv spec = {.vg = r->volume->vg, .from = r->snap, .name = r->copy};
 
 	if (ours(r, r->copy))
-		return 0; /* an earlier attempt's: a copy of the same that nobody can have written to */
+		return 0; /* left by an earlier attempt; it is read-only, so it still equals the snapshot */
 	spec.tags = ours(r, r->snap)->tags;
 	return sf_lvm_create_lv(r->storage, &spec, err);
 }
 
-/* It holds nothing that the snapshot does not. */
+/* The snapshot has all of its content. */
 static void drop_copy(struct reverting *r)
 {
 	char select[SF_LVM_SELECT];
@@ -164,12 +163,12 @@ static void drop_copy(struct reverting *r)
 
 	sf_lvm_select_role(&r->lvm->state_id, &r->object->token, SF_LVM_COPY, select);
 	if (sf_lvm_run(r->lvm, r->volume->vg, argv, NULL, &err) < 0)
-		sf_log(SF_LOG_WARNING, "%s/%s stays until its snapshot is deleted: %s", r->volume->vg,
-		       r->copy, err.text);
+		sf_log(SF_LOG_WARNING,
+		       "%s/%s could not be removed, and stays until its snapshot is deleted: %s",
+		       r->volume->vg, r->copy, err.text);
 }
 
-/* LVM cannot merge an LV that is open: readers of the snapshot go over to the copy, and back after a failure.
- */
+/* LVM cannot merge an open LV, so readers move to the copy, and back after a failure. */
 static int move_readers(struct reverting *r, const char *from_dm, const char *to_dm, struct sf_err *err)
 {
 	char select[SF_LVM_SELECT];
@@ -194,7 +193,7 @@ static int move_readers(struct reverting *r, const char *from_dm, const char *to
 	return rc < 0 ? rc : sf_fail(err, -EBUSY, "the snapshot's device %s is in use", from_dm);
 }
 
-/* The volume's thin id is SNAP's once it is merged; of an inactive volume only LVM's metadata tells. */
+/* After a merge, the volume has SNAP's thin id. If the volume is inactive, only LVM's metadata has it. */
 static int check_merged(struct reverting *r, uint64_t snap_id, struct sf_err *err)
 {
 	struct sf_dm_thin thin;
@@ -207,16 +206,15 @@ static int check_merged(struct reverting *r, uint64_t snap_id, struct sf_err *er
 		rc = refresh(r, err);
 		lv = rc < 0 ? NULL : sf_lvm_find(r->report, r->volume->lv);
 		if (!lv)
-			return sf_fail(err, -EUCLEAN, "%s is not to be found after its merge",
+			return sf_fail(err, -EUCLEAN, "%s is missing after its merge",
 				       r->volume->base.origin);
 		id = lv->thin_id;
 	}
 	if (id != snap_id)
-		return sf_fail(
-			err, -EUCLEAN,
-			"somebody opened %s at that moment, so that LVM put the merge off; it is done once "
-			"the volume is closed",
-			r->volume->base.origin);
+		return sf_fail(err, -EUCLEAN,
+			       "%s was opened at that moment, so LVM postpones the merge until the volume is "
+			       "closed",
+			       r->volume->base.origin);
 	return 0;
 }
 
@@ -232,13 +230,13 @@ static int merge(struct reverting *r, struct sf_err *err)
 	r->merged = true;
 	rc = sf_lvm_run(r->lvm, r->volume->vg, argv, NULL, &why);
 	if (rc == -ETIMEDOUT)
-		return sf_fail(err, -EUCLEAN, "%s", why.text); /* it goes on, and nobody knows how it ends */
+		return sf_fail(err, -EUCLEAN, "%s", why.text); /* LVM continues; the outcome is unknown */
 	if (rc == 0)
 		return check_merged(r, snap_id, err);
 	if (refresh(r, err) < 0)
 		return sf_fail(err, -EUCLEAN, "%s", why.text);
 	if (!ours(r, r->snap))
-		return 0; /* it was done before whatever failed */
+		return 0; /* the merge happened before the failure */
 	r->merged = ours(r, r->snap)->merging;
 	return sf_fail(err, r->merged ? -EUCLEAN : rc, "%s", why.text);
 }
@@ -250,7 +248,7 @@ static uint64_t size_in(const struct sf_lvm_report *report, const char *name)
 	return lv ? lv->size_bytes : 0;
 }
 
-/* Everything that can be known before anything is changed. */
+/* Checks everything that can be checked before the first change. */
 static int prepare(struct reverting *r, struct sf_err *err)
 {
 	int rc = refresh(r, err);
@@ -262,17 +260,17 @@ static int prepare(struct reverting *r, struct sf_err *err)
 	if (!ours(r, r->snap) && !ours(r, r->copy))
 		return sf_fail(err, -ENOENT, "there is no snapshot %s/%s of %s", r->volume->vg, r->snap,
 			       r->object->origin);
-	rc = check_strangers(r, err);
+	rc = check_foreign(r, err);
 	if (rc < 0)
 		return rc;
-	sf_lvm_release(&r->volume->base); /* our own claim would put the merge off */
+	sf_lvm_release(&r->volume->base); /* LVM would postpone the merge because of our own claim */
 	rc = sf_lvm_check_unused(r->volume, err);
 	return rc < 0 ? rc : finish_earlier(r, err);
 }
 
 /*
- * LVM merges only what it calls a snapshot of the volume, and no longer calls those so whose volume was
- * exchanged for another snapshot: after a revert, all others of that time.
+ * LVM merges only what it records as a snapshot of the volume. After a revert, it no longer records the other
+ * snapshots as such, because the volume became another LV.
  */
 static bool can_merge(struct reverting *r)
 {
@@ -299,7 +297,7 @@ static int swap_by_merge(struct reverting *r, struct sf_err *err)
 			drop_copy(r);
 		return rc;
 	}
-	if (rename_copy(r, &why) < 0) /* it is found by its tags all the same */
+	if (rename_copy(r, &why) < 0) /* its tags still identify it */
 		sf_log(SF_LOG_WARNING, "%s/%s could not take its snapshot's name: %s", r->volume->vg, r->copy,
 		       why.text);
 	else

@@ -18,12 +18,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* "LVM-" and the ids of VG and LV; what follows is a layer's name, and no volume of anybody's. */
+/* "LVM-" and the ids of VG and LV. A longer UUID names a layer, which is no volume. */
 #define LVM_DM_UUID 68
 
 /* --- which LV --- */
 
-/* A single hyphen parts VG and LV, a double one stands for itself (lvm2, libdm: dm_split_lvm_name). */
+/* A single hyphen separates VG and LV; a double one is an escaped hyphen (libdm: dm_split_lvm_name). */
 static bool split_dm_name(const char *name, char vg[static SF_LVM_NAME], char lv[static SF_LVM_NAME])
 {
 	char *part = vg;
@@ -45,7 +45,7 @@ static bool split_dm_name(const char *name, char vg[static SF_LVM_NAME], char lv
 	return !*name && part == lv && len > 0 && *vg;
 }
 
-/* Directories of /dev that hold no VG's nodes. */
+/* Directories in /dev that do not belong to a VG. */
 static bool is_other_dir(const char *vg)
 {
 	static const char *const others[] = {"mapper", "disk", "shm", "block", "char",
@@ -57,7 +57,7 @@ static bool is_other_dir(const char *vg)
 	return false;
 }
 
-/* A node of LVM's, or the name of one that is not there because its LV is inactive. */
+/* Accepts a device node of LVM, or the name that an inactive LV would have. */
 static bool resolve(const char *spec, char vg[static SF_LVM_NAME], char lv[static SF_LVM_NAME])
 {
 	char uuid[SF_DM_UUID + 1], name[SF_DM_NAME + 1];
@@ -73,7 +73,7 @@ static bool resolve(const char *spec, char vg[static SF_LVM_NAME], char lv[stati
 	       split_dm_name(name, vg, lv);
 }
 
-/* Facts about a volume may be old; one that is not among them is looked for again. */
+/* An old report is good enough if it has the volume; if not, a newer one is consulted. */
 static int look_for_volume(struct sf_lvm *lvm, const char *vg, const char *lv,
 			   struct sf_lvm_report **ret_report, const struct sf_lv **ret, struct sf_err *err)
 {
@@ -95,7 +95,7 @@ static int look_for_volume(struct sf_lvm *lvm, const char *vg, const char *lv,
 	return sf_fail(err, -ENOENT, "VG %s has no logical volume '%s'", vg, lv);
 }
 
-/* One that a revert was cut short of has its name again first. */
+/* A volume that lost its name to an interrupted revert gets it back first. */
 static int find_volume(struct sf_lvm_storage *storage, const char *vg, const char *lv,
 		       struct sf_lvm_report **ret_report, const struct sf_lv **ret, struct sf_err *err)
 {
@@ -106,7 +106,7 @@ static int find_volume(struct sf_lvm_storage *storage, const char *vg, const cha
 	return rc;
 }
 
-/* What cannot be asked about goes to lvm_classic, whose volume_open then says why. */
+/* A volume that cannot be queried goes to lvm_classic, whose volume_open() then reports why. */
 bool sf_lvm_claims(struct sf_storage *storage, const char *spec)
 {
 	struct sf_lvm_storage *own = sf_lvm_storage(storage);
@@ -136,14 +136,14 @@ static int check_volume(const struct sf_lvm_report *report, const struct sf_lv *
 	return 0;
 }
 
-/* Who claimed it may not have been able to ask. */
+/* The storage may have claimed it without being able to query it. */
 static int check_kind(const struct sf_lvm_storage *storage, const struct sf_lvm_report *report,
 		      const struct sf_lv *lv, struct sf_err *err)
 {
 	if (storage->thin == sf_lvm_is_thin(lv))
 		return 0;
-	return sf_fail(err, -EAGAIN, "%s/%s is %s volume, which LVM did not say a moment ago", report->vg,
-		       lv->name, sf_lvm_is_thin(lv) ? "a thin" : "no thin");
+	return sf_fail(err, -EAGAIN, "%s/%s is %s volume, contrary to an earlier report; try again",
+		       report->vg, lv->name, sf_lvm_is_thin(lv) ? "a thin" : "no thin");
 }
 
 int sf_lvm_volume_open(struct sf_storage *storage, const char *vm, const struct sf_disk *disk,
@@ -158,7 +158,7 @@ int sf_lvm_volume_open(struct sf_storage *storage, const char *vm, const struct 
 	if (!volume)
 		return sf_fail(err, -ENOMEM, "open %s: out of memory", disk->spec);
 	if (!resolve(disk->spec, volume->vg, volume->lv))
-		return sf_fail(err, -ENOENT, "open %s: it is no logical volume any more", disk->spec);
+		return sf_fail(err, -ENOENT, "open %s: it is no longer a logical volume", disk->spec);
 	if ((rc = find_volume(sf_lvm_storage(storage), volume->vg, volume->lv, &report, &lv, err)) < 0 ||
 	    (rc = check_volume(report, lv, err)) < 0 ||
 	    (rc = check_kind(sf_lvm_storage(storage), report, lv, err)) < 0 ||
@@ -178,7 +178,7 @@ void sf_lvm_volume_close(struct sf_volume *volume)
 	free(volume);
 }
 
-/* An inactive LV has no device to ask; then LVM's metadata says. */
+/* An inactive LV has no device; then LVM's metadata has the size. */
 int sf_lvm_volume_stat(struct sf_volume *base, struct sf_volume_stat *ret, struct sf_err *err)
 {
 	struct sf_lvm_volume *volume = sf_lvm_volume(base);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Looking after snapshots while they live: COW stores are extended before they overflow, pools are watched,
- * thin snapshots that nobody reads are laid idle. Device-mapper's events wake it; a store that fills raises
- * none before it is lost, so it also looks every time the wait is over.
+ * Watches the storage: extends COW stores before they overflow, reports how full pools are, and deactivates
+ * thin snapshots without readers. Device-mapper's events wake it. A store that fills up raises none before it
+ * is lost, so the watch also looks whenever the wait times out.
  */
 #include "watch.h"
 
@@ -41,7 +41,7 @@ static void say(struct sf_usage *usage, const char *fmt, ...)
 	va_list args;
 
 	va_start(args, fmt);
-	(void)vsnprintf(usage->problem, sizeof(usage->problem), fmt, args); /* a cut sentence is fine */
+	(void)vsnprintf(usage->problem, sizeof(usage->problem), fmt, args); /* truncation is acceptable */
 	va_end(args);
 }
 
@@ -117,7 +117,7 @@ static void look_at_pools(void *arg, struct sf_lvm_report *report)
 
 /* --- COW stores --- */
 
-/* How much the store may grow by: the configured step, under its ceiling, out of what the VG can spare. */
+/* The next growth of the store: the configured step, limited by the ceiling and by free space in the VG. */
 static uint64_t step_for(const struct round *round, const struct sf_lvm_report *report,
 			 const struct sf_lv *lv, const struct sf_dm_snapshot *st)
 {
@@ -140,7 +140,7 @@ static uint64_t step_for(const struct round *round, const struct sf_lvm_report *
 	return step / report->extent_bytes * report->extent_bytes;
 }
 
-/* As large as it can ever need to be, it may be as full as it likes. */
+/* A store of the largest useful size cannot overflow, however full it is. */
 static bool is_complete(const struct round *round, const struct sf_lvm_report *report, const struct sf_lv *lv,
 			const struct sf_dm_snapshot *st)
 {
@@ -153,7 +153,7 @@ static bool is_complete(const struct round *round, const struct sf_lvm_report *r
 	return st->total_bytes >= plan.most;
 }
 
-/* By what the group has now: another extension may have taken it, or an administrator made room. */
+/* Needs a new report: another extension may have taken the space, or an administrator added some. */
 static void extend(const struct round *round, const struct sf_lvm_report *report, const struct sf_lv *lv,
 		   const struct sf_dm_snapshot *st, struct sf_usage *usage)
 {
@@ -180,7 +180,7 @@ static void extend(const struct round *round, const struct sf_lvm_report *report
 		return;
 	}
 	usage->total_bytes += step;
-	sf_log(SF_LOG_INFO, "%s: its COW store was %u%% full and has %" PRIu64 " more bytes now",
+	sf_log(SF_LOG_INFO, "%s: extended its COW store, which was %u%% full, by %" PRIu64 " bytes",
 	       usage->subject, full, step);
 }
 
@@ -192,7 +192,7 @@ static void look_at_store(const struct round *round, const struct sf_lvm_report 
 	char dm[SF_DM_NAME];
 
 	if (sf_dm_name(report->vg, lv->name, NULL, dm, NULL) < 0 || sf_dm_snapshot(dm, &st, NULL) < 0)
-		return; /* inactive, or just gone */
+		return; /* inactive or just removed */
 	if (snprintf(usage.pool, sizeof(usage.pool), "%s", report->vg) >= (int)sizeof(usage.pool))
 		(void)snprintf(usage.pool, sizeof(usage.pool), "VG %s", report->vg_uuid);
 	(void)snprintf(usage.subject, sizeof(usage.subject), "%s/%s", report->vg, lv->name);
@@ -200,7 +200,7 @@ static void look_at_store(const struct round *round, const struct sf_lvm_report 
 	usage.used_bytes = st.used_bytes;
 	usage.total_bytes = st.total_bytes;
 	if (st.state != SF_DM_SNAPSHOT_OK)
-		say(&usage, "it overflowed: the snapshot has lost its content, and only deleting it is left");
+		say(&usage, "it overflowed: the snapshot has lost its content and can only be deleted");
 	else if (percent(st.used_bytes, st.total_bytes) >= round->config->cow_extend_at &&
 		 !is_complete(round, report, lv, &st))
 		extend(round, report, lv, &st, &usage);
@@ -230,7 +230,7 @@ static int wait_for_events(struct sf_lvm_storage *storage, int wake_fd, unsigned
 
 		return rc < 0 ? rc : 0;
 	}
-	(void)poll(&wake, 1, (int)wait_ms); /* no device-mapper, or an old one: by the clock alone */
+	(void)poll(&wake, 1, (int)wait_ms); /* no device-mapper, or one without events: poll by time alone */
 	return 0;
 }
 

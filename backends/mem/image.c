@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Images of objects: walked without the lock, and void once the object's generation has moved on. */
+/* Images of objects. Reads walk the tree without the lock, and fail once the generation has changed. */
 #include "world.h"
 
 #include "base/err.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The slots of the storage contract on top of mem_world.h. A volume comes into being, all holes, when it is
- * first opened, and stays with its world. There is no hold: its only writers are guests of this process,
- * which the engine stops.
+ * Implements the storage contract on top of world.h. A volume is created, all holes, when it is first opened,
+ * and lives as long as its world. There is no hold: only guests of this process write to volumes, and the
+ * engine stops those.
  */
 #include "mem.h"
 
@@ -60,10 +60,12 @@ static int parse_size(const char *spec, uint64_t *ret, struct sf_err *err)
 	errno = 0;
 	n = isdigit((unsigned char)*text) ? strtoull(text, &end, 10) : 0;
 	if (n == 0 || errno != 0)
-		return sf_fail(err, -EINVAL, "%s: not mem:SIZE with K, M or G behind the number", spec);
+		return sf_fail(err, -EINVAL, "%s: expected mem:SIZE, a number with an optional K, M or G",
+			       spec);
 	unit = *end ? strchr(units, *end) : NULL;
 	if (*end && (!unit || end[1]))
-		return sf_fail(err, -EINVAL, "%s: not mem:SIZE with K, M or G behind the number", spec);
+		return sf_fail(err, -EINVAL, "%s: expected mem:SIZE, a number with an optional K, M or G",
+			       spec);
 	for (const char *u = units; unit && u <= unit && n <= DISK_MAX; u++)
 		n *= 1024;
 	if (n < DISK_MIN || n > DISK_MAX || n % SECTOR != 0)
@@ -94,13 +96,13 @@ static int find_or_make(struct sf_mem_world *world, const char *origin, const ch
 	struct sf_mem_volume_slot *slot = find_volume(world, origin);
 
 	if (slot && slot->size_bytes != size)
-		return sf_fail(err, -EINVAL, "%s has %llu bytes, which is not %s", origin,
+		return sf_fail(err, -EINVAL, "%s has %llu bytes, not %s", origin,
 			       (unsigned long long)slot->size_bytes, spec);
 	if (!slot && world->nvolumes == SF_MEM_VOLUMES_MAX)
 		return sf_fail(err, -ENOSPC, "%s: mem holds at most %d disks", origin, SF_MEM_VOLUMES_MAX);
 	if (!slot) {
 		slot = &world->volumes[world->nvolumes];
-		(void)snprintf(slot->origin, sizeof(slot->origin), "%s", origin); /* it was made to fit */
+		(void)snprintf(slot->origin, sizeof(slot->origin), "%s", origin); /* it fits */
 		slot->size_bytes = size;
 		slot->used = true;
 		world->nvolumes++;
@@ -197,8 +199,8 @@ static int mem_space(struct sf_volume *base, struct sf_space *ret, struct sf_err
 }
 
 /*
- * A snapshot takes nothing by itself; the guest does, when it writes over what it shares. At worst that is
- * all it has. A revert is never refused: it shares what is there, and may be the way out of a full pool.
+ * A snapshot takes no space at first; the guest does when it overwrites shared chunks, at worst all it has. A
+ * revert is never refused: it only shares, and may be the way out of a full pool.
  */
 static int mem_cost(struct sf_volume *base, enum sf_purpose purpose, const struct sf_object *object,
 		    struct sf_space *ret_pool, uint64_t *ret_need_bytes, struct sf_err *err)
@@ -341,14 +343,14 @@ static int mem_remove(struct sf_storage *base, const struct sf_object *object, s
 	return 0;
 }
 
-/* What is told of one object once the lock is dropped. */
+/* What is reported of one object after the lock is released. */
 struct told {
 	struct sf_id token;
 	struct sf_id state_id;
 	struct sf_mem_labels labels;
 };
 
-/* The origin's objects, ours or all others. */
+/* Copies the origin's objects, either ours or all others. The caller frees *ret. */
 static int collect(const struct mem_storage *storage, const char *origin, bool ours, struct told **ret,
 		   size_t *ret_n, struct sf_err *err)
 {
@@ -377,7 +379,7 @@ static void fill_where(const char *origin, const struct sf_id *token, char where
 	char text[SF_ID_TEXT];
 
 	sf_id_format(token, text);
-	(void)snprintf(where, WHERE, "%s@%s", origin, text); /* a stored origin is short */
+	(void)snprintf(where, WHERE, "%s@%s", origin, text); /* stored origins have a limited length */
 }
 
 static int mem_list(struct sf_storage *base, const char *origin, sf_object_fn *fn, void *arg,
@@ -481,7 +483,7 @@ static const struct sf_storage_ops mem_ops = {
 	.close = mem_close,
 };
 
-/* Half of what the machine has: disks in memory must leave room for those who use them. */
+/* Half of the machine's memory: the rest is for the programs that use the disks. */
 static unsigned long long default_bytes(void)
 {
 	return (unsigned long long)sysconf(_SC_PHYS_PAGES) * (unsigned long long)sysconf(_SC_PAGESIZE) / 2;

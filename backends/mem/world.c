@@ -10,13 +10,13 @@
 #include <sys/mman.h>
 
 #define NODE_BYTES (SF_MEM_FANOUT * sizeof(uint32_t))
-/* What one second-level node covers. */
+/* Bytes that one second-level node covers. */
 #define LEAF_BYTES ((uint64_t)SF_MEM_FANOUT * SF_MEM_CHUNK)
-/* Above this the address space of the process would run out before the memory does. */
+/* Above this, the process would run out of address space. */
 #define WORLD_MAX (16ULL << 40)
 /*
- * Each node stands above a chunk that came with it, so two per chunk suffice; the rest is for what killed
- * processes left.
+ * Each new node comes with a new chunk below it, so two per chunk suffice. The spare ones replace those that
+ * killed processes leaked.
  */
 #define SPARE_NODES 1024
 
@@ -37,7 +37,7 @@ static _Atomic uint32_t *entries(struct sf_mem_world *world, uint32_t node)
 	return (_Atomic uint32_t *)(void *)unit_at(&world->nodes, node);
 }
 
-/* --- Taking and giving back --- */
+/* --- Allocating and freeing --- */
 
 static int take(struct sf_mem_pool *pool, uint32_t *ret, struct sf_err *err)
 {
@@ -60,7 +60,7 @@ static void give_back(struct sf_mem_pool *pool, uint32_t index)
 	pool->used--;
 	if (index < pool->hint)
 		pool->hint = index;
-	/* The memory goes back to the system; when it cannot, the next owner clears it anyway. */
+	/* Returns the memory to the system. Failure is harmless: the next owner clears it. */
 	(void)madvise(unit_at(pool, index), pool->unit, MADV_REMOVE);
 }
 
@@ -87,7 +87,7 @@ static void add_refs_below(struct sf_mem_world *world, int level, uint32_t node)
 	}
 }
 
-/* Makes *slot lead to a unit that nobody else refers to, with the same content. */
+/* Makes *slot refer to a unit with the same content and no other reference. */
 static int own(struct sf_mem_world *world, int level, _Atomic uint32_t *slot, struct sf_err *err)
 {
 	struct sf_mem_pool *pool = pool_of(world, level);
@@ -245,7 +245,7 @@ void sf_mem_tree_drop(struct sf_mem_world *world, struct sf_mem_tree *tree)
 	drop(world, ROOT, old);
 }
 
-/* --- After a death inside the lock --- */
+/* --- Recovery after a process died under the lock --- */
 
 static void count_refs(struct sf_mem_world *world, int level, uint32_t index)
 {

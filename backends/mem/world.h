@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The inside of `mem`: trees of chunks in shared memory, copied when they are written (as btrfs does it).
+ * The data structures of `mem`: trees of chunks in shared memory, copied on write (as in btrfs).
  *
- * A tree has two levels of nodes above its chunks and each of them counts who refers to it, so a snapshot is
- * one more reference to the root, and what two trees share is never written. Whoever writes owns the path
- * first. world->lock guards everything but one thing: the tree of an object cannot change, so readers of
- * images walk it without the lock and look afterwards whether the object is still there (its generation).
+ * A tree has two levels of nodes above its chunks. Nodes and chunks are reference-counted: a snapshot is one
+ * more reference to the root. Shared nodes and chunks are never written; a writer first copies its path.
+ * world->lock guards everything, with one exception: the tree of an object never changes, so readers of
+ * images walk it without the lock, and check the object's generation afterwards.
  *
- * The volumes' and objects' roots are the truth. Counts and free space follow from them and are counted anew
- * when a process was killed inside the lock; changes are therefore ordered so that a root never leads to
- * anything half-made.
+ * The roots in the volume and object slots are authoritative. When a process was killed under the lock, the
+ * reference counts and the free space are recomputed from them. Updates are therefore ordered so that a root
+ * never leads to an incomplete node or chunk.
  */
 #ifndef SF_BACKENDS_MEM_WORLD_H
 #define SF_BACKENDS_MEM_WORLD_H
@@ -23,7 +23,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Chunks or nodes below one node; two levels of 64 KiB chunks cover 1 TiB, the largest disk. */
+/* Entries of a node. Two levels above chunks of 64 KiB cover 1 TiB, the largest disk. */
 #define SF_MEM_FANOUT 4096
 /* "mem:VM/VDEV" and its NUL. */
 #define SF_MEM_ORIGIN (4 + SF_NAME_MAX + 1 + SF_VDEV_MAX + 1)
@@ -40,7 +40,7 @@ struct sf_mem_volume_slot {
 	struct sf_mem_tree tree;
 };
 
-/* What struct sf_object says of it beside token and origin. */
+/* The fields of struct sf_object other than token and origin. */
 struct sf_mem_labels {
 	struct sf_id uuid;
 	unsigned index, ndisks;
@@ -53,7 +53,7 @@ struct sf_mem_labels {
 
 struct sf_mem_object_slot {
 	atomic_bool used;
-	_Atomic uint64_t generation; /* goes up when the object goes */
+	_Atomic uint64_t generation; /* incremented when the object is removed */
 	struct sf_id state_id;
 	struct sf_id token;
 	char origin[SF_MEM_ORIGIN];
@@ -62,7 +62,7 @@ struct sf_mem_object_slot {
 	struct sf_mem_tree tree;
 };
 
-/* Equal units, numbered from 1. */
+/* Units of equal size, numbered from 1. */
 struct sf_mem_pool {
 	uint32_t count;
 	uint32_t used;
@@ -85,23 +85,23 @@ struct sf_mem_world {
 
 pthread_mutex_t *sf_mem_lock(struct sf_mem_world *world);
 
-/* Under the lock. Ranges lie inside the disk. -ENOSPC may come after a part was written. */
+/* Needs the lock. The range must lie inside the disk. -ENOSPC: a part may have been written. */
 int sf_mem_tree_write(struct sf_mem_world *world, struct sf_mem_tree *tree, const char *buf, size_t len,
 		      uint64_t off, struct sf_err *err);
-/* Makes *to a second name for the content of *from; what *to held is let go. */
+/* Makes *to refer to the content of *from; releases what *to referred to. Needs the lock, as does drop. */
 void sf_mem_tree_share(struct sf_mem_world *world, const struct sf_mem_tree *from, struct sf_mem_tree *to);
 void sf_mem_tree_drop(struct sf_mem_world *world, struct sf_mem_tree *tree);
 
 /*
- * Under the lock or of a tree that cannot change; of a tree that went meanwhile the answer is nonsense but
- * safe.
+ * Needs the lock, unless the tree cannot change. If the tree is removed during the call, the result is
+ * meaningless but the call is safe.
  */
 void sf_mem_tree_read(struct sf_mem_world *world, uint32_t root, char *buf, size_t len, uint64_t off);
-/* The run of written or unwritten chunks at off, at most to the end of the node that holds it. */
+/* The run of written or unwritten chunks from off, at most to the end of the node that covers it. */
 void sf_mem_tree_extent(struct sf_mem_world *world, uint32_t root, uint64_t size_bytes, uint64_t off,
 			struct sf_extent *ret);
 
-/* mem_image.c. Under the lock. -ENOMEM. */
+/* Needs the lock. -ENOMEM. */
 int sf_mem_image_open(struct sf_mem_world *world, const struct sf_mem_object_slot *slot,
 		      struct sf_image **ret, struct sf_err *err);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Hypervisor `none`: the configured VMs, whose guests (if any) are beyond our reach: power unknown, no
- * capabilities.
+ * Hypervisor `none`, for hosts without a supported hypervisor. It lists the configured VMs, reports their
+ * power as unknown, and has no capabilities.
  */
 #ifndef SF_BACKENDS_NONE_NONE_H
 #define SF_BACKENDS_NONE_NONE_H

@@ -37,7 +37,7 @@ static int open_disks(const struct sf_sim_machine *machine, struct sf_volume **v
 	return 0;
 }
 
-/* A sector of zeros is a new disk: tick 0. Anything else that no guest of this name wrote is left alone. */
+/* A sector of zeros is a new disk: tick 0. Foreign data is refused. */
 static int read_tick(const struct sf_sim_machine *machine, struct sf_volume *volume, uint64_t *ret,
 		     struct sf_err *err)
 {
@@ -55,8 +55,8 @@ static int read_tick(const struct sf_sim_machine *machine, struct sf_volume *vol
 	}
 	if (memcmp(sector.magic, magic, sizeof(magic)) != 0 ||
 	    strncmp(sector.name, machine->guest->name, sizeof(sector.name)) != 0)
-		return sf_fail(err, -EINVAL, "%s holds what the sim guest '%s' did not write", volume->origin,
-			       machine->guest->name);
+		return sf_fail(err, -EINVAL, "%s holds data that the sim guest '%s' did not write",
+			       volume->origin, machine->guest->name);
 	*ret = le64toh(sector.tick);
 	return 0;
 }

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * One sim guest: its state in shared memory, and what it does with its disks. Every function runs under the
- * world's lock, so a guest is never seen in the middle of a tick, and no disk is open outside one. A process
- * killed in the middle leaves mid_tick set; whoever takes the lock next lets the guest finish that tick.
+ * One sim guest: its state, in shared memory, and what it does to its disks.
+ *
+ * Every function needs the world's lock. So nobody sees a guest in the middle of a tick, and disks are open
+ * only during one. A process that is killed during a tick leaves mid_tick set; the next to take the lock
+ * completes that tick.
  */
 #ifndef SF_BACKENDS_SIM_GUEST_H
 #define SF_BACKENDS_SIM_GUEST_H
@@ -22,11 +24,11 @@ struct sf_sim_guest {
 	bool frozen;
 	atomic_bool mid_tick;
 	_Atomic uint64_t tick;
-	uint64_t nresumes; /* so that a save notices that the guest ran meanwhile */
-	char *ram;         /* SF_SIM_RAM bytes, in the world */
+	uint64_t nresumes; /* lets a save notice that the guest has run meanwhile */
+	char *ram;         /* SF_SIM_RAM bytes, part of the world */
 };
 
-/* The guest and the disks it was configured with. */
+/* A guest with the disks it is configured with. */
 struct sf_sim_machine {
 	struct sf_sim_guest *guest;
 	const struct sf_storages *storages;
@@ -34,12 +36,13 @@ struct sf_sim_machine {
 	size_t ndisks;
 };
 
-/* From off: takes over the tick of the first disk. -EINVAL when that holds anything a guest did not write. */
+/* Boots a guest that is off, at the tick of its first disk. -EINVAL: that disk holds foreign data. */
 int sf_sim_boot(const struct sf_sim_machine *machine, bool paused, struct sf_err *err);
 
-/* Ticks n times if it is running and not frozen; it may crash over it. */
+/* Ticks n times if the guest runs and is not frozen. The guest crashes when a tick fails. */
 void sf_sim_run(const struct sf_sim_machine *machine, unsigned n);
 
+/* Completes a tick that a killed process left; a no-op otherwise. The guest crashes when that fails. */
 void sf_sim_finish_tick(const struct sf_sim_machine *machine);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* One open sim hypervisor, shared by the files of this room. */
+/* An open sim hypervisor, for the files of this room. */
 #ifndef SF_BACKENDS_SIM_INTERNAL_H
 #define SF_BACKENDS_SIM_INTERNAL_H
 

@@ -15,7 +15,7 @@
 #define PAGE       4096
 #define NPAGES     (SF_SIM_RAM / PAGE)
 #define PAGE_WORDS (PAGE / sizeof(uint64_t))
-/* Words at the start of each page that follow from the tick. */
+/* Words at the start of each page that are derived from the tick. */
 #define TICK_WORDS 8
 
 static const char magic[8] = {'S', 'N', 'A', 'P', 'F', 'R', 'A', 'M'};
@@ -29,7 +29,7 @@ static uint64_t mix(uint64_t x)
 	return x ^ x >> 31;
 }
 
-/* So that a guest's RAM is nobody else's, a damaged name included. */
+/* Makes each guest's RAM unique, and detects a damaged name. */
 static uint64_t hash_name(const char *name)
 {
 	uint64_t hash = 0;

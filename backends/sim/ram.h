@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What a sim guest has in its RAM. Page 0 is a header; each further page starts with words that follow from
- * the tick and goes on with words that follow from its place. So every page says which tick it is of, and a
- * page that is missing, in the wrong place or damaged is noticed. A saved image is the RAM as it is.
+ * The content of a sim guest's RAM, which proves what tick it belongs to. Page 0 is a header. Every other
+ * page begins with words derived from the tick, followed by words derived from its position. So each page
+ * identifies its tick, and a missing, misplaced or damaged page is detected. A saved image is a plain copy of
+ * the RAM.
  */
 #ifndef SF_BACKENDS_SIM_RAM_H
 #define SF_BACKENDS_SIM_RAM_H
@@ -13,7 +14,7 @@
 
 struct sf_err;
 
-/* Of the image's layout; one of another version is not understood. */
+/* Version of the layout. Images of other versions are refused. */
 #define SF_SIM_RAM_VERSION 1
 
 struct sf_sim_ram_header {
@@ -23,14 +24,14 @@ struct sf_sim_ram_header {
 	char name[SF_NAME_MAX + 1];
 };
 
-/* Fills all of ram, SF_SIM_RAM bytes. */
+/* Fills all SF_SIM_RAM bytes of ram. */
 void sf_sim_ram_build(char *ram, const char *name, uint64_t tick);
-/* Brings a built ram to another tick. */
+/* Updates a filled ram to another tick. */
 void sf_sim_ram_advance(char *ram, uint64_t tick);
 
 /*
- * Reads a saved image from the start of fd into SF_SIM_RAM bytes and checks all of it. -EINVAL says what is
- * wrong.
+ * Reads a saved image, SF_SIM_RAM bytes, from the start of fd and verifies all of it. -EINVAL: the image is
+ * wrong; the text says how.
  */
 int sf_sim_ram_load(int fd, char *ram, struct sf_err *err);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Guests' RAM to a file and back. */
+/* Saves and restores guests' RAM. */
 #include "save.h"
 
 #include "base/cleanup.h"
@@ -17,10 +17,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What a save writes between two looks at whether it was cancelled. */
+/* Bytes that a save writes between two checks for cancellation. */
 #define PIECE (64 * 1024)
 
-/* Brings the guest to rest; *ret_nresumes is what must not have changed while it is being saved. */
+/* Pauses the guest. *ret_nresumes must not change while the RAM is saved. */
 static int begin_save(struct sf_sim *sim, const struct sf_vm_desc *vm, struct sf_sim_guest **ret,
 		      uint64_t *ret_nresumes, struct sf_err *err)
 {
@@ -80,7 +80,7 @@ int sf_sim_save(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, int fd, b
 	uint64_t nresumes = 0;
 	int rc = begin_save(sf_to_sim(hv), vm, &guest, &nresumes, err);
 
-	(void)live; /* 4 MiB are copied sooner than a second round would find out what has changed */
+	(void)live; /* copying 4 MiB once is faster than finding out what has changed */
 	if (rc == 0)
 		rc = hooks->paused(hooks->arg, err);
 	if (rc == 0)

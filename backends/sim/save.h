@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Saving and restoring the RAM of a sim guest: slots of the hypervisor contract. */
+/* Saves and restores the RAM of a sim guest: slots of the hypervisor contract. */
 #ifndef SF_BACKENDS_SIM_SAVE_H
 #define SF_BACKENDS_SIM_SAVE_H
 

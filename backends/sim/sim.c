@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The slots of the hypervisor contract for sim guests, and the thread that lets time pass for them. */
+/* Implements the hypervisor contract for sim guests, and runs the thread that makes their ticks. */
 #include "sim.h"
 
 #include "backends/common/configured.h"
@@ -32,10 +32,7 @@ static uint64_t hash_name(const char *name, uint64_t hash)
 	return hash;
 }
 
-/*
- * Follows from the name, so that a guest is the same one in every process. Version 8 of RFC 9562: of our own
- * making.
- */
+/* Derives the uuid from the name, so it is the same in every process. Version 8 of RFC 9562: custom. */
 static void make_uuid(const char *name, char uuid[static SF_VM_UUID])
 {
 	uint64_t a = hash_name(name, 0xcbf29ce484222325U);
@@ -186,7 +183,7 @@ static struct timespec later(unsigned ms)
 	return ts;
 }
 
-/* True when the time for another tick has come, false at the end. */
+/* True when the next tick is due, false at the end. */
 static bool wait_for_tick(struct sf_sim *sim)
 {
 	auto_unlock pthread_mutex_t *held = sf_lock(&sim->lock);
@@ -257,7 +254,7 @@ static void sim_close(struct sf_hypervisor *hv)
 	free(sim);
 }
 
-/* --- Hosts: any process that has this code --- */
+/* --- Hosts: any process with this version of the RAM layout --- */
 
 static int sim_host(struct sf_hypervisor *hv, char ret[static SF_HOST_MAX], struct sf_err *err)
 {
@@ -304,7 +301,7 @@ static struct sf_sim_guest *find_in_world(struct sf_sim_world *world, const char
 	return NULL;
 }
 
-/* A guest that cannot boot is off, and that is no reason for the others not to be there. */
+/* A guest that cannot boot stays off, and does not affect the others. */
 static void add_guest(struct sf_sim_world *world, struct sf_sim_machine *machine, const char *name)
 {
 	struct sf_sim_guest *guest = &world->guests[world->nguests];
@@ -330,7 +327,7 @@ static void add_machine(struct sf_sim *sim, const struct sf_vm_config *vm, const
 	sim->nmachines++;
 }
 
-/* Before any of them boots. */
+/* Checks the limits before any guest boots. */
 static int check_room(struct sf_sim_world *world, const struct sf_config *config, struct sf_err *err)
 {
 	size_t nguests = world->nguests;
@@ -371,7 +368,7 @@ static int fill(struct sf_sim *sim, const struct sf_backend_env *env, struct sf_
 		return rc;
 	for (size_t i = 0; i < env->config->nvms; i++)
 		add_machine(sim, &env->config->vms[i], env->storages);
-	sf_sim_finish_ticks(sim); /* of guests that another process left to us */
+	sf_sim_finish_ticks(sim); /* of guests that another process left in the world */
 	return 0;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The world of the sim guests: shared memory, and the lock that guards every guest in it. The lock is held
- * for a whole tick with its disk I/O, but not while a save writes or calls its hooks.
+ * for a whole tick, including its disk I/O, but not while a save writes or calls its hooks.
  */
 #ifndef SF_BACKENDS_SIM_WORLD_H
 #define SF_BACKENDS_SIM_WORLD_H
@@ -19,14 +19,14 @@ struct sf_sim_world {
 	char ram[SF_SIM_GUESTS_MAX][SF_SIM_RAM];
 };
 
-/* Locks the world; returns its mutex, for auto_unlock. The calls below need the lock. */
+/* Locks the world and returns its mutex, for auto_unlock. The calls below need the lock. */
 pthread_mutex_t *sf_sim_lock(struct sf_sim *sim);
 
-/* Lets guests finish the tick that a killed process left them in. */
+/* Completes the ticks that a killed process left. */
 void sf_sim_finish_ticks(const struct sf_sim *sim);
 /* NULL when no VM of that name is configured. */
 struct sf_sim_machine *sf_sim_find(const struct sf_sim *sim, const char *name);
-/* The same; -ENOENT. */
+/* The same for a VM of the contract; -ENOENT. */
 int sf_sim_guest(const struct sf_sim *sim, const struct sf_vm_desc *vm, struct sf_sim_guest **ret,
 		 struct sf_err *err);
 /* -EINVAL when the guest is not off. */

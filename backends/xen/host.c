@@ -16,22 +16,22 @@ struct host {
 	uint32_t features[WORDS];
 };
 
-/* Only what xen/helper/guests.c writes: digits and blanks where it has them. */
+/* Accepts exactly the format that xen/helper/guests.c writes. */
 static int parse(const char *text, struct host *ret, struct sf_err *err)
 {
 	char head[32];
 	int len;
 
 	if (sscanf(text, "xen %3u.%3u", &ret->major, &ret->minor) != 2)
-		return sf_fail(err, -EOPNOTSUPP, "'%s' describes no Xen host", text);
+		return sf_fail(err, -EOPNOTSUPP, "'%s' does not describe a Xen host", text);
 	len = snprintf(head, sizeof(head), "xen %u.%u cpu ", ret->major, ret->minor);
 	if (strncmp(text, head, (size_t)len) != 0)
-		return sf_fail(err, -EOPNOTSUPP, "'%s' describes no Xen host", text);
+		return sf_fail(err, -EOPNOTSUPP, "'%s' does not describe a Xen host", text);
 	text += len;
 	for (int i = 0; i < WORDS; i++, text += 9) {
 		if (strspn(text, "0123456789abcdef") != 8 || text[8] != (i < WORDS - 1 ? ':' : '\0'))
-			return sf_fail(err, -EOPNOTSUPP, "'%s' does not end %d words of CPU features", text,
-				       WORDS);
+			return sf_fail(err, -EOPNOTSUPP,
+				       "'%s' is malformed: expected %d words of CPU features", text, WORDS);
 		ret->features[i] = (uint32_t)strtoul(text, NULL, 16);
 	}
 	return 0;

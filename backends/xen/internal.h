@@ -2,7 +2,7 @@
 /*
  * One open Xen backend, shared by the files of this room.
  *
- * Locks: `lock` guards the list and the sessions, and is not held while a helper is waited for. `asking`
+ * Locks: `lock` guards the list and the sessions, and is never held while waiting for a helper. `asking`
  * guards the helper that answers questions, and is held while it answers. Neither is taken under the other. A
  * session's `talking` is taken before `lock`; a link's `sending` is a leaf.
  */
@@ -35,7 +35,7 @@ struct sf_xen_limits {
 	int look;      /* without news of a guest during a save, until it is examined */
 	int abort;     /* for libxl to end a save that was aborted */
 	int give_back; /* for resuming a guest that nobody else will resume */
-	int linger;    /* at the end, for a helper that may look after a guest, or has nothing to do */
+	int linger;    /* at the end, for a helper that may have a guest to resume, or has nothing to do */
 };
 
 struct sf_xen {

@@ -28,7 +28,7 @@ void sf_xen_link_fini(struct sf_xen_link *link)
 	pthread_mutex_destroy(&link->sending);
 }
 
-/* The descriptor goes with the first byte. */
+/* The kernel delivers the descriptor with the first byte. */
 static ssize_t send_some(int socket, const char *text, size_t len, int fd)
 {
 	union {
@@ -70,7 +70,7 @@ int sf_xen_link_send(struct sf_xen_link *link, const char *line, size_t len, int
 	return 0;
 }
 
-/* Each that came is ours now. More than one breaks the rules; the last stays. */
+/* Every received descriptor is ours. More than one violates the protocol; the last is kept. */
 static void keep_passed(struct sf_xen_link *link, struct msghdr *msg)
 {
 	for (struct cmsghdr *head = CMSG_FIRSTHDR(msg); head; head = CMSG_NXTHDR(msg, head)) {
@@ -125,7 +125,7 @@ static int receive(struct sf_xen_link *link, struct sf_err *err)
 	return 0;
 }
 
-/* Whether the buffer holds a whole line beyond what was handed out. */
+/* 1 when the buffer holds a whole line after the one returned last, 0 when not. */
 static int take(struct sf_xen_link *link, char **ret, size_t *ret_len, struct sf_err *err)
 {
 	char *end = NULL;

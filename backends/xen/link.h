@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * One end of the socket between the daemon and a Xen helper: lines go out whole, with a descriptor at most,
- * and come in whole. Used by one thread at a time; sending has a lock of its own. Sources: unix(7), cmsg(3).
+ * One end of the socket between the daemon and a Xen helper. It sends and receives whole lines; a line may
+ * carry one descriptor. One thread at a time uses a link, but any thread may send. Sources: unix(7), cmsg(3).
  */
 #ifndef SF_BACKENDS_XEN_LINK_H
 #define SF_BACKENDS_XEN_LINK_H
@@ -14,29 +14,33 @@ struct sf_err;
 
 struct sf_xen_link {
 	int fd;
-	int passed; /* the descriptor that came last with what was read; -1: none. The reader takes it. */
+	int passed; /* the last descriptor received, for the reader to take; -1: none */
 	char *buf;
 	size_t len, cap;
-	size_t searched; /* how far for the end of a line */
-	size_t taken;    /* of the line handed out last, newline included */
+	size_t searched; /* bytes already searched for the end of a line */
+	size_t taken;    /* length of the line returned last, with its newline */
 	pthread_mutex_t sending;
 };
 
-/* Takes over fd. */
+/* Takes ownership of fd. */
 void sf_xen_link_init(struct sf_xen_link *link, int fd);
 void sf_xen_link_fini(struct sf_xen_link *link);
 
 /*
- * Sends one line (newline included) and, unless it is -1, a descriptor. -EPIPE when the other end is gone.
- * Blocks while the other end does not read, for as long as SO_SNDTIMEO of the socket says: -ETIMEDOUT, and a
- * part of the line may be on its way.
+ * Sends one line, which includes its newline, and a descriptor unless fd is -1. Blocks while the other end
+ * does not read, at most for the socket's SO_SNDTIMEO. -EPIPE: the other end is gone. -ETIMEDOUT: it does not
+ * read; part of the line may have been sent.
  */
 int sf_xen_link_send(struct sf_xen_link *link, const char *line, size_t len, int fd, struct sf_err *err);
 
 /*
- * The next whole line without its newline, valid until the next call: 1 when there is one, 0 when timeout_ms
- * (-1: never) is over, however many pieces of one came meanwhile, -EPIPE when the other end is gone and all
- * its lines were read, -EPROTO when a line is longer than SF_XEN_LINE_MAX, -EINTR when a signal came.
+ * Waits for the next whole line. *ret points to it, without its newline, until the next call. Returns
+ * 1         there is a line
+ * 0         timeout_ms (-1: no limit) has passed, even if part of a line arrived
+ * -EPIPE    the other end is gone and all its lines were returned
+ * -EPROTO   a line is longer than SF_XEN_LINE_MAX
+ * -EINTR    a signal arrived
+ * -ENOMEM
  */
 int sf_xen_link_next(struct sf_xen_link *link, int timeout_ms, char **ret, size_t *ret_len,
 		     struct sf_err *err);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Which VMs there are: a thread listens to a helper that tells when that changes, so that a lookup costs a
- * copy. When the helper ends, the thread gets another one; until that has spoken, the list is not known.
+ * Keeps the list of VMs. A thread listens to a helper that reports changes, so a lookup is only a copy. When
+ * the helper ends, the thread starts another; until that reports, the list is unknown.
  */
 #include "list.h"
 
@@ -42,7 +42,7 @@ static void warn_of_trouble(const char *trouble, char *warned, size_t size)
 	(void)snprintf(warned, size, "%s", trouble);
 }
 
-/* Until the helper ends, or we do. */
+/* Returns when the helper ends or the backend is closed. */
 static int listen_to(struct sf_xen *xen, struct sf_xen_peer *peer, struct sf_err *err)
 {
 	struct sf_xen_request watch = {.op = SF_XEN_WATCH};
@@ -62,14 +62,14 @@ static int listen_to(struct sf_xen *xen, struct sf_xen_peer *peer, struct sf_err
 			rc = reply.kind == SF_XEN_FAILURE
 				     ? sf_fail(err, reply.error, "%s", reply.text)
 				     : sf_fail(err, -EPROTO,
-					       "the Xen helper told of something else than VMs");
+					       "the Xen helper sent something else than a list of VMs");
 		}
 		sf_xen_reply_fini(&reply);
 	}
 	return rc;
 }
 
-/* Publishes the helper, so that its conversation can be ended from outside. False when all ends. */
+/* Publishes the helper, so that closing the backend can hang up on it. False when it is being closed. */
 static bool set_lister(struct sf_xen *xen, struct sf_xen_peer *peer)
 {
 	auto_unlock pthread_mutex_t *held = sf_lock(&xen->lock);
@@ -78,14 +78,14 @@ static bool set_lister(struct sf_xen *xen, struct sf_xen_peer *peer)
 	return !xen->stopping;
 }
 
-/* Says why there is no list now, and waits before the next attempt. False when all ends. */
+/* Records why there is no list, and waits before the next attempt. False when the backend is being closed. */
 static bool pause_after(struct sf_xen *xen, const struct sf_err *why)
 {
 	auto_unlock pthread_mutex_t *held = sf_lock(&xen->lock);
 	const struct timespec until = sf_xen_in_ms(xen->limits.restart);
 
 	if (!xen->stopping && (xen->listed || !xen->trouble.code))
-		sf_log(SF_LOG_WARNING, "Xen: the domains cannot be listed, trying on: %s", why->text);
+		sf_log(SF_LOG_WARNING, "Xen: the domains cannot be listed; retrying: %s", why->text);
 	xen->listed = false;
 	xen->trouble = *why;
 	pthread_cond_broadcast(&xen->changed);
@@ -106,7 +106,7 @@ static void *listening(void *arg)
 		    set_lister(xen, peer))
 			(void)listen_to(xen, peer, &err);
 		(void)set_lister(xen, NULL);
-		sf_xen_peer_kill(peer); /* it has nothing at rest */
+		sf_xen_peer_kill(peer); /* it has no guest at rest */
 	} while (pause_after(xen, &err));
 	return NULL;
 }
@@ -126,7 +126,7 @@ int sf_xen_list_begin(struct sf_xen *xen, struct sf_err *err)
 		return 0;
 	if (xen->trouble.code)
 		return sf_fail(err, xen->trouble.code, "%s", xen->trouble.text);
-	return sf_fail(err, -ETIMEDOUT, "no list of domains for %d ms", xen->limits.first);
+	return sf_fail(err, -ETIMEDOUT, "no list of domains within %d ms", xen->limits.first);
 }
 
 void sf_xen_list_end(struct sf_xen *xen)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Which VMs there are: a helper process sends the list, and again after each change. */
+/* The list of VMs, which a helper process sends at first and after each change. */
 #ifndef SF_BACKENDS_XEN_LIST_H
 #define SF_BACKENDS_XEN_LIST_H
 

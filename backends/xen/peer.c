@@ -13,7 +13,7 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 
-/* Requests are short: one that does not fit the socket for so long means that the helper hangs. */
+/* Requests are short: if one does not fit into the socket for so long, the helper hangs. */
 #define SEND_S         10
 #define KILL_MS        5000
 #define LAST_WORDS_MAX (64 * 1024)
@@ -115,7 +115,7 @@ void sf_xen_peer_leave(struct sf_xen_peer *peer, int patience_ms)
 
 	sf_xen_peer_hang_up(peer);
 	if (peer->proc.pid && sf_proc_wait(&peer->proc, (uint64_t)patience_ms, &status, NULL) == -ETIMEDOUT)
-		sf_log(SF_LOG_WARNING, "Xen helper: process %d goes on looking after its guest",
+		sf_log(SF_LOG_WARNING, "Xen helper: process %d continues until its guest runs",
 		       (int)peer->proc.pid);
 	release(peer);
 }
@@ -138,7 +138,7 @@ int sf_xen_peer_tell(struct sf_xen_peer *peer, const struct sf_xen_request *requ
 	return sf_xen_link_send(&peer->link, line, len, fd, err);
 }
 
-/* The end of the conversation, told with what the process had to say about it. */
+/* The failure when the conversation has ended, with the last output of the process. */
 static int explain_end(struct sf_xen_peer *peer, struct sf_err *err)
 {
 	auto_free char *text = NULL;
@@ -179,7 +179,7 @@ static int judge(struct sf_xen_peer *peer, const struct sf_xen_request *request,
 	if (reply->kind == SF_XEN_REPLY)
 		return 0;
 	peer->broken = true;
-	return sf_fail(err, -EPROTO, "the Xen helper told of something else when asked to '%s'",
+	return sf_fail(err, -EPROTO, "the Xen helper sent an event instead of the reply to '%s'",
 		       sf_xen_op_name(request->op));
 }
 
@@ -206,8 +206,10 @@ int sf_xen_peer_await(struct sf_xen_peer *peer, const struct sf_xen_request *req
 	return rc;
 }
 
-/* One that has gone may have said why before, as one does that finds no Xen; anything else is no reply to
- * this. */
+/*
+ * A helper that has gone may have sent the reason before, as when it finds no Xen. Anything else it sent is
+ * not the reply to this request.
+ */
 int sf_xen_peer_ask(struct sf_xen_peer *peer, const struct sf_xen_request *request, int timeout_ms,
 		    struct sf_xen_reply *ret, struct sf_err *err)
 {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A Xen helper process (xen/helper/) as the daemon has it: started, asked, listened to, ended. One thread at
- * a time asks or listens; sf_xen_peer_tell and sf_xen_peer_hang_up may come from any. What a helper says is
- * checked, and a helper that breaks the rules is no longer asked.
+ * The daemon's side of a Xen helper process (xen/helper/): starting it, sending requests, receiving replies
+ * and ending it. One thread at a time asks or listens; any thread may call sf_xen_peer_tell() and
+ * sf_xen_peer_hang_up(). Everything a helper sends is checked. One that breaks the protocol is marked broken
+ * and must not be asked again.
  */
 #ifndef SF_BACKENDS_XEN_PEER_H
 #define SF_BACKENDS_XEN_PEER_H
@@ -20,49 +21,55 @@ struct sf_err;
 struct sf_xen_peer {
 	struct sf_xen_link link;
 	struct sf_proc proc;
-	int log;             /* memfd: what the process printed, for when it ends */
-	atomic_bool hung_up; /* by us */
-	bool broken;         /* who asked or listened last found it gone, silent or talking nonsense */
+	int log;             /* memfd with what the process printed, for the error when it ends */
+	atomic_bool hung_up; /* we closed the conversation */
+	bool broken;         /* the last call found it gone, silent or violating the protocol */
 	char xen[SF_XEN_VERSION_MAX];
 };
 
 /*
- * Starts the program and exchanges greetings. -ENODEV: it finds no Xen here; -EPROTO: it is no helper of this
- * version; -ETIMEDOUT: it has not answered for hello_ms; otherwise as sf_proc_start().
+ * Starts the program and exchanges greetings.
+ * -ENODEV      it finds no Xen on this host
+ * -EPROTO      it is no helper of this protocol version
+ * -ETIMEDOUT   it has not answered within hello_ms
+ * Other errors as sf_proc_start().
  */
 int sf_xen_peer_start(const char *program, int hello_ms, struct sf_xen_peer **ret, struct sf_err *err);
 
-/* Hangs up and waits until its process has ended; made to after patience_ms. It cannot be talked to any more.
- */
+/* Hangs up and waits for the process to end; kills it after patience_ms. Then only sf_xen_peer_end(). */
 void sf_xen_peer_stop(struct sf_xen_peer *peer, int patience_ms);
-/* The same, and releases what is left. Accepts NULL. */
+/* The same, and frees the peer. NULL is a no-op. */
 void sf_xen_peer_end(struct sf_xen_peer *peer, int patience_ms);
-/* Ends it at once: for one that does not answer, or has nothing left to do that matters. Accepts NULL. */
+/* Kills the process and frees the peer: for a helper that hangs or is no longer needed. NULL is a no-op. */
 void sf_xen_peer_kill(struct sf_xen_peer *peer);
-/* Hangs up and waits so long; one that has not ended by then has a guest to look after, and goes on on its
- * own. */
+/*
+ * Hangs up, waits up to patience_ms for the process to end, and frees the peer. A process that has not ended
+ * by then continues by itself until its guest runs.
+ */
 void sf_xen_peer_leave(struct sf_xen_peer *peer, int patience_ms);
 
-/* A line without waiting for a reply; fd: goes with it, -1 for none. -EPIPE when the helper is gone. */
+/* Sends a request, and fd unless it is -1, without waiting for a reply. Errors as sf_xen_link_send(). */
 int sf_xen_peer_tell(struct sf_xen_peer *peer, const struct sf_xen_request *request, int fd,
 		     struct sf_err *err);
-/* Whoever listens finds the helper gone; it learns that we are. */
+/* Shuts the socket down: a listening thread finds the helper gone, and the helper finds the daemon gone. */
 void sf_xen_peer_hang_up(struct sf_xen_peer *peer);
 
 /*
- * What it says next: 1, or 0 when timeout_ms (-1: never) is over. -EIO with its last words when it has ended,
- * -EPROTO for nonsense. The caller releases *ret with sf_xen_reply_fini().
+ * Waits for the next reply or event. Returns 1 and sets *ret, which the caller releases with
+ * sf_xen_reply_fini(); or 0 after timeout_ms (-1: no limit) or a signal. -EIO: the process has ended; the
+ * text has its last output. -EPROTO: it sent something malformed. -ENOMEM.
  */
 int sf_xen_peer_listen(struct sf_xen_peer *peer, int timeout_ms, struct sf_xen_reply *ret,
 		       struct sf_err *err);
 
 /*
- * The reply to a request that was told; its failure is the result. -ETIMEDOUT when there is none, otherwise
- * as sf_xen_peer_listen(). ret may be NULL.
+ * Waits for the reply to a request that was sent. A reply that reports a failure becomes the result.
+ * -ETIMEDOUT: no reply within timeout_ms. -EPROTO: something else than a reply. Other errors as
+ * sf_xen_peer_listen(). ret may be NULL.
  */
 int sf_xen_peer_await(struct sf_xen_peer *peer, const struct sf_xen_request *request, int timeout_ms,
 		      struct sf_xen_reply *ret, struct sf_err *err);
-/* Tells and awaits. */
+/* sf_xen_peer_tell() and sf_xen_peer_await() in one. */
 int sf_xen_peer_ask(struct sf_xen_peer *peer, const struct sf_xen_request *request, int timeout_ms,
 		    struct sf_xen_reply *ret, struct sf_err *err);
 

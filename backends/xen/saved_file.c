@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* A configuration is some KiB; anything above this was not written by xl. */
+/* Configurations have a few KiB; xl did not write anything larger. */
 #define CONFIG_MAX (1024 * 1024)
 
 static int check(const struct sf_xl_header *header, struct sf_err *err)
@@ -19,7 +19,7 @@ static int check(const struct sf_xl_header *header, struct sf_err *err)
 	    header->byte_order != SF_XL_BYTE_ORDER)
 		return sf_fail(err, -EIO, "this is not the RAM of a Xen domain as xl saves it");
 	if (header->mandatory != (SF_XL_JSON | SF_XL_STREAM_V2))
-		return sf_fail(err, -EIO, "saved in another form than this xl knows (flags %#x)",
+		return sf_fail(err, -EIO, "the RAM was saved in an unsupported format (flags %#x)",
 			       header->mandatory);
 	if (header->config_len < 2 || header->config_len > CONFIG_MAX ||
 	    header->optional_len < header->config_len + sizeof(header->config_len))

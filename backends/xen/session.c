@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Guests at rest. A session is a VM and the helper process that brings its guest to rest and is there to
- * resume it:
+ * Pauses, saves, resumes and stops guests. A session is a VM together with the helper process that brings its
+ * guest to rest and stays to resume it:
  *
  *   WORKING  a pause or save runs in the helper; the thread that began it listens
- *   AT_REST  the guest is at rest; whoever takes `talking` may talk to the helper
- *   OVER     the helper has resumed the guest, or failed, and may still look after it (xen/helper/guard.c)
+ *   AT_REST  the guest is at rest; the holder of `talking` may talk to the helper
+ *   OVER     the helper has resumed the guest, or failed; it may still guard the guest (xen/helper/guard.c)
  *
- * resume goes to the session's helper, whoever it comes from. When there is none, or it does not manage, a
- * new helper does it: what counts is the state of the domain. With a resume by the helper that had the guest
- * at rest, or the end of the domain, a session has served; any other stays, OVER, until the VM's next one or
- * the end.
+ * Any thread may resume; the request goes to the session's helper. If there is none, or it fails, a new
+ * helper does it: only the domain's state counts. A session is removed when its helper has resumed the guest
+ * from rest, or when the domain is stopped. Any other session stays, as OVER, until the VM's next session or
+ * the closing of the backend.
  */
 #include "session.h"
 
@@ -32,7 +32,7 @@
 #include <string.h>
 #include <time.h>
 
-/* How often a save looks whether it was cancelled. */
+/* Interval in which a save checks for cancellation. */
 #define POLL_MS 100
 
 enum state { WORKING, AT_REST, OVER };
@@ -41,13 +41,13 @@ struct sf_xen_session {
 	struct sf_xen_session *next;
 	char name[SF_NAME_MAX + 1];
 	struct sf_xen_peer *peer;
-	pthread_mutex_t talking; /* whose holder talks to the peer, once it is not WORKING */
-	enum state state;        /* guarded by the backend's lock, as is what follows */
+	pthread_mutex_t talking; /* its holder may talk to the peer, once it is not WORKING */
+	enum state state;        /* guarded by the backend's lock, as are the following fields */
 	unsigned nusers;
-	bool dropped; /* freed by its last user */
+	bool dropped; /* removed from the table; its last user frees it */
 };
 
-/* --- the table: at most one of a VM --- */
+/* --- the table: at most one session of a VM --- */
 
 static struct sf_xen_session *find(struct sf_xen *xen, const char *name)
 {
@@ -58,7 +58,10 @@ static struct sf_xen_session *find(struct sf_xen *xen, const char *name)
 	return session;
 }
 
-/* Under the lock; accepts NULL. True when nobody uses it, so that the caller frees it. */
+/*
+ * Takes it out of the table, under the lock. NULL is a no-op. True when it has no user; then the caller frees
+ * it.
+ */
 static bool take_out(struct sf_xen *xen, struct sf_xen_session *session)
 {
 	struct sf_xen_session **at = &xen->sessions;
@@ -73,7 +76,7 @@ static bool take_out(struct sf_xen *xen, struct sf_xen_session *session)
 	return session->nusers == 0;
 }
 
-/* A helper that is over has at most a guest to look after, which the next operation on it takes over. */
+/* A helper that is OVER may at most guard a guest; the next operation on that guest takes this over. */
 static void free_session(struct sf_xen *xen, struct sf_xen_session *session)
 {
 	if (session->state == OVER)
@@ -127,13 +130,13 @@ static void set_state(struct sf_xen *xen, struct sf_xen_session *session, enum s
 	pthread_cond_broadcast(&xen->changed);
 }
 
-/* Nothing is left that its helper knows of: it goes with its last user. */
+/* Removes a session whose helper has nothing left to do; its last user frees it. */
 static void served(struct sf_xen *xen, struct sf_xen_session *session)
 {
 	auto_unlock pthread_mutex_t *held = sf_lock(&xen->lock);
 
 	session->state = OVER;
-	(void)take_out(xen, session); /* it is in use */
+	(void)take_out(xen, session); /* the caller still uses it */
 	pthread_cond_broadcast(&xen->changed);
 }
 
@@ -144,8 +147,10 @@ static enum state state_of(struct sf_xen *xen, const struct sf_xen_session *sess
 	return session->state;
 }
 
-/* What others say to it comes behind its request: they do not find it before, though the lock is held
- * meanwhile. */
+/*
+ * Sends the first request and enters the session into the table, under the lock. Other threads cannot find
+ * the session before, so their requests come after it.
+ */
 static int publish(struct sf_xen *xen, struct sf_xen_session *session, const struct sf_xen_request *request,
 		   int fd, struct sf_err *err)
 {
@@ -154,8 +159,7 @@ static int publish(struct sf_xen *xen, struct sf_xen_session *session, const str
 	int rc;
 
 	pthread_mutex_lock(&xen->lock);
-	rc = sf_xen_peer_tell(session->peer, request, fd,
-			      err); /* into an empty socket: it waits for nobody */
+	rc = sf_xen_peer_tell(session->peer, request, fd, err); /* does not block: the socket is empty */
 	if (rc == 0) {
 		old = find(xen, session->name);
 		last = take_out(xen, old);
@@ -168,7 +172,7 @@ static int publish(struct sf_xen *xen, struct sf_xen_session *session, const str
 	return rc;
 }
 
-/* A new one, WORKING at the request and in use, in place of the VM's last. */
+/* Starts a session that is WORKING on the request, in place of the VM's last. The caller is a user of it. */
 static int open_session(struct sf_xen *xen, const struct sf_xen_request *request, int fd,
 			struct sf_xen_session **ret, struct sf_err *err)
 {
@@ -185,7 +189,7 @@ static int open_session(struct sf_xen *xen, const struct sf_xen_request *request
 	memcpy(session->name, request->name, sizeof(session->name));
 	pthread_mutex_init(&session->talking, NULL);
 	session->nusers = 1;
-	drop(xen, session->name); /* before the new one begins with the same guest */
+	drop(xen, session->name); /* before the new one touches the same guest */
 	rc = publish(xen, session, request, fd, err);
 	if (rc < 0) {
 		session->state = OVER;
@@ -196,7 +200,7 @@ static int open_session(struct sf_xen *xen, const struct sf_xen_request *request
 	return 0;
 }
 
-/* By a helper of its own, which stays, as the VM's session, to look after the guest. */
+/* Runs the request in a new helper, which stays as the VM's session to guard the guest. */
 static int act_anew(struct sf_xen *xen, const struct sf_xen_request *request, int timeout_ms,
 		    struct sf_err *err)
 {
@@ -211,13 +215,13 @@ static int act_anew(struct sf_xen *xen, const struct sf_xen_request *request, in
 	return rc;
 }
 
-/* Nobody is left who uses one. */
+/* No session has a user at this point. */
 void sf_xen_sessions_end(struct sf_xen *xen)
 {
 	struct sf_xen_session *session;
 
 	for (session = xen->sessions; session; session = session->next)
-		sf_xen_peer_hang_up(session->peer); /* all of them at once */
+		sf_xen_peer_hang_up(session->peer); /* all at once, then wait */
 	while ((session = xen->sessions)) {
 		xen->sessions = session->next;
 		sf_xen_peer_leave(session->peer,
@@ -229,7 +233,7 @@ void sf_xen_sessions_end(struct sf_xen *xen)
 
 /* --- pause --- */
 
-/* Once more, by the helper that has the guest at rest. False when there is none that can. */
+/* Pauses again with the helper that has the guest at rest. False when there is none, or it fails. */
 static bool pause_in(struct sf_xen *xen, struct sf_xen_session *session, const struct sf_xen_request *request)
 {
 	auto_unlock pthread_mutex_t *held = sf_lock(&session->talking);
@@ -260,7 +264,7 @@ int sf_xen_pause(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, struct s
 		return rc;
 	rc = sf_xen_peer_await(session->peer, &request, xen->limits.act, NULL, err);
 	if (rc < 0)
-		sf_xen_peer_hang_up(session->peer); /* it resumes what it may have paused */
+		sf_xen_peer_hang_up(session->peer); /* the helper resumes the guest if it had paused it */
 	set_state(xen, session, rc == 0 ? AT_REST : OVER);
 	leave(xen, session);
 	return rc;
@@ -273,15 +277,15 @@ struct saving {
 	struct sf_xen_session *session;
 	const struct sf_save_hooks *hooks;
 	struct sf_job *job;
-	int why;             /* we have told it to abort; 0: not */
-	struct sf_err words; /* for that */
+	int why;             /* errno with which we aborted it; 0: not aborted */
+	struct sf_err words; /* the text for why */
 	uint64_t aborted_ms;
 	const struct sf_vm_desc *vm;
-	bool rests;         /* the hook has been told so */
-	uint64_t looked_ms; /* whether it does */
+	bool rests;         /* the guest is at rest, and the hook was called */
+	uint64_t looked_ms; /* when we last checked that, CLOCK_MONOTONIC */
 };
 
-/* The first reason stays. */
+/* Only the first reason is kept. */
 static void abort_save(struct saving *saving, int why, const struct sf_err *words)
 {
 	const struct sf_xen_request request = {.op = SF_XEN_ABORT};
@@ -291,7 +295,7 @@ static void abort_save(struct saving *saving, int why, const struct sf_err *word
 	saving->why = why;
 	saving->words = *words;
 	saving->aborted_ms = sf_clock_mono_ms();
-	/* It may be gone: listening finds that out. */
+	/* The helper may be gone; listening notices that. */
 	(void)sf_xen_peer_tell(saving->session->peer, &request, -1, NULL);
 }
 
@@ -307,8 +311,7 @@ static void tell_rest(struct saving *saving)
 		abort_save(saving, rc, &words);
 }
 
-/* A helper that hangs does not say that the guest rests, and nothing would limit that: somebody else looks.
- */
+/* A hanging helper does not report that the guest is at rest, so another helper checks. */
 static void look_whether_it_rests(struct saving *saving)
 {
 	const struct sf_xen_request request = sf_xen_about(SF_XEN_POWER, saving->vm);
@@ -323,7 +326,7 @@ static void look_whether_it_rests(struct saving *saving)
 	saving->looked_ms = sf_clock_mono_ms();
 }
 
-/* 1: go on listening. */
+/* 1: continue listening. */
 static int on_reply(struct saving *saving, const struct sf_xen_reply *reply, struct sf_err *err)
 {
 	switch (reply->kind) {
@@ -336,11 +339,11 @@ static int on_reply(struct saving *saving, const struct sf_xen_reply *reply, str
 		return sf_fail(err, reply->error, "%s", reply->text);
 	default:
 		saving->session->peer->broken = true;
-		return sf_fail(err, -EPROTO, "the Xen helper told of something else during a save");
+		return sf_fail(err, -EPROTO, "the Xen helper sent an unexpected event during a save");
 	}
 }
 
-/* 1: go on listening. */
+/* Fails when an aborted save has not ended in time; else 1: continue listening. */
 static int check(struct saving *saving, struct sf_err *err)
 {
 	uint64_t patience_ms = (uint64_t)saving->xen->limits.abort;
@@ -348,7 +351,7 @@ static int check(struct saving *saving, struct sf_err *err)
 	if (!saving->why || sf_clock_mono_ms() - saving->aborted_ms <= patience_ms)
 		return 1;
 	saving->session->peer->broken = true;
-	return sf_fail(err, -ETIMEDOUT, "the save was aborted and does not end");
+	return sf_fail(err, -ETIMEDOUT, "the save was aborted but has not ended");
 }
 
 static void give_up_if_cancelled(struct saving *saving)
@@ -359,7 +362,7 @@ static void give_up_if_cancelled(struct saving *saving)
 		abort_save(saving, -EINTR, &words);
 }
 
-/* Until the stream is complete and the guest at rest, or it has failed. */
+/* Listens until the stream is complete and the guest at rest, or the save has failed. */
 static int follow(struct saving *saving, struct sf_err *err)
 {
 	int rc = 1;
@@ -397,7 +400,7 @@ int sf_xen_save(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, int fd, b
 		return rc;
 	rc = follow(&saving, err);
 	if (rc < 0 && saving.session->peer->broken)
-		/* Who reads the stream waits for its end, and it may have a guest to resume. */
+		/* The reader of the stream waits for its end, and the helper may have a guest to resume. */
 		sf_xen_peer_stop(saving.session->peer, xen->limits.linger);
 	set_state(xen, saving.session, rc == 0 ? AT_REST : OVER);
 	if (saving.why)
@@ -410,7 +413,7 @@ int sf_xen_save(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, int fd, b
 
 /* --- resume --- */
 
-/* Waits for a pause or save that has been told to give up. */
+/* Waits for the end of an aborted pause or save. */
 static int wait_until_done(struct sf_xen *xen, struct sf_xen_session *session, struct sf_err *err)
 {
 	auto_unlock pthread_mutex_t *held = sf_lock(&xen->lock);
@@ -421,7 +424,7 @@ static int wait_until_done(struct sf_xen *xen, struct sf_xen_session *session, s
 		rc = pthread_cond_timedwait(&xen->changed, &xen->lock, &until);
 	return session->state != WORKING
 		       ? 0
-		       : sf_fail(err, -ETIMEDOUT, "what it is doing was aborted and does not end");
+		       : sf_fail(err, -ETIMEDOUT, "its operation was aborted but has not ended");
 }
 
 static int resume_at_rest(struct sf_xen *xen, struct sf_xen_session *session,
@@ -436,7 +439,9 @@ static int resume_at_rest(struct sf_xen *xen, struct sf_xen_session *session,
 	return rc;
 }
 
-/* By the helper that has the guest at rest, or is about to; the reply to the latter comes behind its own one.
+/*
+ * Resumes with the helper that has the guest at rest, or is bringing it to rest. In the latter case the reply
+ * comes after that of the pause or save.
  */
 static int resume_in(struct sf_xen *xen, struct sf_xen_session *session, const struct sf_xen_request *request,
 		     struct sf_err *err)
@@ -447,7 +452,7 @@ static int resume_in(struct sf_xen *xen, struct sf_xen_session *session, const s
 	if (told && rc == 0)
 		rc = wait_until_done(xen, session, err);
 	if (rc < 0) {
-		sf_xen_peer_hang_up(session->peer); /* whoever listens to it goes on as well */
+		sf_xen_peer_hang_up(session->peer); /* releases the thread that listens to it, too */
 		return rc;
 	}
 	{
@@ -476,16 +481,17 @@ int sf_xen_resume(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, struct 
 		leave(xen, session);
 	}
 	if (rc < 0 && rc != -ENOENT)
-		sf_log(SF_LOG_WARNING,
-		       "VM '%s': another Xen helper is to resume it, since its own has not: %s", vm->name,
-		       why.text);
+		sf_log(SF_LOG_WARNING, "VM '%s': its Xen helper has not resumed it, so another one tries: %s",
+		       vm->name, why.text);
 	return rc == 0 ? 0 : act_anew(xen, &request, xen->limits.act, err);
 }
 
 /* --- stop --- */
 
-/* By the helper that has the guest at rest, which would resume it at its own end. False when there is none
- * that can. */
+/*
+ * Stops with the helper that has the guest at rest, as it would resume the guest at its own end. False when
+ * there is none, or it fails.
+ */
 static bool stop_in(struct sf_xen *xen, struct sf_xen_session *session, const struct sf_xen_request *request,
 		    int *ret, struct sf_err *err)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Guests at rest, each with a helper process of its own: slots of the hypervisor contract. */
+/* Guests at rest, each with its own helper process: slots of the hypervisor contract. */
 #ifndef SF_BACKENDS_XEN_SESSION_H
 #define SF_BACKENDS_XEN_SESSION_H
 
@@ -16,7 +16,7 @@ int sf_xen_save(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, int fd, b
 int sf_xen_stop(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, struct sf_err *err);
 
 /*
- * Ends all sessions: each helper resumes its guest. A helper that does not end in time goes on by itself
+ * Ends all sessions: each helper resumes its guest. A helper that does not end in time continues by itself
  * until its guest runs.
  */
 void sf_xen_sessions_end(struct sf_xen *xen);

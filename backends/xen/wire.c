@@ -43,7 +43,7 @@ void sf_xen_reply_fini(struct sf_xen_reply *reply)
 
 /* --- writing --- */
 
-/* Takes over root, which may be NULL. */
+/* Consumes root, which may be NULL. */
 static char *line_of(json_t *root, size_t *ret_len)
 {
 	size_t len = root ? json_dumpb(root, NULL, 0, JSON_COMPACT) : 0;
@@ -62,13 +62,13 @@ static char *line_of(json_t *root, size_t *ret_len)
 	return text;
 }
 
-/* Takes over value. */
+/* Consumes value. */
 static bool put(json_t *root, const char *key, json_t *value)
 {
 	return json_object_set_new(root, key, value) == 0;
 }
 
-/* A member that is there only when it says something. */
+/* Omits an empty text. */
 static bool put_text(json_t *root, const char *key, const char *text)
 {
 	return !*text || put(root, key, sf_json_lossy(text));
@@ -135,7 +135,7 @@ static json_t *format_left_out(const struct sf_vm_desc *desc)
 	return list;
 }
 
-/* Cut behind what is too long already, perhaps in the middle of a character. */
+/* Truncates a name that is too long, perhaps in the middle of a character; one byte too long shows that. */
 static json_t *format_name(const char name[static SF_NAME_MAX + 1])
 {
 	char text[SF_NAME_MAX + 2] = "";
@@ -203,7 +203,7 @@ static int broken(int rc, struct sf_err *err)
 	return sf_wrap(err, rc == -ENOMEM ? rc : -EPROTO, "a line between snapfs and its Xen helper");
 }
 
-/* A member that may be missing. */
+/* Reads an optional member. */
 static int opt_string(const json_t *root, const char *key, char *buf, size_t size, struct sf_err *err)
 {
 	return json_object_get(root, key) ? sf_json_string(root, key, buf, size, err) : 0;
@@ -245,7 +245,7 @@ int sf_xen_request_parse(const char *line, size_t len, struct sf_xen_request *re
 	return 0;
 }
 
-/* As with the wrappers of the contract: a name that is too long fills its place, and is refused there. */
+/* A name that is too long fills its array without a NUL; the contract's wrapper refuses it. */
 static int read_name(const json_t *vm, char name[static SF_NAME_MAX + 1], struct sf_err *err)
 {
 	const char *text = json_string_value(json_object_get(vm, "name"));

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the daemon and its Xen helper say to each other over a stream socket: one JSON object a line. The
- * daemon asks, the helper answers each request with one reply, in order. A helper's end, at any time,
- * closes the socket, and so does the daemon's: either side learns it at once.
+ * The protocol between the daemon and a Xen helper, over a stream socket: one JSON object a line. The daemon
+ * sends requests, and the helper answers each with one reply, in order. When either process ends, its socket
+ * closes, and the other side learns it at once.
  *
- *   request                                         reply, beside "ok":true
+ *   request                                         reply, besides "ok":true
  *   {"op":"hello"}                                  "protocol":1, "xen":"4.17.5"
  *   {"op":"host"}                                   "host":"xen 4.17 x86_64 …" (see sf_hypervisor_ops.host)
- *   {"op":"watch","configs":"/etc/xen"}             none more, but {"event":"vms","vms":[…]} now and
- *                                                   after each change; the last request of its helper
+ *   {"op":"watch","configs":"/etc/xen"}             nothing more, but {"event":"vms","vms":[…]} now
+ *                                                   and after each change; the last request of its helper
  *   {"op":"power","name":"web","uuid":""}           "power":"running"
  *   {"op":"pause",…}                                the guest is at rest until "resume" or the end of
  *                                                   either side
@@ -16,14 +16,14 @@
  *                                                   after "pause"; before it {"event":"paused"}. The
  *                                                   descriptor to write to comes with the line
  *                                                   (SCM_RIGHTS).
- *   {"op":"abort"}                                  none: ends a running save, whose own reply is a failure
- *   {"op":"resume",…}                               the guest runs, if there is one; during a save, also
- *                                                   its abort
- *   {"op":"stop",…}                                 there is no such domain any more
+ *   {"op":"abort"}                                  none: aborts a running save, whose own reply is a failure
+ *   {"op":"resume",…}                               the guest runs, if it exists; during a save this also
+ *                                                   aborts it
+ *   {"op":"stop",…}                                 the domain no longer exists
  *   {"op":"rename",…,"to":"web2"}
  *
- * A failure is {"ok":false,"errno":11,"text":"…"}; the number is Linux's. Lines are at most
- * SF_XEN_LINE_MAX bytes. Parsing trusts nothing; both directions are fuzzed.
+ * A failure is {"ok":false,"errno":11,"text":"…"}, with Linux's errno. A line has at most SF_XEN_LINE_MAX
+ * bytes. Parsers treat all input as untrusted; both directions are fuzzed.
  */
 #ifndef SF_BACKENDS_XEN_WIRE_H
 #define SF_BACKENDS_XEN_WIRE_H
@@ -37,9 +37,9 @@
 struct sf_err;
 
 #define SF_XEN_PROTOCOL 1
-/* A thousand VMs with 64 disks each come to some 8 MB; a line above this is no list of VMs. */
+/* A thousand VMs with 64 disks each need about 8 MB. */
 #define SF_XEN_LINE_MAX (16 * 1024 * 1024)
-/* Twice as many as Xen has numbers for (DOMID_FIRST_RESERVED): some are off. */
+/* Twice the number of domain ids (DOMID_FIRST_RESERVED): some VMs are off. */
 #define SF_XEN_VMS_MAX     65536
 #define SF_XEN_VERSION_MAX 64
 
@@ -58,7 +58,7 @@ enum sf_xen_op {
 
 struct sf_xen_request {
 	enum sf_xen_op op;
-	char name[SF_NAME_MAX + 1]; /* of the domain; empty where none is meant */
+	char name[SF_NAME_MAX + 1]; /* of the domain; empty in requests that name none */
 	char uuid[SF_VM_UUID];      /* empty: any */
 	char to[SF_NAME_MAX + 1];
 	char configs[PATH_MAX]; /* directory of xl.cfg files */
@@ -68,18 +68,18 @@ struct sf_xen_request {
 /* A VM as the helper sees it. */
 struct sf_xen_vm {
 	struct sf_vm_desc desc;
-	char config[PATH_MAX]; /* the xl.cfg file that names it; empty: none */
+	char config[PATH_MAX]; /* the xl.cfg file that describes it; empty: none */
 };
 
-/* What a line to the daemon is. */
+/* Kinds of lines that the daemon receives. */
 enum sf_xen_reply_kind { SF_XEN_REPLY, SF_XEN_FAILURE, SF_XEN_EVENT_PAUSED, SF_XEN_EVENT_VMS };
 
 struct sf_xen_reply {
 	enum sf_xen_reply_kind kind;
 	int error;      /* of a failure: negative errno */
-	char text[384]; /* of a failure; of VMs: which configurations could not be read, or "" */
+	char text[384]; /* of a failure; of a list of VMs: the configurations that could not be read, or "" */
 
-	/* What this request's reply carries; the rest is zero. */
+	/* The fields that this reply carries; all others are zero. */
 	unsigned protocol;
 	char xen[SF_XEN_VERSION_MAX];
 	char host[SF_HOST_MAX];
@@ -91,19 +91,20 @@ struct sf_xen_reply {
 void sf_xen_reply_fini(struct sf_xen_reply *reply);
 
 /*
- * One line with its newline, allocated; NULL when out of memory. Text that is not UTF-8 loses those
- * bytes; a VM's name, of which something else would come, gets a control character for them, for which
- * the VM is refused.
+ * Returns one line with its newline, allocated; NULL when out of memory. Bytes that are not UTF-8 are
+ * dropped. In a VM's name they become a control character, so that the VM is refused instead of mistaken for
+ * another.
  */
 char *sf_xen_request_format(const struct sf_xen_request *request, size_t *ret_len);
 char *sf_xen_reply_format(const struct sf_xen_reply *reply, size_t *ret_len);
 
 /*
- * Of one line without its newline: -EPROTO with what is wrong with it, -ENOMEM. On failure *ret is
- * untouched.
- * A VM that cannot be described (a disk without a path, more disks than a VM has) fails the line: a
- * helper leaves such out. A name that is too long fills its place without a NUL, for which the VM is
- * refused later on.
+ * Parses one line without its newline. *ret is untouched on failure. -EPROTO: malformed; the text says how.
+ * -ENOMEM.
+ *
+ * A VM that cannot be described (a disk without a path, or too many disks) makes the whole line malformed;
+ * helpers leave such VMs out. A name that is too long fills its array without a NUL; the caller refuses such
+ * a VM.
  */
 int sf_xen_request_parse(const char *line, size_t len, struct sf_xen_request *ret, struct sf_err *err);
 int sf_xen_reply_parse(const char *line, size_t len, struct sf_xen_reply *ret, struct sf_err *err);

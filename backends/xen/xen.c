@@ -59,7 +59,7 @@ static int xen_power(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, enum
 
 static int xen_host(struct sf_hypervisor *hv, char ret[static SF_HOST_MAX], struct sf_err *err)
 {
-	(void)err; /* asked once, at the start: a host does not change under us */
+	(void)err; /* queried once, at the start: the host does not change meanwhile */
 	memcpy(ret, sf_xen_of(hv)->host, SF_HOST_MAX);
 	return 0;
 }
@@ -123,7 +123,7 @@ static int begin(struct sf_xen *xen, const struct sf_xen_options *options, struc
 	memcpy(xen->host, reply.host, sizeof(xen->host));
 	sf_xen_reply_fini(&reply);
 	if (sf_xen_check_host(xen->host, xen->host, err) < 0)
-		return sf_wrap(err, -EPROTO, "the Xen helper does not say what this host is");
+		return sf_wrap(err, -EPROTO, "the Xen helper does not describe this host");
 	sf_log(SF_LOG_INFO, "Xen %s", xen->oracle->xen);
 	return sf_xen_list_begin(xen, err);
 }

@@ -17,7 +17,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* xl is terse; more is a loop of complaints. */
+/* xl prints little; more than this is an endless loop of messages. */
 #define OUTPUT_MAX (1024 * 1024)
 
 static int complain(const char *verb, int status, int output, struct sf_err *err)
@@ -50,7 +50,7 @@ static int run_xl(struct sf_xen *xen, const char *const *argv, struct sf_err *er
 	rc = sf_proc_wait(&proc, xen->deadline_ms, &status, err);
 	if (rc < 0) {
 		sf_proc_drop(&proc);
-		return sf_wrap(err, rc, "xl %s goes on", argv[1]);
+		return sf_wrap(err, rc, "xl %s is still running", argv[1]);
 	}
 	return status == 0 ? 0 : complain(argv[1], status, output, err);
 }
@@ -67,7 +67,7 @@ static int check_off(struct sf_xen *xen, const struct sf_vm_desc *vm, struct sf_
 	return rc;
 }
 
-/* xl has brought it up under the name that it had when its RAM was saved; under that it must not stay. */
+/* xl restores a domain under the name it had when it was saved. It must not keep that name. */
 static int rename_back(struct sf_xen *xen, const char *saved, const struct sf_vm_desc *vm, struct sf_err *err)
 {
 	struct sf_xen_request request = sf_xen_about(SF_XEN_RENAME, vm);
@@ -80,11 +80,11 @@ static int rename_back(struct sf_xen *xen, const char *saved, const struct sf_vm
 	rc = sf_xen_question(xen, &request, NULL, err);
 	request.op = SF_XEN_STOP;
 	if (rc < 0)
-		(void)sf_xen_question(xen, &request, NULL, NULL); /* the first failure is what matters */
+		(void)sf_xen_question(xen, &request, NULL, NULL); /* the first failure is reported */
 	return rc;
 }
 
-/* xl opens the file anew, by the name that /proc gives our descriptor. */
+/* xl opens the file through our descriptor in /proc. */
 int sf_xen_restore(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, int fd, struct sf_err *err)
 {
 	struct sf_xen *xen = sf_xen_of(hv);
@@ -100,7 +100,7 @@ int sf_xen_restore(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, int fd
 		rc = run_xl(xen, argv, err);
 	if (rc == 0)
 		rc = rename_back(xen, saved, vm, err);
-	return rc < 0 ? sf_wrap(err, rc, "bring the RAM of domain '%s' back", vm->name) : 0;
+	return rc < 0 ? sf_wrap(err, rc, "restore the RAM of domain '%s'", vm->name) : 0;
 }
 
 int sf_xen_can_start(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, struct sf_err *err)

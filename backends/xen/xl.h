@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Starting domains is left to xl: its background process handles the guest's later reboot, shutdown and crash
- * as the guest's configuration says. A caller of libxl would have to do that for the life of the guest. Slots
- * of the hypervisor contract.
+ * Starts and restores domains, through xl: slots of the hypervisor contract. xl's background process handles
+ * the guest's later reboot, shutdown and crash as the guest's configuration says. A direct caller of libxl
+ * would have to do that for the life of the guest.
  */
 #ifndef SF_BACKENDS_XEN_XL_H
 #define SF_BACKENDS_XEN_XL_H

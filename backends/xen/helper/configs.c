@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Guests that may be off: the xl.cfg files of a directory and of its auto/. Sources: xl.cfg(5), libxlutil.h.
- */
+/* Finds guests that may be off: xl.cfg files in a directory and its auto/ (xl.cfg(5), libxlutil.h). */
 #include "helper.h"
 
 #include "base/cleanup.h"
@@ -15,7 +14,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* A configuration is a page of text; anything above this is something else. */
+/* A configuration is a page of text; a larger file is something else. */
 #define CONFIG_BYTES_MAX (256 * 1024)
 #define MIB              (1024 * 1024)
 
@@ -55,7 +54,7 @@ static int take_guest(XLU_Config *config, const char *path, struct helper_vms *v
 	long memory;
 
 	if (xlu_cfg_get_string(config, "name", &name, 1) != 0)
-		return 0; /* not a guest's: xl.conf, a vif's, … */
+		return 0; /* not of a guest: xl.conf, a vif's, … */
 	vm = helper_vms_add(vms);
 	if (!vm)
 		return -ENOMEM;
@@ -67,7 +66,7 @@ static int take_guest(XLU_Config *config, const char *path, struct helper_vms *v
 	return read_disks(config, &vm->desc);
 }
 
-/* The text that libxlutil complains with goes into a buffer; its first line is enough. */
+/* The buffer receives libxlutil's messages; the first line is enough. */
 static int read_config(const char *path, struct helper_vms *vms)
 {
 	char complaint[256] = "";
@@ -101,8 +100,7 @@ static bool is_config(int dir, const char *name, bool any)
 	return fstatat(dir, name, &st, 0) == 0 && S_ISREG(st.st_mode) && st.st_size <= CONFIG_BYTES_MAX;
 }
 
-/* any: whatever its name, as xendomains does with /etc/xen/auto. A directory that is not there holds nothing.
- */
+/* any: files of any name, as xendomains does in /etc/xen/auto. A missing directory is empty. */
 static int read_dir(const char *path, bool any, struct helper_vms *vms)
 {
 	auto_dir DIR *dir = opendir(path);
@@ -128,7 +126,7 @@ static bool is_named_after_guest(const struct sf_xen_vm *vm)
 	return strncmp(base, vm->desc.name, len) == 0 && strcmp(base + len, ".cfg") == 0;
 }
 
-/* By name; of one guest's files the one that is called after it comes first. */
+/* Orders by guest; for one guest, the file named after it comes first. */
 static int by_name(const void *a, const void *b)
 {
 	const struct sf_xen_vm *x = a, *y = b;
@@ -146,8 +144,10 @@ static bool same_file(const char *a, const char *b)
 	return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
 }
 
-/* The same guest in the directory and in auto/ is mostly one file and a link to it; otherwise somebody forgot
- * a copy. */
+/*
+ * A guest in both the directory and auto/ is usually one file with a link to it. Otherwise there is a stale
+ * copy, which is reported.
+ */
 static void drop_doubles(struct helper_vms *vms)
 {
 	size_t kept = 0;
@@ -162,7 +162,7 @@ static void drop_doubles(struct helper_vms *vms)
 			continue;
 		}
 		if (!same_file(last->config, vm->config))
-			helper_vms_trouble(vms, "%s and %s are of the same guest; the first one counts",
+			helper_vms_trouble(vms, "%s and %s describe the same guest; the first is used",
 					   last->config, vm->config);
 		sf_vm_desc_fini(&vm->desc);
 	}

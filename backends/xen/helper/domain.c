@@ -32,7 +32,7 @@ static bool has_uuid(const libxl_dominfo *info, const char *uuid)
 	return strcasecmp(text, uuid) == 0;
 }
 
-/* 1, 0, or -EAGAIN when the name cannot be read of a domain that is still there: it could be the one. */
+/* 1 or 0; -EAGAIN when the name of an existing domain cannot be read: it might be the one. */
 static int is_meant(struct helper *helper, const struct sf_xen_request *request, const libxl_dominfo *info,
 		    struct sf_err *err)
 {
@@ -53,7 +53,7 @@ static int is_meant(struct helper *helper, const struct sf_xen_request *request,
 	return sf_fail(err, -EAGAIN, "the name of domain %u cannot be read", info->domid);
 }
 
-/* Over all domains: that there is none of the name has to be known, not guessed from a failure. */
+/* Checks all domains: that none has the name must be certain, not concluded from a failed lookup. */
 int helper_find(struct helper *helper, const struct sf_xen_request *request, libxl_dominfo *ret,
 		struct sf_err *err)
 {
@@ -98,7 +98,7 @@ static int unpause(struct helper *helper, uint32_t domid, int npauses, struct sf
 	return 0;
 }
 
-/* Cancels the suspension: the guest learns that nothing happened. */
+/* Resumes by cancelling the suspension: the guest is told that nothing happened. */
 int helper_resume_domain(struct helper *helper, uint32_t domid, int npauses, struct sf_err *err)
 {
 	libxl_dominfo info;

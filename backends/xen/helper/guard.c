@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The suspend handshake of a PV guest (xen/include/public/io/xs_wire and libxl's own use of it): the
- * toolstack writes "suspend" to control/shutdown, the guest empties the node and suspends when it gets to it.
- * Between the two nobody can tell that a suspension is on its way; Linux gives up freezing its tasks after 20
- * s.
+ * Guards a guest after a failed save, because of the suspend handshake of PV guests
+ * (xen/include/public/io/xs_wire, and libxl's use of it): the toolstack writes "suspend" to control/shutdown;
+ * the guest clears the node, and suspends later. In between, a pending suspension is invisible. Linux gives
+ * up freezing its tasks after 20 s.
  */
 #include "helper.h"
 
@@ -34,7 +34,7 @@ static bool asks_to_suspend(struct xs_handle *store, xs_transaction_t transactio
 	return asks;
 }
 
-/* Ours: every other save of this guest has ended before ours began. */
+/* The request is ours: every other save of this guest ended before ours began. */
 static void take_back(struct xs_handle *store, const char *node)
 {
 	bool again = true;
@@ -68,7 +68,7 @@ void helper_guard_begin(struct helper *helper, uint32_t domid)
 	node_of(domid, node);
 	helper->guard_store = xs_open(0);
 	if (!helper->guard_store)
-		return; /* no xenstore: then nobody asks a guest to suspend either */
+		return; /* without xenstore, nobody can ask a guest to suspend */
 	take_back(helper->guard_store, node);
 	(void)xs_watch(helper->guard_store, node, "node");
 	helper->guard_events = 0;
@@ -77,9 +77,9 @@ void helper_guard_begin(struct helper *helper, uint32_t domid)
 }
 
 /*
- * Whether somebody else has asked, since any change of the node is theirs: our own request was taken back, or
- * accepted, before we began to watch. The first event comes with the watch. What the node holds says nothing:
- * the guest empties it at once.
+ * Whether another program asked the guest to suspend. Any change of the node is foreign: our request was
+ * withdrawn or accepted before we began to watch. The first event comes from setting the watch. The node's
+ * content shows nothing, as the guest clears it at once.
  */
 static bool others_ask(struct helper *helper)
 {
@@ -92,7 +92,7 @@ static bool others_ask(struct helper *helper)
 	return helper->guard_events > 1;
 }
 
-/* The guest is looked at first: whoever has suspended it has asked before that. */
+/* Checks the guest before the node: whoever suspended it has written to the node before. */
 void helper_guard_step(struct helper *helper)
 {
 	libxl_dominfo info;

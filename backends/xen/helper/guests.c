@@ -31,8 +31,7 @@ int helper_host(struct helper *helper, char ret[static SF_HOST_MAX], struct sf_e
 	return 0;
 }
 
-/* A domain that has shut down and is still there executes nothing: it is at rest, and somebody has to end it.
- */
+/* A domain that has shut down but still exists executes nothing, so it is at rest until it is destroyed. */
 int helper_power(struct helper *helper, const struct sf_xen_request *request, enum sf_power *ret,
 		 struct sf_err *err)
 {
@@ -77,8 +76,11 @@ int helper_give_back(struct helper *helper, struct sf_err *err)
 	return 0;
 }
 
-/* One that is neither suspended nor paused may have been asked to suspend by a helper that is no more. */
-static int resume_stranger(struct helper *helper, const struct sf_xen_request *request, struct sf_err *err)
+/*
+ * Resumes a guest that another helper brought to rest. If it is neither suspended nor paused, that helper may
+ * have asked it to suspend, so it is guarded.
+ */
+static int resume_foreign(struct helper *helper, const struct sf_xen_request *request, struct sf_err *err)
 {
 	libxl_dominfo info;
 	int rc = helper_find(helper, request, &info, err);
@@ -96,7 +98,7 @@ static int resume_stranger(struct helper *helper, const struct sf_xen_request *r
 
 int helper_resume(struct helper *helper, const struct sf_xen_request *request, struct sf_err *err)
 {
-	return helper->at_rest ? helper_give_back(helper, err) : resume_stranger(helper, request, err);
+	return helper->at_rest ? helper_give_back(helper, err) : resume_foreign(helper, request, err);
 }
 
 int helper_stop(struct helper *helper, const struct sf_xen_request *request, struct sf_err *err)
@@ -110,7 +112,7 @@ int helper_stop(struct helper *helper, const struct sf_xen_request *request, str
 	libxl_dominfo_dispose(&info);
 	if (code != 0)
 		return helper_fail(helper, code, err, "destroy domain '%s'", request->name);
-	helper_release_monitor(request->name); /* it finds the domain gone, and ends */
+	helper_release_monitor(request->name); /* it notices that the domain is gone, and ends */
 	helper->at_rest = helper->paused = false;
 	return 0;
 }

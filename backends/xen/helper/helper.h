@@ -4,12 +4,12 @@
  * may end its process, so it is kept out of the daemon. One helper serves one conversation
  * (backends/xen/wire.h) in one thread.
  *
- * A guest that a helper brought to rest is resumed by it when the daemon goes away.
+ * When the daemon goes away, a helper resumes the guest that it brought to rest.
  */
 #ifndef SF_BACKENDS_XEN_HELPER_HELPER_H
 #define SF_BACKENDS_XEN_HELPER_HELPER_H
 
-/* The newest in Xen 4.17 (libxl.h). */
+/* The newest API version in Xen 4.17 (libxl.h). */
 #define LIBXL_API_VERSION 0x041400
 #include <libxl.h>
 #include <libxl_utils.h>
@@ -101,9 +101,9 @@ int helper_save(struct helper *helper, const struct sf_xen_request *request, int
 
 /* --- guard.c --- */
 /*
- * After a save that failed: withdraws the request to suspend. A guest that has already accepted it suspends
- * within a known time, and the guard resumes it then. It ends early when somebody else asks the guest to
- * suspend. helper_guard_step() is called at short intervals.
+ * After a failed save: withdraws the request to suspend. A guest that has already accepted it suspends within
+ * a known time; the guard then resumes it. The guard ends early when another program asks the guest to
+ * suspend. Call helper_guard_step() at short intervals.
  */
 void helper_guard_begin(struct helper *helper, uint32_t domid);
 void helper_guard_step(struct helper *helper);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The domains that there are, put together with the configurations of those that may be off. */
+/* Merges the existing domains with the configurations of guests that may be off. */
 #include "helper.h"
 
 #include "base/cleanup.h"
@@ -23,7 +23,7 @@ static int add_disks(struct sf_vm_desc *desc, const libxl_device_disk *disks, in
 	return rc;
 }
 
-/* "fd:1f" in hex digits, as hotplug scripts write it for block devices; 0 for anything else. */
+/* Parses "fd:1f" (hex), as hotplug scripts write it for block devices; 0 for anything else. */
 static dev_t device_of(struct xs_handle *store, const char *backend, const char *devid, const char *vdev)
 {
 	char path[160];
@@ -39,8 +39,7 @@ static dev_t device_of(struct xs_handle *store, const char *backend, const char 
 	return numbers && sscanf(numbers, "%8x:%8x", &major, &minor) == 2 ? makedev(major, minor) : 0;
 }
 
-/* Whether the path leads to another device than the guest was given, as after a volume was renamed under it.
- */
+/* Whether the path is no longer the guest's device, as after a volume was renamed. */
 static bool is_another(struct xs_handle *store, uint32_t domid, const struct sf_disk *disk)
 {
 	char backend[64];
@@ -59,7 +58,7 @@ static bool is_another(struct xs_handle *store, uint32_t domid, const struct sf_
 	return device != 0 && device != st.st_rdev;
 }
 
-/* A path is only believed as long as it leads to what the guest writes to. */
+/* Leaves out disks whose path no longer leads to the device that the guest writes to. */
 static int check_devices(uint32_t domid, struct sf_vm_desc *desc)
 {
 	struct xs_handle *store = xs_open(0);
@@ -67,7 +66,7 @@ static int check_devices(uint32_t domid, struct sf_vm_desc *desc)
 	int rc = 0;
 
 	if (!store)
-		return 0; /* listing fails on that by itself */
+		return 0; /* listing the domains fails for the same reason */
 	for (size_t i = 0; i < desc->ndisks; i++) {
 		if (!is_another(store, domid, &desc->disks[i]))
 			desc->disks[kept++] = desc->disks[i];
@@ -80,8 +79,10 @@ static int check_devices(uint32_t domid, struct sf_vm_desc *desc)
 	return rc;
 }
 
-/* The configuration says more than the devices do, but a domain in the making, or of another toolstack, has
- * none. */
+/*
+ * The configuration has more details than the devices. But a domain that is being created, or belongs to
+ * another toolstack, has none.
+ */
 static int describe_disks(struct helper *helper, uint32_t domid, struct sf_vm_desc *desc)
 {
 	libxl_domain_config config;
@@ -102,7 +103,7 @@ static int describe_disks(struct helper *helper, uint32_t domid, struct sf_vm_de
 	return rc;
 }
 
-/* A configured uuid names the VM, whatever it is called now; otherwise its name does. */
+/* A configured uuid identifies the VM, whatever its current name; otherwise its name does. */
 static struct sf_xen_vm *find(struct helper_vms *vms, const struct sf_vm_desc *desc)
 {
 	for (size_t i = 0; i < vms->n; i++)
@@ -115,9 +116,9 @@ static struct sf_xen_vm *find(struct helper_vms *vms, const struct sf_vm_desc *d
 }
 
 /*
- * What runs is what counts, but for the uuid: xl makes a new one up at each start unless the configuration
- * names it, so that only one that is configured and in use is the VM's. A configuration of another name would
- * bring up another guest than this one.
+ * The running domain takes precedence, except for the uuid. xl invents a new one at each start unless the
+ * configuration has one, so only a uuid that is both configured and in use is the VM's. A configuration with
+ * another name would start another guest, so it is not used.
  */
 static int merge(struct helper_vms *vms, struct sf_vm_desc *desc)
 {

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The errors, in their order, as far as there is room: the first ones are the cause. */
+/* Appends errors while there is room: the first ones are the cause. */
 __attribute__((format(printf, 5, 0))) static void keep(xentoollog_logger *logger, xentoollog_level level,
 						       int errnoval, const char *context, const char *format,
 						       va_list args)
@@ -28,7 +28,7 @@ __attribute__((format(printf, 5, 0))) static void keep(xentoollog_logger *logger
 
 static void no_destroy(xentoollog_logger *logger)
 {
-	(void)logger; /* lives in struct helper */
+	(void)logger; /* part of struct helper */
 }
 
 void helper_log_init(struct helper_log *log)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The conversation: standard output is the socket to the daemon, in both directions. Exit status 0 when the
- * daemon hung up, 1 otherwise. Whatever ends the conversation, a guest that is at rest because of it is
+ * Serves one conversation. Standard output is the socket to the daemon, in both directions. Exit status: 0
+ * when the daemon hung up, 1 otherwise. However the conversation ends, a guest that it brought to rest is
  * resumed first.
  */
 #include "helper.h"
@@ -18,12 +18,12 @@
 #include <unistd.h>
 
 #define GUARD_STEP_MS 100
-/* A signal that comes between two waits is seen after so long. */
+/* A signal that arrives between two waits is noticed after this time. */
 #define IDLE_STEP_MS 1000
-/* A guest that cannot be resumed is tried again for so long once nobody else knows of it. */
+/* Attempts, one a second, to resume a guest that no other process will resume. */
 #define GIVE_BACK_TRIES 60
 
-/* A signal handler can reach nothing else. */
+/* Global, because a signal handler has no argument for it. */
 static int wake_write = -1;
 
 static void wake(int number)
@@ -32,12 +32,12 @@ static void wake(int number)
 
 	(void)number;
 	if (write(wake_write, "", 1) < 0) {
-		/* the pipe is full: it is readable then */
+		/* the pipe is full, so it is readable */
 	}
 	errno = saved;
 }
 
-/* libxl-save-helper and others that libxl starts get the signals' default effect back when they are run. */
+/* exec() restores the default actions in the programs that libxl starts, such as libxl-save-helper. */
 static int catch_signals(struct helper *helper, struct sf_err *err)
 {
 	const struct sigaction action = {.sa_handler = wake};
@@ -60,7 +60,7 @@ static int take_fd(struct helper *helper, struct sf_err *err)
 	return fd >= 0 ? fd : sf_fail(err, -EPROTO, "a save without a descriptor to write to");
 }
 
-/* The ones whose reply is only success or failure. */
+/* Requests whose reply is only success or failure. */
 static int act(struct helper *helper, const struct sf_xen_request *request, struct sf_err *err)
 {
 	int fd;
@@ -80,7 +80,7 @@ static int act(struct helper *helper, const struct sf_xen_request *request, stru
 	case SF_XEN_RENAME:
 		return helper_rename(helper, request, err);
 	default:
-		return sf_fail(err, -EINVAL, "nothing to %s", sf_xen_op_name(request->op));
+		return sf_fail(err, -EINVAL, "unexpected request '%s'", sf_xen_op_name(request->op));
 	}
 }
 
@@ -102,7 +102,7 @@ static void serve(struct helper *helper, const struct sf_xen_request *request)
 
 	helper_log_clear(&helper->log);
 	if (request->op == SF_XEN_ABORT)
-		return; /* what it was meant for has just ended */
+		return; /* the operation has just ended */
 	if (request->op == SF_XEN_HELLO)
 		hello(helper, &reply);
 	else if (request->op == SF_XEN_HOST)
@@ -117,7 +117,7 @@ static void serve(struct helper *helper, const struct sf_xen_request *request)
 		helper_reply(helper, &reply);
 }
 
-/* Nobody is left to do it. */
+/* Resumes the guest after the daemon is gone: no other process would. */
 static void give_back(struct helper *helper)
 {
 	for (int i = 0; helper->at_rest && i < GIVE_BACK_TRIES; i++) {
@@ -169,7 +169,7 @@ int main(int argc, char **argv)
 	sf_log_init(false);
 	helper_log_init(&helper.log);
 	sf_xen_link_init(&helper.link, dup(STDOUT_FILENO));
-	/* What libraries print must not become part of the conversation. */
+	/* Output of libraries must not reach the conversation. */
 	if (helper.link.fd < 0 || dup2(STDERR_FILENO, STDOUT_FILENO) < 0 ||
 	    fcntl(helper.link.fd, F_SETFD, FD_CLOEXEC) < 0)
 		return EXIT_FAILURE;

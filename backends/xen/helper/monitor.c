@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * xl's background process of a domain, which handles its reboot, shutdown and crash, ends for good when it
- * hears that the domain has suspended (xl_vmcontrol.c of Xen 4.17: handle_domain_death, "Domain has
- * suspended"), as after `xl save -c` too. So it is stopped (SIGSTOP) while a guest is suspended by us: it
- * looks at the domain when it is told that something happened, and goes on once the guest runs again.
+ * Stops and continues xl's background process of a domain, which handles its reboot, shutdown and crash. That
+ * process ends for good when it learns that the domain has suspended (xl_vmcontrol.c of Xen 4.17:
+ * handle_domain_death, "Domain has suspended"), as after `xl save -c`. So it is stopped (SIGSTOP) while we
+ * have the guest suspended. Once the guest runs again, the process continues, examines the domain and finds
+ * it running.
  *
- * It is known by its log, which is named after the domain (xl: "xl-" and the name; rotated: ".1" and so on).
+ * It is identified by its log, which is named after the domain ("xl-" and the name; rotated: ".1" and so on).
  */
 #include "helper.h"
 
@@ -45,7 +46,7 @@ static bool logs_for(int process, const char *name)
 	       (!path[n] || (path[n] == '.' && isdigit((unsigned char)path[n + 1])));
 }
 
-/* The directory of /proc stands for the process: it is empty once that has ended. */
+/* The open /proc directory identifies the process: it becomes empty when that ends. */
 static void signal_if_it_is(const char *pid, const char *name, int number)
 {
 	char path[32];
@@ -56,7 +57,7 @@ static void signal_if_it_is(const char *pid, const char *name, int number)
 	if (process < 0)
 		return;
 	if (is_xl(process) && logs_for(process, name))
-		(void)kill((pid_t)strtol(pid, NULL, 10), number); /* fails if it has just ended */
+		(void)kill((pid_t)strtol(pid, NULL, 10), number); /* fails when the process has just ended */
 	(void)close(process);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Saving a guest's RAM: xl's own header, then libxl's stream. While libxl works, its events and the daemon's
- * words are waited for together.
+ * Saves a guest's RAM: xl's own header, then libxl's stream. While libxl works, this polls its descriptors
+ * together with the daemon's socket.
  */
 #include "helper.h"
 
@@ -16,19 +16,19 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 
-/* libxl needs a handful; more is ERROR_BUFFERFULL. */
+/* Most descriptors of libxl, which needs a few; more is ERROR_BUFFERFULL. */
 #define POLL_MAX      64
 #define ABORT_STEP_MS 20
 #define BEGIN_MS      2000
-#define SAVING        1 /* the event's name */
+#define SAVING        1 /* identifies the event */
 
 struct saving {
 	struct helper *helper;
 	libxl_asyncop_how how;
 	bool done, resume_asked;
-	bool unwanted, aborted; /* it is to be given up; libxl has been told */
+	bool unwanted, aborted; /* to be aborted; libxl was told */
 	uint64_t begun_ms;
-	int code; /* libxl's, once done */
+	int code; /* libxl's result, once done */
 };
 
 static int write_header(struct helper *helper, uint32_t domid, int fd, struct sf_err *err)
@@ -57,14 +57,14 @@ static int write_header(struct helper *helper, uint32_t domid, int fd, struct sf
 }
 
 /*
- * Not at once: libxl 4.17 crashes when a save is aborted whose stream has not begun, and does not say when it
- * has. (Seen: in the first tenth of a second on a slow machine.)
+ * Aborts not before BEGIN_MS: libxl 4.17 crashes when a save is aborted whose stream has not begun, and does
+ * not tell when it has. (Seen in the first tenth of a second on a slow machine.)
  */
 static void give_up(struct saving *saving)
 {
 	saving->unwanted = true;
 	if (!saving->aborted && sf_clock_mono_ms() - saving->begun_ms >= BEGIN_MS) {
-		(void)libxl_ao_abort(saving->helper->ctx, &saving->how); /* not found: it is just ending */
+		(void)libxl_ao_abort(saving->helper->ctx, &saving->how); /* fails if it is just ending */
 		saving->aborted = true;
 	}
 }
@@ -102,13 +102,13 @@ static void take_words(struct saving *saving)
 
 	while (!helper->gone && (rc = helper_next(helper, 0, &request, &err)) != 0) {
 		if (rc == 1 && request.op != SF_XEN_ABORT && request.op != SF_XEN_RESUME)
-			helper->gone = true; /* nobody who keeps to the protocol says anything else now */
+			helper->gone = true; /* the protocol allows no other request now */
 		saving->resume_asked = saving->resume_asked || (rc == 1 && request.op == SF_XEN_RESUME);
 		give_up(saving);
 	}
 }
 
-/* One round of waiting for libxl's descriptors and ours. */
+/* Polls libxl's descriptors and ours once. */
 static int wait_for_both(struct saving *saving, struct sf_err *err)
 {
 	struct helper *helper = saving->helper;
@@ -133,7 +133,7 @@ static int wait_for_both(struct saving *saving, struct sf_err *err)
 	return 0;
 }
 
-/* Until libxl has ended, in whatever way: nothing may be left behind that works on in the guest. */
+/* Waits until libxl has ended, successfully or not: nothing may continue to change the guest. */
 static int wait_for_end(struct saving *saving, struct sf_err *err)
 {
 	int rc = 0;
@@ -150,9 +150,9 @@ static int wait_for_end(struct saving *saving, struct sf_err *err)
 }
 
 /*
- * Pre-copy needs Xen to track which pages the guest writes to: hardware-assisted paging does it for PVH and
- * HVM, shadow paging for all; Debian's Xen has no shadow paging, so that a PV guest rests for the whole
- * stream there.
+ * Whether Xen can track the pages that the guest writes, which pre-copy needs. Hardware-assisted paging does
+ * it for PVH and HVM guests, shadow paging for all. Debian's Xen has no shadow paging, so there a PV guest is
+ * at rest for the whole stream.
  */
 static bool can_track(struct helper *helper, const libxl_dominfo *info)
 {
@@ -178,10 +178,10 @@ static int run(struct saving *saving, uint32_t domid, bool live, int fd, struct 
 	saving->begun_ms = sf_clock_mono_ms();
 	rc = code == 0 ? wait_for_end(saving, err) : helper_fail(helper, code, err, "begin");
 	if (rc == 0 && saving->code != 0)
-		rc = saving->unwanted ? sf_fail(err, -EINTR, "given up")
+		rc = saving->unwanted ? sf_fail(err, -EINTR, "aborted")
 				      : helper_fail(helper, saving->code, err, "save");
 	else if (rc == 0 && saving->unwanted)
-		rc = sf_fail(err, -EINTR, "given up at its end");
+		rc = sf_fail(err, -EINTR, "aborted at its end");
 	if (death)
 		libxl_evdisable_domain_death(helper->ctx, death);
 	return rc;
@@ -196,10 +196,10 @@ static int check_running(const struct sf_xen_request *request, const libxl_domin
 	return 0;
 }
 
-/* After a failure the guest goes on, now or when it has suspended after all. */
+/* After a failure: resumes the guest, now or if it suspends later. */
 static void let_go(struct helper *helper)
 {
-	(void)helper_give_back(helper, NULL); /* at_rest says whether it worked */
+	(void)helper_give_back(helper, NULL); /* at_rest shows whether it worked */
 	helper_guard_begin(helper, helper->domid);
 }
 
@@ -225,7 +225,7 @@ int helper_save(struct helper *helper, const struct sf_xen_request *request, int
 	helper->at_rest = true;
 	if (rc < 0)
 		let_go(helper);
-	if (rc < 0 && saving.resume_asked) { /* two replies are due */
+	if (rc < 0 && saving.resume_asked) { /* a reply to the resume is due, and one to the save */
 		rc = sf_fail(err, -EAGAIN, "domain '%s' was resumed before its RAM was saved", request->name);
 		helper_reply_rc(helper, rc, err);
 		rc = helper->at_rest ? sf_fail(err, -EIO, "the guest is not resumed yet") : 0;

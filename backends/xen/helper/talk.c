@@ -39,7 +39,7 @@ int helper_next(struct helper *helper, int timeout_ms, struct sf_xen_request *re
 	int rc = sf_xen_link_next(&helper->link, timeout_ms, &line, &len, err);
 
 	if ((rc == 0 || rc == -EINTR) && !told_to_end(helper))
-		return 0; /* nothing, or another signal, such as SIGCHLD */
+		return 0; /* timeout, or another signal such as SIGCHLD */
 	if (rc == 1)
 		rc = sf_xen_request_parse(line, len, ret, err);
 	else

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A list of VMs in the making, and what of a Xen disk becomes a disk of a snapshot. */
+/* Builds lists of VMs, and decides which Xen disks are part of snapshots. */
 #include "helper.h"
 
 #include "base/names.h"
@@ -55,7 +55,7 @@ void helper_set_name(struct sf_vm_desc *desc, const char *name)
 
 /* --- disks --- */
 
-/* "vg0/web" is short for /dev/vg0/web, as Xen's own block script has it. */
+/* "vg0/web" means /dev/vg0/web, as in Xen's own block script. */
 static bool local_path(const char *given, char path[static SF_ORIGIN_MAX])
 {
 	int len = snprintf(path, SF_ORIGIN_MAX, "%s%s", *given == '/' ? "" : "/dev/", given);
@@ -70,7 +70,7 @@ static bool is_local(const char *path)
 	return stat(path, &st) == 0 && (S_ISBLK(st.st_mode) || S_ISREG(st.st_mode));
 }
 
-/* NULL: it is a disk that snapshots can hold. */
+/* NULL: snapshots can hold the disk. */
 static const char *reason_against(const libxl_device_disk *disk, const char *vdev, const char *path)
 {
 	if (disk->is_cdrom)
@@ -84,9 +84,9 @@ static const char *reason_against(const libxl_device_disk *disk, const char *vde
 		return "served by another domain";
 	if (disk->format != LIBXL_DISK_FORMAT_RAW && disk->format != LIBXL_DISK_FORMAT_UNKNOWN)
 		return "not a raw image";
-	/* A path that is no text would reach the daemon as another one. */
+	/* A path that is not valid text would reach the daemon changed. */
 	if (!*path || sf_description_check(path, NULL) < 0 || sf_vdev_check(vdev, NULL) < 0)
-		return "its name or path is too long or odd";
+		return "its name or path is too long, or has invalid characters";
 	if (disk->script && !is_local(path))
 		return "not on this host: its script makes it";
 	return NULL;
@@ -114,7 +114,7 @@ int helper_add_disk(struct sf_vm_desc *desc, const libxl_device_disk *disk)
 	struct sf_disk *list;
 
 	if (desc->nleft_out == SF_VM_DISKS_MAX)
-		return 0; /* the list says enough */
+		return 0; /* further entries would add nothing */
 	if (disk->pdev_path && !local_path(disk->pdev_path, path))
 		path[0] = '\0';
 	reason = reason_against(disk, vdev, path);

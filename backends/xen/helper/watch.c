@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Tells the daemon which VMs there are: now, and whenever a domain comes or goes, is renamed, gets or loses a
- * disk, or a configuration changes. xenstore and inotify say that something happened; what it was is seen by
- * looking.
+ * Sends the daemon the list of VMs: now, and whenever a domain is created, destroyed or renamed, gets or
+ * loses a disk, or a configuration changes. xenstore and inotify only signal that something changed; a new
+ * list shows what.
  */
 #include "helper.h"
 
@@ -19,11 +19,12 @@
 #include <unistd.h>
 #include <xenstore.h>
 
-/* Changes come in bunches: look when it has been calm for so long, but at once when nothing happened before.
- */
+/* Changes come in bursts: list after this time without one, but at once after a longer pause. */
 #define CALM_MS 100
-/* And look again then: not everything that changes is announced, such as a name before its domain's creation
- * ends. */
+/*
+ * List again this long after a change, and every ANYWAY_MS: not every change is announced, such as a domain's
+ * name that appears before its creation ends.
+ */
 #define AFTER_MS  1000
 #define ANYWAY_MS 15000
 
@@ -38,7 +39,7 @@ struct watching {
 
 static int watch_store(struct watching *watching, struct sf_err *err)
 {
-	/* Special ones of xenstored for domains, then where libxl keeps their devices. */
+	/* xenstored's own events for domains, and where libxl keeps their devices. */
 	const char *const paths[] = {"@introduceDomain", "@releaseDomain", "/libxl"};
 
 	watching->store = xs_open(0);
@@ -50,7 +51,7 @@ static int watch_store(struct watching *watching, struct sf_err *err)
 	return 0;
 }
 
-/* A directory that is not there, or comes later, is seen by looking now and then. */
+/* A directory that does not exist yet is noticed by the listing every ANYWAY_MS. */
 static void watch_files(struct watching *watching)
 {
 	const uint32_t what = IN_CLOSE_WRITE | IN_CREATE | IN_DELETE | IN_MOVE | IN_ONLYDIR;
@@ -91,8 +92,7 @@ static int send_if_new(struct watching *watching, struct sf_err *err)
 	return rc;
 }
 
-/* Names are kept outside /libxl: they are watched domain by domain, which costs xenstored less than all of
- * them. */
+/* Names are outside /libxl. Watching them one by one costs xenstored less than watching all domains. */
 static void watch_names(struct watching *watching)
 {
 	unsigned n = 0;
@@ -102,7 +102,7 @@ static void watch_names(struct watching *watching)
 		char path[64];
 
 		(void)snprintf(path, sizeof(path), "/local/domain/%.20s/name", domains[i]);
-		(void)xs_watch(watching->store, path, "vms"); /* again: EEXIST, and harmless */
+		(void)xs_watch(watching->store, path, "vms"); /* repeating it is harmless (EEXIST) */
 	}
 	free(domains);
 }
@@ -117,7 +117,7 @@ static void drain(struct watching *watching)
 		continue;
 }
 
-/* Whether something happened. */
+/* Whether there was an event. */
 static bool wait_for_change(struct watching *watching, int timeout_ms, struct sf_err *err)
 {
 	struct helper *helper = watching->helper;
@@ -131,7 +131,7 @@ static bool wait_for_change(struct watching *watching, int timeout_ms, struct sf
 	if (poll(fds, sizeof(fds) / sizeof(fds[0]), timeout_ms) <= 0)
 		return false;
 	if (fds[2].revents || fds[3].revents) {
-		helper->gone = true; /* the daemon says nothing more: this is its end, or a wrong word */
+		helper->gone = true; /* the daemon has ended, or violates the protocol */
 		sf_fail(err, -EPIPE, "the daemon is gone");
 	}
 	drain(watching);

@@ -80,18 +80,18 @@ static void plans_with_mistakes_are_refused_by_part(void **state)
 		{"storage.stat@1=EIO,", "'' is not CALL@COUNT=ACTION"},
 		{"create@1=EIO", "there is no call 'create'"},
 		{"storage.explode@1=EIO", "there is no call 'storage.explode'"},
-		{"storage.create@0=EIO", "'0' is no count of storage.create"},
-		{"storage.create@=EIO", "'' is no count of storage.create"},
-		{"storage.create@1x=EIO", "'1x' is no count of storage.create"},
-		{"storage.create@-1=EIO", "'-1' is no count of storage.create"},
-		{"storage.create@99999999999999999999=EIO", "is no count of storage.create"},
-		{"storage.create@1=ENONSENSE", "'ENONSENSE' is no action of storage.create"},
-		{"storage.create@1=", "'' is no action of storage.create"},
+		{"storage.create@0=EIO", "'0' is not a valid count for storage.create"},
+		{"storage.create@=EIO", "'' is not a valid count for storage.create"},
+		{"storage.create@1x=EIO", "'1x' is not a valid count for storage.create"},
+		{"storage.create@-1=EIO", "'-1' is not a valid count for storage.create"},
+		{"storage.create@99999999999999999999=EIO", "is not a valid count for storage.create"},
+		{"storage.create@1=ENONSENSE", "'ENONSENSE' is not a valid action for storage.create"},
+		{"storage.create@1=", "'' is not a valid action for storage.create"},
 		{"storage.create@1=delay", "'delay' is no action"},
 		{"storage.create@1=delay:", "'delay:' is no action"},
 		{"storage.create@1=delay:60001", "'delay:60001' is no action"},
 		{"storage.create@1=die-late", "an errno, delay:1 to delay:60000, die or die-after"},
-		{"storage.volume_close@1=EIO", "storage.volume_close cannot fail, so not with EIO either"},
+		{"storage.volume_close@1=EIO", "storage.volume_close cannot fail, with EIO or otherwise"},
 		{"hypervisor.save@1=EIO,hypervisor.close@*=EIO", "hypervisor.close cannot fail"},
 	};
 
@@ -118,7 +118,7 @@ static void the_second_call_fails_and_no_other(void **state)
 	ok(put(f), &f->err);
 	assert_int_equal(sf_volume_write(f->volume, "y", 1, 0, &f->err), -EIO);
 	assert_string_equal(f->err.text,
-			    "storage.volume_write: Input/output error, as the fault plan has it");
+			    "storage.volume_write: Input/output error, injected by the fault plan");
 	ok(sf_volume_read(f->volume, &byte, 1, 0, &f->err), &f->err);
 	assert_int_equal(byte, 'x');
 	ok(put(f), &f->err);
@@ -240,7 +240,7 @@ static void one_plan_serves_storage_and_hypervisor(void **state)
 	sf_fault_plan_observe(f->plan, observe, f);
 	assert_int_equal(sf_hypervisor_pause(hv, &desc, &f->err), -EAGAIN);
 	assert_string_equal(f->err.text,
-			    "hypervisor.pause: Resource temporarily unavailable, as the fault plan has it");
+			    "hypervisor.pause: Resource temporarily unavailable, injected by the fault plan");
 	assert_int_equal(sf_hypervisor_power(hv, &desc, &power, &f->err), -ETIMEDOUT);
 	ok(sf_hypervisor_power(hv, &desc, &power, &f->err), &f->err);
 	assert_int_equal(power, SF_POWER_RUNNING);

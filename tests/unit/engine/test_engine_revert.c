@@ -79,7 +79,7 @@ static void goes_back(struct fixture *f, const char *faults, const struct sf_rev
 	assert_int_equal(sf_engine_revert(f->engine, fixture_vm(f, "web"), "a", request, NULL, &err), -EIO);
 	if (strncmp(err.text, how, strlen(how)) != 0)
 		fail_msg("%s: '%s' does not begin with '%s'", faults, err.text, how);
-	fixture_says(err.text, "as the fault plan has it");
+	fixture_says(err.text, "injected by the fault plan");
 	after = fixture_guest(f, "web");
 	assert_int_equal(after.power, before.power);
 	assert_int_equal(after.tick, before.tick);
@@ -129,7 +129,7 @@ static void a_way_back_that_fails_as_well_is_tried_again(void **state)
 	assert_int_equal(sf_engine_revert(f->engine, fixture_vm(f, "web"), "a", &request, NULL, &err), -EIO);
 	fixture_says(err.text, "half done, will be retried (restore the guest's RAM: ");
 	fixture_says(err.text,
-		     "Device or resource busy, as the fault plan has it): restore the guest's RAM: ");
+		     "Device or resource busy, injected by the fault plan): restore the guest's RAM: ");
 	fixture_reopen(f, "");
 	assert_int_equal(fixture_guest(f, "web").tick, 8);
 	assert_int_equal(fixture_guest(f, "web").power, SF_POWER_RUNNING);

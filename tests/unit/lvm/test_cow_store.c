@@ -307,9 +307,9 @@ static void another_store_in_its_place_is_refused(void **state)
 	struct store s = new_store(4 * KIB, MIB);
 
 	(void)state;
-	changes_meanwhile(&s, 12, 16, -EPROTO, "took its place");
+	changes_meanwhile(&s, 12, 16, -EPROTO, "it was replaced");
 	s = new_store(4 * KIB, MIB);
-	changes_meanwhile(&s, 0, 0, -EPROTO, "does not begin as one");
+	changes_meanwhile(&s, 0, 0, -EPROTO, "has no valid header");
 	s = new_store(4 * KIB, MIB);
 	memset(s.bytes + s.chunk, 0xa5, s.chunk);
 	changes_meanwhile(&s, 0, 0, -EPROTO, "beyond the snapshot's end");
@@ -322,8 +322,8 @@ static void other_headers_are_refused(void **state)
 		uint32_t value;
 		const char *text;
 	} bad[] = {
-		{0, 0, "does not begin as one"},
-		{0, 0x70416e54, "does not begin as one"},
+		{0, 0, "has no valid header"},
+		{0, 0x70416e54, "has no valid header"},
 		{4, 2, "neither valid nor invalid"},
 		{8, 0, "version 0, not 1"},
 		{8, 2, "version 2, not 1"},
@@ -351,12 +351,12 @@ static void a_store_that_is_cut_short_is_refused(void **state)
 	} cuts[] = {
 		{0, "too small"},
 		{4095, "too small"},
-		{4 * KIB, "list goes on beyond"},
-		{8 * KIB - 1, "list goes on beyond"},
+		{4 * KIB, "list of copies extends beyond"},
+		{8 * KIB - 1, "list of copies extends beyond"},
 		{8 * KIB, "copied to beyond the store's end"},
 		{257 * 4 * KIB, "copied to beyond the store's end"},
-		{258 * 4 * KIB, "list goes on beyond"},
-		{259 * 4 * KIB - 1, "list goes on beyond"},
+		{258 * 4 * KIB, "list of copies extends beyond"},
+		{259 * 4 * KIB - 1, "list of copies extends beyond"},
 	};
 
 	(void)state;

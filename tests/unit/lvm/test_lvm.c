@@ -97,7 +97,7 @@ static void failures_have_their_sense(void **state)
 		 "\"s2b\" already exists"},
 		{-EIO, "  Names starting \"snapshot\" are reserved. Please choose a different LV name.\n",
 		 "reserved"},
-		{-EIO, "", "fail: failed without a word"},
+		{-EIO, "", "fail: failed without a message"},
 	};
 	const struct fixture *f = *state;
 
@@ -168,7 +168,7 @@ static void a_command_that_is_killed_has_failed(void **state)
 	const struct fixture *f = *state;
 	struct sf_err err = {0};
 
-	failed(run(f->lvm, "die", &err), -EIO, &err, "VG vg0: die: failed without a word");
+	failed(run(f->lvm, "die", &err), -EIO, &err, "VG vg0: die: failed without a message");
 	ran(f->lvm, "say");
 }
 
@@ -251,7 +251,7 @@ static void a_command_past_its_deadline_goes_on_undisturbed(void **state)
 	f->config.deadline_ms = SHORT_MS;
 	failed(run(f->lvm, "wait", &err), -ETIMEDOUT, &err, "VG vg0: wait: process ");
 	failed(run(f->lvm, "say", &err), -ETIMEDOUT, &err,
-	       "VG vg0: an LVM command that was started before is not done at the deadline");
+	       "VG vg0: an earlier LVM command is still running at the deadline");
 	assert_int_equal(count(f, "begin say"), 0);
 	assert_int_equal(count(f, "end wait"), 0);
 	f->config.deadline_ms = LONG_MS;
@@ -313,7 +313,7 @@ static void the_lock_outlives_a_killed_daemon(void **state)
 	assert_int_equal(kill(daemon, SIGKILL), 0);
 	assert_int_equal(waitpid(daemon, NULL, 0), daemon);
 	f->config.deadline_ms = SHORT_MS;
-	failed(run(f->lvm, "say", &err), -ETIMEDOUT, &err, "an LVM command that was started before");
+	failed(run(f->lvm, "say", &err), -ETIMEDOUT, &err, "an earlier LVM command is still running");
 	assert_int_equal(count(f, "begin say"), 0);
 	f->config.deadline_ms = LONG_MS;
 	open_gate(f);

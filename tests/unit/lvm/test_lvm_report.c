@@ -295,11 +295,11 @@ static void a_column_that_is_missing_is_noticed(void **state)
 	(void)state;
 	for (size_t i = 0; i < nitems(first_row); i++) {
 		(void)snprintf(name, sizeof(name), "\"%s\"", first_row[i]);
-		refused_with("", name, "\"other\"", "its row 0 is not understood");
+		refused_with("", name, "\"other\"", "row 0 is malformed");
 	}
 	for (size_t i = 0; i < nitems(every_row); i++) {
 		(void)snprintf(name, sizeof(name), "\"%s\"", every_row[i]);
-		refused_with("\"lv_tags\":\"\"},", name, "\"other\"", "its row 1 is not understood");
+		refused_with("\"lv_tags\":\"\"},", name, "\"other\"", "row 1 is malformed");
 	}
 }
 
@@ -338,10 +338,10 @@ static void another_shape_is_refused(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < nitems(shapes); i++)
-		refused(shapes[i], strlen(shapes[i]), "there is no report in its answer");
+		refused(shapes[i], strlen(shapes[i]), "its output has no report");
 	refused("[]", 2, "lvs is not a JSON object");
-	refused("{\"report\":[{\"lv\":[7]}]}", 23, "its row 0 is not understood");
-	refused("{\"report\":[{\"lv\":[{}]}]}", 24, "its row 0 is not understood");
+	refused("{\"report\":[{\"lv\":[7]}]}", 23, "row 0 is malformed");
+	refused("{\"report\":[{\"lv\":[{}]}]}", 24, "row 0 is malformed");
 	refused("  Volume group vg0 is exported\n", 31, "lvs is not valid JSON");
 }
 

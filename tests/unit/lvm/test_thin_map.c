@@ -137,9 +137,9 @@ static void a_device_that_is_not_there_is_told(void **state)
 
 	(void)state;
 	assert_int_equal(read_text(text, len, 5, &extents, &err), -EPROTO);
-	assert_string_equal(err.text, "thin_dump: nothing of device 5");
+	assert_string_equal(err.text, "thin_dump: no device 5");
 	fails("", "no element found");
-	fails(SUPERBLOCK "</superblock>", "nothing of device 7");
+	fails(SUPERBLOCK "</superblock>", "no device 7");
 }
 
 static void every_cut_is_noticed(void **state)
@@ -222,7 +222,7 @@ static void other_devices_do_not_count(void **state)
 	      1, &(struct sf_range){3, 1});
 	gives(SUPERBLOCK SINGLE("9") DEVICE("1") SINGLE("3") "</device>" SINGLE("2") "</superblock>", 1,
 	      &(struct sf_range){3, 1});
-	fails(SUPERBLOCK "<device dev_id=\"6\" mapped_blocks=\"1\">" SINGLE("1") END, "nothing of device 7");
+	fails(SUPERBLOCK "<device dev_id=\"6\" mapped_blocks=\"1\">" SINGLE("1") END, "no device 7");
 }
 
 static void an_empty_device_has_no_ranges(void **state)

@@ -81,7 +81,7 @@ static void disks_of_others_are_never_written(void **state)
 	open_sim(f, 0);
 	check(f, SF_POWER_OFF, false, 0);
 	fails(f, sf_hypervisor_start(f->hv, &web, false, &f->err), -EINVAL,
-	      "mem:web/vda holds what the sim guest 'web' did not write");
+	      "mem:web/vda holds data that the sim guest 'web' did not write");
 	sf_sim_tick(f->hv, 3);
 	sector = sector_of(f, 0);
 	assert_memory_equal(&sector, foreign, sizeof(sector));

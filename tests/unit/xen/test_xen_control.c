@@ -67,7 +67,7 @@ static void one_that_talks_nonsense_is_not_asked_again(void **state)
 
 	open_xen(f, "on('power', say('what?\\n'), first=1)\non('power', paused, first=2)");
 	does_not_say(f, -EPROTO, "is not valid JSON");
-	does_not_say(f, -EPROTO, "told of something else when asked to 'power'");
+	does_not_say(f, -EPROTO, "sent an event instead of the reply to 'power'");
 	says(f, SF_POWER_RUNNING);
 	assert_int_equal(count(f, "began", NULL), 4);
 }
@@ -204,7 +204,7 @@ static void xl_beyond_its_deadline_goes_on(void **state)
 	open_off(f, "");
 	go(f, "wait");
 	failed(sf_hypervisor_start(f->hv, &web, false, &f->err), -ETIMEDOUT, &f->err,
-	       "xl create goes on: process");
+	       "xl create is still running: process");
 	await_count(f, "xl create /etc/xen/web.cfg", 1);
 	pid = who(f, "xl create /etc/xen/web.cfg");
 	assert_int_equal(kill(pid, 0), 0);
@@ -320,7 +320,7 @@ static void what_is_no_saved_ram_is_not_given_to_xl(void **state)
 		{0, "LibxlFmt", 8, "not the RAM of a Xen domain as xl saves it"},
 		{28, "x", 1, "not the RAM of a Xen domain"},
 		{offsetof(struct sf_xl_header, byte_order), "\1\2\3\4", 4, "not the RAM of a Xen domain"},
-		{offsetof(struct sf_xl_header, mandatory), "\7", 1, "in another form than this xl knows"},
+		{offsetof(struct sf_xl_header, mandatory), "\7", 1, "saved in an unsupported format"},
 		{offsetof(struct sf_xl_header, config_len), "\0\0\0\0", 4, "header is damaged: 0 bytes"},
 		{offsetof(struct sf_xl_header, config_len), "\377\377\377\377", 4, "header is damaged"},
 		{offsetof(struct sf_xl_header, optional_len), "\1\0\0\0", 4, "header is damaged"},

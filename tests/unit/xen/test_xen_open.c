@@ -17,7 +17,7 @@ static void an_ordinary_helper_will_do(void **state)
 	assert_non_null(strstr(host, "xen 4.17 cpu 1f8bfbff:"));
 	ok(sf_hypervisor_check_host(f->hv, host, &f->err), &f->err);
 	failed(sf_hypervisor_check_host(f->hv, "nobody's 0", &f->err), -EOPNOTSUPP, &f->err,
-	       "describes no Xen host");
+	       "does not describe a Xen host");
 	assert_int_equal(count(f, "began", NULL), 2); /* one for questions, one for the list */
 }
 
@@ -66,8 +66,9 @@ static void a_host_without_xen_says_so(void **state)
 
 static void a_helper_that_does_not_know_the_host_is_none(void **state)
 {
-	not_open(*state, "on('host', ok())", -EPROTO, "does not say what this host is: '' describes no Xen");
-	not_open(*state, "on('host', ok(host='kvm'))", -EPROTO, "'kvm' describes no Xen host");
+	not_open(*state, "on('host', ok())", -EPROTO,
+		 "does not describe this host: '' does not describe a Xen");
+	not_open(*state, "on('host', ok(host='kvm'))", -EPROTO, "'kvm' does not describe a Xen host");
 	not_open(*state, "on('host', fail(5, 'Xen is confused'))", -EIO, "Xen is confused");
 	not_open(*state, "on('host', die(1))", -EIO, "ended with status 1");
 }
@@ -80,9 +81,9 @@ static void without_a_first_list_it_does_not_open(void **state)
 		 "open xenstore: Permission denied");
 	not_open(f, "on('watch', die(4))", -EIO, "ended with status 4");
 	not_open(f, "on('watch', ok(), say('{}\\n'))", -EPROTO, "\"ok\" is missing");
-	not_open(f, "on('watch', ok(), paused)", -EPROTO, "told of something else than VMs");
+	not_open(f, "on('watch', ok(), paused)", -EPROTO, "sent something else than a list of VMs");
 	f->limits.first = 100;
-	not_open(f, "on('watch', ok(), hang)", -ETIMEDOUT, "no list of domains for 100 ms");
+	not_open(f, "on('watch', ok(), hang)", -ETIMEDOUT, "no list of domains within 100 ms");
 	f->limits.accept = 100;
 	f->limits.first = LONG_MS;
 	not_open(f, "on('watch', hang)", -ETIMEDOUT, "has not answered 'watch' for 100 ms");
@@ -319,7 +320,7 @@ static void a_list_that_stays_unknown_is_logged_once(void **state)
 	await_count(f, "watch", 5);
 	await_names(f, "web");
 	log = release(&standard_error);
-	assert_int_equal(occurrences(log, "the domains cannot be listed, trying on: "), 1);
+	assert_int_equal(occurrences(log, "the domains cannot be listed; retrying: "), 1);
 	assert_int_equal(occurrences(log, "ended with status 9"), 1);
 }
 

@@ -73,7 +73,7 @@ static void nonsense_is_refused(void **state)
 	not_started(*state, "on('hello', say('hello yourself\\n'))", LONG_MS, -EPROTO, "is not valid JSON");
 	not_started(*state, "on('hello', say('{\"ok\":1}\\n'))", LONG_MS, -EPROTO, "\"ok\" is missing");
 	not_started(*state, "on('hello', paused)", LONG_MS, -EPROTO,
-		    "told of something else when asked to 'hello'");
+		    "sent an event instead of the reply to 'hello'");
 }
 
 static void the_last_words_of_one_that_dies_are_told(void **state)
@@ -158,7 +158,7 @@ static void an_event_is_no_answer(void **state)
 	struct sf_xen_peer *peer = start(f, "on('power', paused)");
 
 	failed(sf_xen_peer_ask(peer, &power, LONG_MS, NULL, &f->err), -EPROTO, &f->err,
-	       "told of something else when asked to 'power'");
+	       "sent an event instead of the reply to 'power'");
 	assert_true(peer->broken);
 	sf_xen_peer_kill(peer);
 }

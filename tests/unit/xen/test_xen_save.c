@@ -148,7 +148,7 @@ static void a_helper_that_breaks_off_or_the_rules_is_ended(void **state)
 		{"paused, die(4)", "ended with status 4", -EIO},
 		{"paused, rest, die(5)", "ended with status 5", -EIO},
 		{"say('what?\\n'), hang", "is not valid JSON", -EPROTO},
-		{"tell_once, hang", "told of something else during a save", -EPROTO},
+		{"tell_once, hang", "sent an unexpected event during a save", -EPROTO},
 		{"paused, rest, say('{\"ok\":true'), die(6)", "ended with status 6", -EIO},
 	};
 	struct fixture *f = *state;
