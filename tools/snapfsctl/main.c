@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* snapfsctl: the table of commands, the options before them, and the end of each: the answer printed, the
- * output flushed. */
+/*
+ * snapfsctl's main program: the table of commands, the global options, and what follows each command: it
+ * prints the JSON answer and flushes the output.
+ */
 #include "tools/snapfsctl/show/advice.h"
 #include "tools/snapfsctl/commands/ctl.h"
 #include "tools/snapfsctl/show/text.h"
@@ -88,7 +90,7 @@ static const struct sf_ctl_command commands[] = {
 };
 #define NCOMMANDS (sizeof(commands) / sizeof(commands[0]))
 
-/* What xl, xe, zfs, restic and the shell call it. */
+/* The names that xl, xe, zfs, restic and the shell use. */
 static const struct {
 	const char *alias, *command;
 } aliases[] = {
@@ -111,7 +113,7 @@ static const struct {
 	{"diff", "map"},
 };
 
-/* Words that mean different things elsewhere. */
+/* Words that have another meaning in other programs. */
 static const struct {
 	const char *word, *hint;
 } hints[] = {
@@ -147,7 +149,7 @@ static void help(void)
 
 /* --- running --- */
 
-/* Names are UTF-8; where the locale knows ASCII only, widths are counted in C.UTF-8 all the same. */
+/* Names are UTF-8. In a locale that is ASCII only, C.UTF-8 still counts widths correctly. */
 static void set_locale(void)
 {
 	(void)setlocale(LC_CTYPE, "");
@@ -184,7 +186,7 @@ static int unknown_command(const char *name)
 	return SF_EXIT_USAGE;
 }
 
-/* Whether nobody reads standard output any more (| head). */
+/* Whether the reader of standard output has gone (| head). */
 static bool abandoned(void)
 {
 	struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};
@@ -192,7 +194,7 @@ static bool abandoned(void)
 	return poll(&out, 1, 0) > 0 && (out.revents & POLLERR);
 }
 
-/* The answer, and the end of standard output: a reader that has gone is no failure of ours. */
+/* Prints the answer and flushes standard output. A reader that has gone is not a failure. */
 static int finish(struct sf_ctl *ctl, int status)
 {
 	auto_free char *text = NULL;
@@ -227,8 +229,10 @@ static int help_asked(struct sf_ctl *ctl, const char *name)
 	return finish(ctl, SF_EXIT_OK);
 }
 
-/* Whoever was started without one of the first three descriptors must not get the mount there; writing to
- * them still fails. */
+/*
+ * If the first three descriptors are not open at start, the mount must not get one of their numbers.
+ * /dev/null is read-only, so that writing to them still fails.
+ */
 static void fill_descriptors(void)
 {
 	int fd;
@@ -261,7 +265,7 @@ int main(int argc, char **argv)
 
 	fill_descriptors();
 	set_locale();
-	(void)signal(SIGPIPE, SIG_IGN); /* a closed pipe must not stop work half-way */
+	(void)signal(SIGPIPE, SIG_IGN); /* a closed pipe must not end the work half-way */
 	ctl.terminal = isatty(STDOUT_FILENO);
 	ctl.ask = isatty(STDIN_FILENO) && isatty(STDERR_FILENO);
 	while ((opt = getopt_long(argc, argv, "+m:hV", options, NULL)) != -1) {
@@ -290,8 +294,8 @@ int main(int argc, char **argv)
 	ctl.answer = json_pack("{s:i, s:s}", "schema", SF_CTL_SCHEMA, "command", ctl.command->name);
 	argc -= optind;
 	argv += optind;
-	argv[0] = complaint_name(&ctl); /* what getopt(3) puts in front of its complaints */
-	optind = 0;                     /* begin anew: the source is getopt(3) */
+	argv[0] = complaint_name(&ctl); /* getopt(3) prints it before its error messages */
+	optind = 0;                     /* restart the scan, see getopt(3) */
 	status = ctl.command->run(&ctl, argc, argv);
 	status = finish(&ctl, status);
 	json_decref(ctl.answer);

@@ -91,7 +91,7 @@ int sf_ctl_option(struct sf_ctl *ctl, int argc, char **argv, const char *letters
 	}
 	if (opt == 'h') {
 		sf_ctl_help(ctl->command);
-		ctl->json = false; /* this is the answer */
+		ctl->json = false; /* the help replaces the answer */
 	}
 	if (opt == '?')
 		(void)fprintf(stderr, "Usage: snapfsctl %s %s\n`snapfsctl %s --help` shows its options.\n",

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* snapfsctl df: how full the things are that snapshots can run out of. */
+/* snapfsctl df: shows how full pools, COW stores and file systems are. */
 #include "ctl.h"
 #include "tools/snapfsctl/show/table.h"
 #include "tools/snapfsctl/show/text.h"

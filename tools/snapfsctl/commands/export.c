@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* snapfsctl export: a snapshot's files, copied into a directory or as a tar archive. */
+/* snapfsctl export: copies a snapshot's files into a directory or as a tar archive. */
 #include "tools/snapfsctl/tree/interrupt.h"
 #include "ctl.h"
 #include "tools/snapfsctl/export/export.h"
@@ -20,7 +20,7 @@ struct request {
 	bool zstd;
 };
 
-/* -1 when all options were taken; an exit status otherwise. */
+/* Returns -1 after taking all options, otherwise an exit status. */
 static int take_options(struct sf_ctl *ctl, int argc, char **argv, struct request *request)
 {
 	static const struct option options[] = {{"zstd", no_argument, NULL, OPT_ZSTD}, {NULL, 0, NULL, 0}};
@@ -44,7 +44,7 @@ static int take_options(struct sf_ctl *ctl, int argc, char **argv, struct reques
 	return -1;
 }
 
-/* What was done, as a line. */
+/* Describes a completed export in one line. */
 static void describe(const struct sf_export *export, const char *target, char *buf, size_t size)
 {
 	const struct sf_content *content = &export->content;

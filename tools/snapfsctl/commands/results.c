@@ -27,7 +27,7 @@ void sf_results_add(struct sf_results *results, const char *path, int rc, const 
 		results->ndone++;
 		if (done && !results->ctl->json) {
 			(void)puts(done);
-			(void)fflush(stdout); /* finish() looks whether it could be written */
+			(void)fflush(stdout); /* finish() in main.c checks for errors */
 		}
 	}
 	if (extra)

@@ -37,7 +37,7 @@ static int read_document(const struct sf_content *content, const char *name, cha
 	return sf_mount_read(&below, name, ret, ret_len, err);
 }
 
-/* Opens the directory of the snapshot that was loaded, and makes sure that it is the one. */
+/* Opens the directory of the loaded snapshot, and checks by uuid that it is the same one. */
 static int open_directory(struct sf_content *content, const struct sf_mount *mount, struct sf_err *err)
 {
 	auto_watch bool watching = sf_mount_watch(mount);
@@ -109,7 +109,7 @@ static int find_files(struct sf_content *content, struct sf_err *err)
 	return 0;
 }
 
-/* --- what they should hash to --- */
+/* --- expected hashes --- */
 
 static int take_memory_hash(struct sf_content *content, struct sf_err *err)
 {
@@ -133,7 +133,7 @@ static struct sf_content_file *find_file(struct sf_content *content, const char 
 	return NULL;
 }
 
-/* A file that a newer manifest names and we do not know is none of ours. */
+/* Ignores files that this version does not know: a newer manifest may name some. */
 static int take_manifest_entry(struct sf_content *content, const json_t *entry, struct sf_err *err)
 {
 	struct sf_content_file *file = find_file(content, json_string_value(json_object_get(entry, "name")));
