@@ -8,10 +8,10 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A path shown: VM/SNAPSHOT, both as long as they may be. */
+/* The longest path that is shown: VM/SNAPSHOT. */
 #define PATH_TEXT 512
 
-/* The first whose errno fits and whose words stand in the failure's text is given. */
+/* The first entry applies whose errno matches and whose words occur in the error text. */
 static const struct advice {
 	int code;
 	const char *words;
@@ -41,7 +41,7 @@ static const struct advice {
 	{ECONNABORTED, "", "the daemon has gone; its log says why", false},
 };
 
-/* A path as one word of a shell. */
+/* Quotes a path as one word of a shell. */
 static void quote(const char *path, char *buf, size_t size)
 {
 	size_t len = 0;
