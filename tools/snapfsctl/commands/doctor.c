@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * snapfsctl doctor: what is wrong on this host, and the command that mends it. Each check looks at one thing
- * and changes nothing; it works with a mount, with a dead one and without.
+ * snapfsctl doctor: reports what is wrong on this host, and the command that fixes it. Each check covers one
+ * thing and changes nothing. It works with a mount, with a dead one and without any.
  */
 #include "ctl.h"
 #include "tools/snapfsctl/tree/snaps.h"
@@ -24,9 +24,9 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-/* Less free space than this for records and RAM is worth a word. */
+/* Warn if less space than this, on top of the reserve, is free for records and RAM. */
 #define STATE_FREE_BYTES (256ULL * 1024 * 1024)
-/* A schedule that is due so long and has not run is not run by anybody. */
+/* A schedule that is overdue by more than this has no timer or cron entry that runs it. */
 #define LATE_NS (15 * 60 * 1000000000ULL)
 
 enum finding { FINE, WARNING, PROBLEM };
@@ -34,12 +34,12 @@ enum finding { FINE, WARNING, PROBLEM };
 struct doctor {
 	struct sf_ctl *ctl;
 	struct sf_config config;
-	bool configured; /* config is what the file says */
+	bool configured; /* the file was read into config */
 	json_t *checks;
 	size_t nproblems;
 };
 
-/* fix: what to do, or ""; may hold a command. */
+/* Reports one finding. fix: what to do, possibly a command; "" for nothing. */
 static void __attribute__((format(printf, 5, 6)))
 found(struct doctor *doctor, enum finding finding, const char *name, const char *fix, const char *fmt, ...)
 {
@@ -60,7 +60,7 @@ found(struct doctor *doctor, enum finding finding, const char *name, const char 
 	(void)printf("%-8s %-10s %s\n", words[finding], name, text);
 	if (*fix)
 		(void)printf("%-19s -> %s\n", "", fix);
-	(void)fflush(stdout); /* the next check may be the last */
+	(void)fflush(stdout); /* the next check may hang */
 }
 
 /* --- the host --- */
@@ -273,7 +273,7 @@ static void check_vms(struct doctor *doctor)
 
 /* --- schedules --- */
 
-/* When a schedule's last run began; 0 for never. */
+/* When a schedule's last run began; 0 if it never ran. */
 static uint64_t last_run(const json_t *root, const char *name)
 {
 	const json_t *entry;
@@ -304,7 +304,7 @@ static void check_schedule(struct doctor *doctor, const json_t *runs,
 		return;
 	}
 	if (last > now)
-		last = 0; /* made by a clock that was wrong: run does not count it either */
+		last = 0; /* recorded by a wrong clock; `snapfsctl run` ignores it as well */
 	if (last >= due || (last && now - due <= LATE_NS)) {
 		sf_text_time(last, when);
 		sf_text_time(next, then);

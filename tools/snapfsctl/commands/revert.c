@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* snapfsctl revert: gives a VM the state of a snapshot, after saying what happens to the one it has. */
+/* snapfsctl revert: gives a VM the state of a snapshot, after saying what happens to its current state. */
 #include "tools/snapfsctl/tree/act.h"
 #include "ctl.h"
 #include "results.h"
@@ -17,11 +17,11 @@
 enum { OPT_PAUSED = 256, OPT_RUNNING, OPT_OFF, OPT_NO_SAFETY };
 
 struct request {
-	const char *power; /* the word for it; "yes": the recorded one */
+	const char *power; /* the word for .../revert; "yes": the recorded power state */
 	bool discard, yes;
 };
 
-/* -1 when all options were taken; an exit status otherwise. */
+/* Returns -1 after taking all options, otherwise an exit status. */
 static int take_options(struct sf_ctl *ctl, int argc, char **argv, struct request *request)
 {
 	static const struct option options[] = {
@@ -61,7 +61,10 @@ static bool confirm(struct sf_ctl *ctl, const struct sf_snap *snap, const struct
 	return sf_ctl_confirm(ctl, request->yes, question);
 }
 
-/* The snapshot of the state that was left: made since began_ns. Empty when there is none. */
+/*
+ * Finds the snapshot of the replaced state: a pre-revert snapshot taken since began_ns. path is "" if there
+ * is none.
+ */
 static void find_kept(struct sf_ctl *ctl, const char *vm, uint64_t began_ns, char path[static SF_SNAP_PATH])
 {
 	struct sf_snaps snaps = {0};

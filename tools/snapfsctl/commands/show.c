@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* snapfsctl show: all that is known of snapshots, or of VMs. */
+/* snapfsctl show: shows all that is known about snapshots or VMs. */
 #include "ctl.h"
 #include "tools/snapfsctl/tree/members.h"
 #include "results.h"
@@ -23,7 +23,7 @@ static void line(const char *key, const char *value)
 		(void)printf("  %-13s %s\n", key, plain);
 }
 
-/* A description, its lines below each other. */
+/* Prints a description, which may have several lines. */
 static void print_description(const char *text)
 {
 	const char *key = "description";
@@ -115,7 +115,7 @@ static void print_vm(const json_t *vm)
 	}
 }
 
-/* A VM (no slash in its path) or a snapshot: printed, or added to the lists of the answer. */
+/* Prints a VM (no slash in its path) or a snapshot, or adds it to the answer's lists. */
 static int show(struct sf_ctl *ctl, const char *argument, json_t *snapshots, json_t *vms, struct sf_err *err)
 {
 	char path[SF_SNAP_PATH];
