@@ -64,12 +64,12 @@ static int take_options(struct sf_ctl *ctl, int argc, char **argv, json_t *reque
 		if ((opt == 'n' && !json_object_get(request, "name")) ||
 		    (opt == 'd' && !json_object_get(request, "description")) ||
 		    (opt == OPT_DISKS && !json_object_get(request, "disks")))
-			return sf_ctl_usage(ctl, "what is given is not UTF-8");
+			return sf_ctl_usage(ctl, "an option's argument is not UTF-8");
 	}
 	if (memory && (without || json_object_get(request, "disks")))
-		return sf_ctl_usage(ctl, "--memory goes neither with --disk-only nor with --disks");
+		return sf_ctl_usage(ctl, "--memory cannot be combined with --disk-only or --disks");
 	if (optind == argc)
-		return sf_ctl_usage(ctl, "of which VM?");
+		return sf_ctl_usage(ctl, "expected a VM");
 	if (memory || without || json_object_get(request, "disks"))
 		json_object_set_new(request, "memory", json_boolean(memory));
 	return -1;
@@ -112,7 +112,7 @@ static int check_vms(struct sf_ctl *ctl, char **arguments, int n)
 			continue;
 		(void)sf_ctl_fail(ctl, &err);
 		if (err.code == -ENOENT)
-			(void)fputs("  a snapshot's name goes to -n: snapfsctl create VM -n NAME\n", stderr);
+			(void)fputs("  to name the snapshot: snapfsctl create VM -n NAME\n", stderr);
 		return SF_EXIT_FAILED;
 	}
 	return -1;

@@ -96,7 +96,7 @@ static int take_options(struct sf_ctl *ctl, int argc, char **argv, bool *forget,
 		else
 			return sf_ctl_stop(opt);
 	}
-	return optind < argc ? -1 : sf_ctl_usage(ctl, "which snapshot?");
+	return optind < argc ? -1 : sf_ctl_usage(ctl, "expected a snapshot");
 }
 
 static int delete_all(struct sf_ctl *ctl, const struct victim *victims, size_t n, bool forget)

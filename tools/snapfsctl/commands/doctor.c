@@ -86,10 +86,10 @@ static void check_config(struct doctor *doctor, const char *path)
 		found(doctor, FINE, "config", "", "%s: %zu VMs, %zu schedules", path, doctor->config.nvms,
 		      doctor->config.nschedules);
 	else if (rc == -ENOENT)
-		found(doctor, FINE, "config", "", "there is no %s, so everything is as by default", path);
+		found(doctor, FINE, "config", "", "there is no %s, so all settings have their defaults",
+		      path);
 	else
-		found(doctor, PROBLEM, "config",
-		      "correct that line; snapfs.conf(5) says what may stand there", "%s", err.text);
+		found(doctor, PROBLEM, "config", "correct that line; see snapfs.conf(5)", "%s", err.text);
 }
 
 static void check_state(struct doctor *doctor)
@@ -102,12 +102,12 @@ static void check_state(struct doctor *doctor)
 
 	if (stat(path, &st) < 0) {
 		found(doctor, errno == ENOENT ? FINE : WARNING, "state", "", "%s: %s", path,
-		      errno == ENOENT ? "not there; the daemon makes it" : strerror(errno));
+		      errno == ENOENT ? "missing; the daemon creates it" : strerror(errno));
 		return;
 	}
 	if (st.st_uid != 0 || (st.st_mode & 0077)) {
 		found(doctor, PROBLEM, "state", "chown root and chmod 0700 on it",
-		      "%s may be read by others; saved RAM lies there", path);
+		      "%s holds saved RAM, but other users have access", path);
 		return;
 	}
 	if (statvfs(path, &fs) < 0)
@@ -163,23 +163,22 @@ static const char *remedy(const char *kind)
 	static const struct {
 		const char *kind, *fix;
 	} remedies[] = {
-		{"broken", "it cannot be read any more: snapfsctl delete it, or bring its storage back and "
+		{"broken", "its content cannot be read: snapfsctl delete it, or bring its storage back and "
 			   "restart snapfs"},
-		{"orphan", "nobody's record names it: snapfs --rescan rebuilds records; lvremove it when it "
-			   "is of no use"},
+		{"orphan", "no record names it: snapfs --rescan rebuilds records; lvremove it when it "
+			   "is not needed"},
 		{"set-aside",
-		 "look at the file in the state directory; snapfs --rescan rebuilds records from volumes"},
-		{"disk", "see that the disk is there and of a kind that can be snapshotted"},
+		 "inspect the file in the state directory; snapfs --rescan rebuilds records from volumes"},
+		{"disk", "check that the disk exists and can be snapshotted"},
 		{"guest", "resume it by hand: xl unpause VM, or virsh resume VM"},
-		{"revert", "see the log; when its cause is gone, restart snapfs: the revert goes on"},
-		{"undo", "see the log; it is tried again by itself"},
-		{"stray",
-		 "a volume that a failed operation left; it is removed by itself as soon as that can be"},
-		{"hypervisor", "see that the hypervisor answers: xl list, or virsh list"},
+		{"revert", "see the log; fix the cause, then restart snapfs to resume the revert"},
+		{"undo", "see the log; snapfs retries it"},
+		{"stray", "a volume that a failed operation left; snapfs removes it as soon as it can"},
+		{"hypervisor", "check that the hypervisor answers: xl list, or virsh list"},
 		{"space", "snapfsctl df shows it; lvextend the pool, or snapfsctl prune"},
-		{"watch", "see that LVM answers: lvs"},
+		{"watch", "check that LVM answers: lvs"},
 		{"rescan", "see the log for what could not be rebuilt"},
-		{"schedule", "snapfsctl run it again; journalctl -u 'snapfs-schedule@*' has what it said"},
+		{"schedule", "snapfsctl run it again; journalctl -u 'snapfs-schedule@*' shows its output"},
 	};
 
 	for (size_t i = 0; i < sizeof(remedies) / sizeof(remedies[0]); i++)
@@ -210,7 +209,7 @@ static void check_health(struct doctor *doctor)
 			found(doctor, PROBLEM, kind, remedy(kind), "%s: %s", subject, text);
 	}
 	if (json_array_size(list) == 0)
-		found(doctor, FINE, "health", "", "the daemon knows of no problem");
+		found(doctor, FINE, "health", "", "the daemon reports no problem");
 }
 
 static void check_disk(struct doctor *doctor, const char *vm, const json_t *disk)
@@ -247,8 +246,8 @@ static void check_vm(struct doctor *doctor, const char *vm)
 			      reason);
 	}
 	if (json_is_true(json_object_get(root, "unsettled")))
-		found(doctor, WARNING, "vm", "see the log; it is tried again every few seconds",
-		      "VM '%s': something half-done waits to be undone", vm);
+		found(doctor, WARNING, "vm", "see the log; snapfs retries every few seconds",
+		      "VM '%s': an unfinished operation has yet to be undone", vm);
 }
 
 static void check_vms(struct doctor *doctor)
@@ -352,7 +351,7 @@ int sf_cmd_doctor(struct sf_ctl *ctl, int argc, char **argv)
 		path = optarg;
 	}
 	if (optind < argc)
-		return sf_ctl_usage(ctl, "it takes no argument");
+		return sf_ctl_usage(ctl, "expected no argument");
 	doctor.checks = json_array();
 	sf_config_init(&doctor.config);
 	check_fuse(&doctor);

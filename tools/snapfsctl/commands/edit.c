@@ -57,8 +57,8 @@ static int new_name(struct sf_ctl *ctl, const char *argument, const char *vm,
 		return rc;
 	return strcmp(other, vm) == 0
 		       ? sf_name_check(name, err)
-		       : sf_fail(err, -EXDEV, "a snapshot stays with its VM: '%s' is another than '%s'",
-				 other, vm);
+		       : sf_fail(err, -EXDEV, "a snapshot cannot move to another VM: '%s' is not '%s'", other,
+				 vm);
 }
 
 int sf_cmd_rename(struct sf_ctl *ctl, int argc, char **argv)

@@ -32,15 +32,16 @@ static int take_options(struct sf_ctl *ctl, int argc, char **argv, struct reques
 		request->zstd = true;
 	}
 	if (argc - optind != 2)
-		return sf_ctl_usage(ctl, "a snapshot and a directory (or -) are wanted");
+		return sf_ctl_usage(ctl, "expected a snapshot and a directory (or -)");
 	if (strcmp(argv[optind + 1], "-") != 0)
 		request->target = argv[optind + 1];
 	if (request->zstd && request->target)
-		return sf_ctl_usage(ctl, "--zstd is for the archive on standard output (-)");
+		return sf_ctl_usage(ctl, "--zstd applies only to the archive on standard output (-)");
 	if (ctl->json && !request->target)
-		return sf_ctl_usage(ctl, "--json and the archive would both be on standard output");
+		return sf_ctl_usage(ctl, "--json and the archive cannot both go to standard output");
 	if (ctl->terminal && !request->target)
-		return sf_ctl_usage(ctl, "an archive is nothing for a terminal; send it to a file or a pipe");
+		return sf_ctl_usage(
+			ctl, "refusing to write an archive to a terminal; send it to a file or a pipe");
 	return -1;
 }
 
@@ -75,7 +76,7 @@ static int export(struct sf_export *export, const struct request *request, bool 
 		describe(export, request->target, done, size);
 	if (rc == -EINTR)
 		(void)sf_fail(err, rc, "interrupted%s",
-			      request->target ? "; the same command goes on where it stopped" : "");
+			      request->target ? "; the same command resumes it" : "");
 	if (rc < 0)
 		return sf_wrap(err, rc, "%s%s", what, request->target ? "" : ": the archive is incomplete");
 	return 0;

@@ -56,7 +56,7 @@ int sf_hook_run(const char *const *argv, const char *const *env, uint64_t deadli
 		end(&proc);
 		if (sf_interrupted())
 			return sf_fail(err, -EINTR, "hook %s: interrupted", argv[0]);
-		return sf_fail(err, -ETIMEDOUT, "hook %s: not done within %llu s", argv[0],
+		return sf_fail(err, -ETIMEDOUT, "hook %s: did not finish within %llu s", argv[0],
 			       (unsigned long long)(deadline_ms / 1000));
 	}
 	if (rc < 0) {

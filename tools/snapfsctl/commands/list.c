@@ -98,7 +98,7 @@ static int add_filter(struct query *query, const char *text, struct sf_err *err)
 
 	sf_text_printable(text, shown, sizeof(shown));
 	if (query->nfilters == FILTERS_MAX)
-		return sf_fail(err, -EINVAL, "more than %d --where", FILTERS_MAX);
+		return sf_fail(err, -EINVAL, "more than %d --where options", FILTERS_MAX);
 	if (!equals || !value_of(&none, text, (size_t)(equals - text)))
 		return sf_fail(err, -EINVAL,
 			       "'%s' is not KEY=VALUE with a KEY of vm, name, kind, power, state, held, ram, "

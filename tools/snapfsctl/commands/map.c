@@ -311,7 +311,8 @@ static int take_columns(struct sf_ctl *ctl, const char *text, unsigned *ret)
 	errno = 0;
 	n = strtoul(text, &end, 10);
 	if (errno || *end || end == text || n < COLUMNS_MIN || n > COLUMNS_MAX)
-		return sf_ctl_usage(ctl, "--columns is a number from %d to %d", COLUMNS_MIN, COLUMNS_MAX);
+		return sf_ctl_usage(ctl, "--columns must be a number from %d to %d", COLUMNS_MIN,
+				    COLUMNS_MAX);
 	*ret = (unsigned)n;
 	return -1;
 }
@@ -339,9 +340,9 @@ static int take_options(struct sf_ctl *ctl, int argc, char **argv, struct reques
 			return status;
 	}
 	if (argc - optind < 1 || argc - optind > 2)
-		return sf_ctl_usage(ctl, "one snapshot is wanted, or two of the same VM");
+		return sf_ctl_usage(ctl, "expected one snapshot, or two of the same VM");
 	if (ctl->json && request->svg && strcmp(request->svg, "-") == 0)
-		return sf_ctl_usage(ctl, "--json and the picture would both be on standard output");
+		return sf_ctl_usage(ctl, "--json and the picture cannot both go to standard output");
 	return -1;
 }
 

@@ -83,9 +83,7 @@ static int take_options(struct sf_ctl *ctl, int argc, char **argv, struct reques
 			return sf_ctl_usage(ctl, "%s", err.text);
 	}
 	if (sf_keep_rules_empty(&request->prune.rules))
-		return sf_ctl_usage(
-			ctl,
-			"no rule says what to keep (--keep-last, --keep-daily, ...): nothing is removed");
+		return sf_ctl_usage(ctl, "expected a rule of what to keep (--keep-last, --keep-daily, ...)");
 	return -1;
 }
 
@@ -182,7 +180,7 @@ static int prune(struct sf_ctl *ctl, const struct request *request, const struct
 		nall += list[i].snaps.n;
 	}
 	if (!request->dry_run && !ctl->json && nremoved == 0)
-		(void)printf("nothing to remove of %zu snapshots (--dry-run says why)\n", nall);
+		(void)printf("nothing to remove among %zu snapshots (--dry-run shows why)\n", nall);
 	if (request->dry_run && !ctl->json && show(ctl, request, list, n, &err) < 0)
 		return sf_ctl_fail(ctl, &err);
 	if (!request->dry_run && nremoved > 0) {

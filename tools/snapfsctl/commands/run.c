@@ -291,8 +291,8 @@ static void work(struct run *run)
 	if (rc == 0 && sf_interrupted())
 		rc = sf_fail(&err, -EINTR, "interrupted");
 	else if (rc == 0 && ntaken == 0)
-		rc = sf_fail(&err, -ENOENT, "schedule '%s' (line %d) is for none of the VMs that there are",
-			     run->schedule->name, run->schedule->line);
+		rc = sf_fail(&err, -ENOENT, "schedule '%s' (line %d) matches no VM", run->schedule->name,
+			     run->schedule->line);
 	if (rc < 0)
 		sf_results_add(&run->results, run->schedule->name, rc, &err, NULL, NULL);
 }
@@ -382,7 +382,7 @@ int sf_cmd_run(struct sf_ctl *ctl, int argc, char **argv)
 			return sf_ctl_stop(opt);
 	}
 	if (argc - optind != 1)
-		return sf_ctl_usage(ctl, "which schedule?");
+		return sf_ctl_usage(ctl, "expected a schedule");
 	if ((status = sf_ctl_open(ctl)) >= 0)
 		return status;
 	sf_config_init(&config);

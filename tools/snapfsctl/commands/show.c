@@ -100,7 +100,7 @@ static void print_vm(const json_t *vm)
 	line("uuid", sf_member_string(vm, "uuid"));
 	line("error", sf_member_string(vm, "error"));
 	if (!json_is_true(json_object_get(vm, "present")))
-		line("gone", "the hypervisor knows it no more");
+		line("gone", "the hypervisor no longer knows it");
 	line("busy", json_is_true(json_object_get(vm, "busy")) ? "an operation runs" : "");
 	(void)snprintf(text, sizeof(text), "%llu", (unsigned long long)sf_member_number(vm, "snapshots"));
 	line("snapshots", text);
@@ -153,7 +153,7 @@ int sf_cmd_show(struct sf_ctl *ctl, int argc, char **argv)
 	while ((opt = sf_ctl_option(ctl, argc, argv, "", NULL)) != -1)
 		return sf_ctl_stop(opt);
 	if (optind == argc)
-		return sf_ctl_usage(ctl, "which snapshot, or which VM?");
+		return sf_ctl_usage(ctl, "expected a snapshot or a VM");
 	if ((status = sf_ctl_open(ctl)) >= 0)
 		return status;
 	snapshots = json_array();

@@ -90,14 +90,14 @@ static enum status judge(struct verification *v, const struct sf_content_file *f
 	char text[SF_CONTENT_PATH + 128];
 
 	if (file->contradicted) {
-		(void)snprintf(text, sizeof(text), "%s: its manifest and meta.json do not agree on it",
-			       file->path);
+		(void)snprintf(text, sizeof(text),
+			       "%s: its manifest contradicts meta.json or the file's size", file->path);
 	} else if (!file->known) {
 		return S_UNCHECKED;
 	} else if (sf_id_equal(hash, &file->hash)) {
 		return S_OK;
 	} else {
-		(void)snprintf(text, sizeof(text), "%s differs from what %s says", file->path,
+		(void)snprintf(text, sizeof(text), "%s differs from what %s records", file->path,
 			       file->known_by);
 	}
 	add_problem(v, -EBADMSG, text);
@@ -190,7 +190,8 @@ static int store_patiently(struct verification *v, const char *text)
 	if (rc == 0)
 		v->err = (struct sf_err){0};
 	else if (v->err.code == 0)
-		(void)sf_fail(&v->err, -EINTR, "%s: interrupted; its manifest is not kept", v->content.path);
+		(void)sf_fail(&v->err, -EINTR, "%s: interrupted; its manifest was not stored",
+			      v->content.path);
 	return rc;
 }
 
@@ -315,16 +316,15 @@ static int take_options(struct sf_ctl *ctl, int argc, char **argv, bool *all, bo
 		else
 			return sf_ctl_stop(opt);
 	}
-	return optind < argc || *all ? -1
-				     : sf_ctl_usage(ctl, "which snapshot? --all verifies all that there are");
+	return optind < argc || *all ? -1 : sf_ctl_usage(ctl, "expected a snapshot; --all verifies all");
 }
 
 /* Reports the outcome. A failure takes precedence over a snapshot without a manifest. */
 static int end(struct verification *v)
 {
 	if (v->nunchecked > 0)
-		sf_ctl_say("%zu snapshot%s no manifest; --make makes one of what there is now", v->nunchecked,
-			   v->nunchecked == 1 ? " has" : "s have");
+		sf_ctl_say("%zu snapshot%s no manifest; --make makes one from the current content",
+			   v->nunchecked, v->nunchecked == 1 ? " has" : "s have");
 	(void)sf_results_end(&v->results);               /* its status ignores unchecked snapshots */
 	if (sf_interrupted() && v->results.nfailed == 0) /* between two snapshots */
 		sf_ctl_say("interrupted");

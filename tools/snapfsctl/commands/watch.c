@@ -93,7 +93,7 @@ static void draw_jobs(FILE *out, const struct view *view)
 			draw_job(out, job);
 	}
 	if (i == 0)
-		(void)fputs("  none since the daemon was started\n", out);
+		(void)fputs("  none since the daemon started\n", out);
 }
 
 static void draw_usages(FILE *out, const struct view *view)
@@ -257,7 +257,7 @@ int sf_cmd_watch(struct sf_ctl *ctl, int argc, char **argv)
 		once = true;
 	}
 	if (optind < argc)
-		return sf_ctl_usage(ctl, "it takes no argument");
+		return sf_ctl_usage(ctl, "expected no argument");
 	if ((status = sf_ctl_open(ctl)) >= 0)
 		return status;
 	return ctl->json ? answer(ctl) : watch(ctl, once);

@@ -76,7 +76,7 @@ static int add_file(struct sf_content *content, const char *name, struct sf_err 
 	if (fstatat(content->dir, name, &file->st, AT_SYMLINK_NOFOLLOW) < 0)
 		return sf_fail(err, -errno, "%s: %s", file->path, strerror(errno));
 	if (!S_ISREG(file->st.st_mode))
-		return sf_fail(err, -EPROTO, "%s is no file", file->path);
+		return sf_fail(err, -EPROTO, "%s is not a regular file", file->path);
 	content->size_bytes += (uint64_t)file->st.st_size;
 	content->n++;
 	return 0;
@@ -169,7 +169,8 @@ static int take_manifest(struct sf_content *content, struct sf_err *err)
 	if (!manifest || sf_json_string(manifest, "snapshot", uuid, sizeof(uuid), err) < 0)
 		return sf_wrap(err, -EPROTO, "%s", content->path);
 	if (strcmp(uuid, content->uuid) != 0)
-		return sf_fail(err, -EPROTO, "%s: its manifest.json is of another snapshot", content->path);
+		return sf_fail(err, -EPROTO, "%s: its manifest.json belongs to another snapshot",
+			       content->path);
 	json_array_foreach(json_object_get(manifest, "files"), i, entry)
 	{
 		if ((rc = take_manifest_entry(content, entry, err)) < 0)
@@ -210,7 +211,7 @@ int sf_content_read(const struct sf_content *content, const struct sf_content_fi
 	int rc = sf_reader_open(reader, content->mount, content->dir, file->name, file->path, err);
 
 	if (rc == 0 && reader->size_bytes != (uint64_t)file->st.st_size) {
-		rc = sf_fail(err, -ESTALE, "%s has another size than a moment ago", file->path);
+		rc = sf_fail(err, -ESTALE, "%s: its size has changed", file->path);
 		sf_reader_close(reader);
 	}
 	return rc;

@@ -79,14 +79,14 @@ static int check_target(struct dir_export *dir, struct sf_err *err)
 	if (rc == 0)
 		return sf_fail(err, -EEXIST, "%s holds an export of another snapshot", path);
 	if (rc != -ENOENT)
-		return sf_fail(err, -EEXIST, "%s/meta.json is there, and from no export", path);
+		return sf_fail(err, -EEXIST, "%s/meta.json exists, but is not from an export", path);
 	if (dir->state && strcmp(sf_export_state_snapshot(dir->state), content->uuid) == 0)
 		return 0;
 	if (dir->state)
-		return sf_fail(err, -EEXIST, "%s holds the beginning of an export of another snapshot", path);
+		return sf_fail(err, -EEXIST, "%s holds a partial export of another snapshot", path);
 	for (size_t i = 0; i < content->n; i++)
 		if (exists(&dir->target, content->files[i].name))
-			return sf_fail(err, -EEXIST, "%s/%s is there, and from no export of %s", path,
+			return sf_fail(err, -EEXIST, "%s/%s exists, but is not from an export of %s", path,
 				       content->files[i].name, content->path);
 	return 0;
 }
@@ -290,7 +290,7 @@ static int copy_file(struct dir_export *dir, struct sf_err *err)
 	if (rc == 1 && dir->kept_bytes > 0)
 		rc = try_copy(dir, 0, &source, err);
 	if (rc == 1)
-		return sf_fail(err, -EIO, "%s does not give back what was written to it", dir->path);
+		return sf_fail(err, -EIO, "%s: what was read back differs from what was written", dir->path);
 	if (rc == 0)
 		rc = sf_target_finish(&dir->target, name, err);
 	if (rc == 0) {

@@ -65,10 +65,10 @@ static int fail(const struct tar_export *tar, struct sf_err *err)
 	const char *why = archive_error_string(tar->archive);
 
 	if (tar->write_rc == -EPIPE)
-		return sf_fail(err, -EPIPE, "nobody reads it any more");
+		return sf_fail(err, -EPIPE, "the reader has gone");
 	if (tar->write_rc < 0)
 		return sf_fail(err, tar->write_rc, "standard output: %s", strerror(-tar->write_rc));
-	return sf_fail(err, -EIO, "libarchive: %s", why ? why : "it does not say why");
+	return sf_fail(err, -EIO, "libarchive: %s", why ? why : "unknown error");
 }
 
 static int open_archive(struct tar_export *tar, bool zstd, struct sf_err *err)
@@ -79,7 +79,7 @@ static int open_archive(struct tar_export *tar, bool zstd, struct sf_err *err)
 		return sf_fail(err, -ENOMEM, "out of memory");
 	/* A warning means that libarchive would run the program zstd, which must not happen. */
 	if (zstd && archive_write_add_filter_zstd(archive) != ARCHIVE_OK)
-		return sf_fail(err, -EOPNOTSUPP, "this libarchive has no zstd");
+		return sf_fail(err, -EOPNOTSUPP, "this libarchive does not support zstd");
 	if (archive_write_set_format_pax_restricted(archive) != ARCHIVE_OK ||
 	    archive_write_set_bytes_per_block(archive, BLOCK_BYTES) != ARCHIVE_OK ||
 	    archive_write_set_bytes_in_last_block(archive, 1) != ARCHIVE_OK ||

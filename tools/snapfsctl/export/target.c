@@ -80,7 +80,7 @@ static int open_or_create(struct sf_target *target, dev_t tree, bool *ret_create
 	if (dir < 0 || fstat(dir, &st) < 0)
 		return sf_fail(err, -errno, "%s: %s", parent, strerror(errno));
 	if (st.st_dev == tree)
-		return sf_fail(err, -EINVAL, "%s is among the snapshots themselves", target->path);
+		return sf_fail(err, -EINVAL, "%s is inside the mount of the snapshots", target->path);
 	if (mkdirat(dir, name, 0700) < 0)
 		return sf_fail(err, -errno, "%s: %s", target->path, strerror(errno));
 	*ret_created = true;
@@ -102,9 +102,9 @@ int sf_target_open(struct sf_target *target, const char *path, const struct sf_m
 		return sf_fail(err, -errno, "%s: %s", mount->path, strerror(errno));
 	rc = open_or_create(&opened, tree.st_dev, &created, err);
 	if (rc == 0 && fstat(opened.dir, &st) == 0 && st.st_dev == tree.st_dev)
-		rc = sf_fail(err, -EINVAL, "%s is among the snapshots themselves", path);
+		rc = sf_fail(err, -EINVAL, "%s is inside the mount of the snapshots", path);
 	if (rc == 0 && flock(opened.dir, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
-		rc = sf_fail(err, -EBUSY, "%s: another export writes there", path);
+		rc = sf_fail(err, -EBUSY, "%s: another export is writing there", path);
 	if (rc == 0 && created)
 		rc = sync_parent(&opened, err);
 	if (rc < 0)

@@ -231,7 +231,7 @@ void sf_map_picture_add(struct sf_map_picture *picture, const struct sf_map *map
 /* --- the picture --- */
 
 static const char reading[] =
-	"Squares from left to right and down, as on the disk; fainter ones hold less of what they show.";
+	"Squares run from left to right and down, as on the disk; fainter ones hold less of what they show.";
 
 int sf_map_picture_begin(struct sf_map_picture *picture)
 {

@@ -57,7 +57,7 @@ static int fail_column(const struct sf_table *table, const char *name, int len, 
 	for (size_t i = 0; i < table->ncolumns && used < sizeof(known); i++)
 		used += (size_t)snprintf(known + used, sizeof(known) - used, "%s%s", i ? ", " : "",
 					 table->columns[i].name);
-	return sf_fail(err, -EINVAL, "there is no column '%.*s'; there are %s", len, name, known);
+	return sf_fail(err, -EINVAL, "there is no column '%.*s'; the columns are %s", len, name, known);
 }
 
 static int choose(struct sf_table *table, const struct sf_table_style *style, struct sf_err *err)

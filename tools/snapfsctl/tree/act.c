@@ -109,8 +109,8 @@ static void wait_for(struct act *act, pthread_t worker, struct sf_progress *prog
 			sf_progress_end(progress);
 			sf_ctl_say(strcmp(act->operation, "create") == 0 ||
 						   strcmp(act->operation, "revert") == 0
-					   ? "cancelling; what was begun is undone"
-					   : "interrupted; what was begun comes to its end first");
+					   ? "cancelling; the operation is undone"
+					   : "interrupted; the operation completes first");
 			told = true;
 		}
 		(void)pthread_kill(worker, SIGUSR1); /* repeated, as one may come before the call blocks */
@@ -170,7 +170,7 @@ static int run(struct act *act, struct sf_err *err)
 	(void)snprintf(what, sizeof(what), "%s %s", act->operation, act->path);
 	sf_interrupt_catch();
 	if (done < 0 || (rc = start(act, &worker)) < 0)
-		return sf_fail(err, -ENOMEM, "%s: no thread for it", what);
+		return sf_fail(err, -ENOMEM, "%s: cannot start a thread", what);
 	sf_progress_begin(&progress, what, act->quiet);
 	wait_for(act, worker, &progress);
 	if (act->rc == 0)
@@ -225,7 +225,7 @@ static int open_snapshot(struct act *act)
 	meta = sf_json_parse_object(text, len, "meta.json", NULL);
 	uuid = json_string_value(json_object_get(meta, "uuid"));
 	if (!uuid || !wanted || strcmp(uuid, wanted) != 0)
-		return sf_fail(&act->err, -ESTALE, "%s %s: another snapshot has this name by now",
+		return sf_fail(&act->err, -ESTALE, "%s %s: another snapshot has this name now",
 			       act->operation, act->path);
 	return sf_take_fd(&dir);
 }
@@ -314,9 +314,10 @@ static int take_outcome(struct act *act, int rc, char *name, char *note, size_t 
 	if (!text)
 		text = act->name;
 	if (!text)
-		return sf_fail(err, -EPROTO,
-			       "create in VM '%s': it was taken, but its name could not be read back",
-			       act->vm);
+		return sf_fail(
+			err, -EPROTO,
+			"create in VM '%s': the snapshot was taken, but its name could not be read back",
+			act->vm);
 	(void)snprintf(name, SF_NAME_MAX + 1, "%s", text);
 	text = json_string_value(json_object_get(answer, "note"));
 	(void)snprintf(note, note_size, "%s", text ? text : "");

@@ -48,7 +48,7 @@ static void *watch(void *arg)
 		struct timespec step = {.tv_nsec = 50 * 1000 * 1000};
 
 		if (until && now >= until) {
-			sf_ctl_say("%s: no answer for %llu s; does the daemon hang? (`snapfsctl doctor` says "
+			sf_ctl_say("%s: no answer for %llu s; the daemon may hang (`snapfsctl doctor` says "
 				   "more)",
 				   mount->path,
 				   (unsigned long long)(atomic_load(&watchdog_timeout_ms) / 1000));

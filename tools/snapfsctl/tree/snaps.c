@@ -162,8 +162,7 @@ static int fail_not_vm(const char *vm, struct sf_err *err)
 	char shown[SF_SNAP_PATH];
 
 	sf_text_printable(vm, shown, sizeof(shown));
-	return sf_fail(err, -ENOENT,
-		       "'%s' is not a VM's name; a snapshot is written VM/NAME, and has commands of its own",
+	return sf_fail(err, -ENOENT, "'%s' is not a VM's name; snapshots (VM/NAME) have other commands",
 		       shown);
 }
 
@@ -277,7 +276,7 @@ static bool is_broken(const json_t *broken, const char *name)
 static void mark_broken(struct sf_snap *snap)
 {
 	(void)snprintf(snap->problem, sizeof(snap->problem),
-		       "broken: it cannot be read any more; snapfsctl doctor says why");
+		       "broken: its content cannot be read; snapfsctl doctor says why");
 }
 
 /* Appends a VM's snapshots, sorted by time. */
