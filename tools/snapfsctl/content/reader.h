@@ -28,9 +28,8 @@ struct sf_reader {
 	int fd;
 	bool direct;
 	uint64_t size_bytes;
-	uint64_t off; /* of the next piece */
-	uint64_t data_off,
-		data_end; /* the extent that comes next or is being read; size_bytes: none is left */
+	uint64_t off;                /* of the next piece */
+	uint64_t data_off, data_end; /* the extent that is next or being read; size_bytes: none is left */
 	char *buf;
 };
 

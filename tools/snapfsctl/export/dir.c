@@ -116,7 +116,7 @@ static int hash_copy(struct dir_export *dir, int fd, struct sf_id *ret, struct s
 	struct sf_reader reader;
 	int rc;
 
-	(void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED); /* pages that stay in the cache are clean */
+	(void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED); /* best effort */
 	rc = sf_reader_take(&reader, fd, dir->path, err);
 	return rc < 0 ? rc : hash(dir->export, &reader, ret, err);
 }
@@ -144,8 +144,7 @@ static int settle(struct dir_export *dir, uint64_t off, struct sf_err *err)
 {
 	if (fdatasync(dir->fd) < 0)
 		return fail_write(dir, -errno, err);
-	(void)posix_fadvise(dir->fd, 0, (off_t)off,
-			    POSIX_FADV_DONTNEED); /* other programs need the cache more */
+	(void)posix_fadvise(dir->fd, 0, (off_t)off, POSIX_FADV_DONTNEED); /* spares the cache */
 	dir->written_bytes = 0;
 	sf_export_state_set_durable(dir->state, dir->file->name, off);
 	return sf_export_state_store(&dir->target, dir->state, err);
@@ -352,8 +351,8 @@ static int begin(struct dir_export *dir, struct sf_err *err)
 		rc = check_target(dir, err);
 	if (rc < 0)
 		return rc;
-	for (size_t i = 0; i < content->n;
-	     i++) { /* each file is read twice, except existing copies of a known hash */
+	/* Each file is read twice, except existing copies of a known hash. */
+	for (size_t i = 0; i < content->n; i++) {
 		const struct sf_content_file *file = &content->files[i];
 		bool once = file->known && exists(&dir->target, file->name);
 

@@ -151,8 +151,7 @@ int sf_target_put(struct sf_target *target, const char *name, const void *data, 
 	if (rc == 0 && fstat(fd, &st) < 0)
 		rc = -errno;
 	if (rc == 0)
-		target->uid =
-			st.st_uid; /* differs from our uid where a network file system maps root to nobody */
+		target->uid = st.st_uid; /* not ours where a network file system maps root to nobody */
 	if (rc == 0 && renameat(target->dir, partial, target->dir, name) < 0)
 		rc = -errno;
 	if (rc == 0)

@@ -191,8 +191,8 @@ static int call_write(struct act *act)
 	size_t len = strlen(act->text);
 	ssize_t n;
 
-	if (fd < 0 && errno == EACCES &&
-	    act->name) /* only root may open .create; a group that may take snapshots uses mkdir */
+	/* Only root may open .create; a group that may take snapshots uses mkdir. */
+	if (fd < 0 && errno == EACCES && act->name)
 		return mkdirat(act->mount->fd, act->path, 0700) < 0 ? -errno : 0;
 	if (fd < 0)
 		return -errno;
