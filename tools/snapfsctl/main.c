@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* snapfsctl: the table of commands, the options before them, and the end of each: the answer printed, the
- * output flushed. */
+/*
+ * snapfsctl's main program: the table of commands, the global options, and what follows each command: it
+ * prints the JSON answer and flushes the output.
+ */
 #include "tools/snapfsctl/show/advice.h"
 #include "tools/snapfsctl/commands/ctl.h"
 #include "tools/snapfsctl/show/text.h"
@@ -23,31 +25,31 @@
 static const struct sf_ctl_command commands[] = {
 	{"create", sf_cmd_create, "VM... [-n NAME] [-d TEXT]", "take a snapshot",
 	 "  -n, --name NAME         what to call it (default: seconds since the epoch)\n"
-	 "  -d, --description TEXT  a note, also in meta.json\n"
-	 "      --disk-only         without RAM\n"
-	 "      --memory            with RAM, or not at all\n"
+	 "  -d, --description TEXT  a description, stored in meta.json\n"
+	 "      --disk-only         do not save RAM\n"
+	 "      --memory            save RAM, or fail if that is impossible\n"
 	 "      --quiesce           ask the guest to freeze its file systems first\n"
-	 "      --disks NAME,...    these disks only; implies --disk-only\n"},
+	 "      --disks NAME,...    only these disks; implies --disk-only\n"},
 	{"list", sf_cmd_list, "[VM...]", "list snapshots",
 	 "  -l, --long              more columns\n"
-	 "  -o, --output COLUMNS    these columns; with + in front besides the usual ones\n"
+	 "  -o, --output COLUMNS    only these columns; +COLUMNS adds them to the default ones\n"
 	 "  -H                      for scripts: no headings, columns separated by a tab\n"
-	 "  -s, --sort COLUMN       sort by this column (default: VM and time); - in front turns the order "
-	 "round\n"
-	 "      --where KEY=VALUE   only those; VALUE may hold * and ?; may be repeated\n"
-	 "      --since WHEN        only those since a date, or in the last 30m, 12h, 2d, 3w\n"},
-	{"show", sf_cmd_show, "VM/SNAPSHOT|VM...", "show all that is known of snapshots or VMs", ""},
+	 "  -s, --sort COLUMN       sort by this column (default: VM and time); -COLUMN reverses "
+	 "the order\n"
+	 "      --where KEY=VALUE   only matching snapshots; VALUE may hold * and ?; repeatable\n"
+	 "      --since WHEN        only snapshots since a date, or of the last 30m, 12h, 2d, 3w\n"},
+	{"show", sf_cmd_show, "VM/SNAPSHOT|VM...", "show all that is known about snapshots or VMs", ""},
 	{"tree", sf_cmd_tree, "[VM...]", "show which state came from which", ""},
 	{"df", sf_cmd_df, "[VM...]", "show how full pools and COW stores are",
-	 "  -o, --output COLUMNS    these columns; with + in front besides the usual ones\n"
+	 "  -o, --output COLUMNS    only these columns; +COLUMNS adds them to the default ones\n"
 	 "  -H                      for scripts: no headings, columns separated by a tab\n"},
 	{"revert", sf_cmd_revert, "VM/SNAPSHOT", "give a VM the state of a snapshot",
 	 "      --paused, --running, --off\n"
 	 "                          the power state to end in (default: the recorded one)\n"
-	 "      --no-safety         do not keep the state that is left as a snapshot\n"
+	 "      --no-safety         do not keep the current state as a snapshot\n"
 	 "  -y, --yes               do not ask\n"},
 	{"delete", sf_cmd_delete, "VM/SNAPSHOT...", "delete snapshots",
-	 "      --forget            the record and the RAM only: volumes stay\n"
+	 "      --forget            delete only the record and the RAM, not the volumes\n"
 	 "  -y, --yes               do not ask\n"},
 	{"rename", sf_cmd_rename, "VM/SNAPSHOT NEW", "rename a snapshot", ""},
 	{"describe", sf_cmd_describe, "VM/SNAPSHOT TEXT",
@@ -56,8 +58,8 @@ static const struct sf_ctl_command commands[] = {
 	{"release", sf_cmd_release, "VM/SNAPSHOT...", "end a hold", ""},
 	{"verify", sf_cmd_verify, "VM/SNAPSHOT...|--all [VM...]",
 	 "read snapshots and compare them with their manifest",
-	 "      --all               all snapshots, or all of these VMs\n"
-	 "      --make              make the manifest of what has none, of what there is now\n"},
+	 "      --all               all snapshots, or all snapshots of these VMs\n"
+	 "      --make              make missing manifests from the current content\n"},
 	{"export", sf_cmd_export, "VM/SNAPSHOT DIR|-",
 	 "copy a snapshot's files, or write them as a tar archive",
 	 "      --zstd              compress the archive\n"},
@@ -65,30 +67,30 @@ static const struct sf_ctl_command commands[] = {
 	 "      --keep-last N       keep the last N\n"
 	 "      --keep-hourly N     keep the newest of each of the last N hours that have any;\n"
 	 "      --keep-daily N, --keep-weekly N, --keep-monthly N, --keep-yearly N\n"
-	 "                          so for days, weeks, months, years; N may be \"unlimited\"\n"
+	 "                          the same for days, weeks, months, years; N may be \"unlimited\"\n"
 	 "      --keep-within TIME  keep all of the last 1y5m7d2h (years, months, days, hours)\n"
-	 "      --timezone ZONE     whose days count, such as Europe/Berlin (default: the VM's)\n"
-	 "      --name PATTERN      see only snapshots whose names fit, such as 'nightly-*'\n"
-	 "      --pre-revert        see also the states that reverts left\n"
+	 "      --timezone ZONE     count days in this time zone, such as Europe/Berlin (default: the VM's)\n"
+	 "      --name PATTERN      only consider snapshots whose names match, such as 'nightly-*'\n"
+	 "      --pre-revert        also consider the snapshots that reverts made\n"
 	 "  -n, --dry-run           only show what would be kept, and why\n"
 	 "  -y, --yes               do not ask\n"},
 	{"run", sf_cmd_run, "SCHEDULE", "run a schedule of the configuration: snapshots, then pruning",
 	 "      --due               only if it is due and has not run since; for timers and cron\n"
 	 "      --config FILE       configuration (default /etc/snapfs.conf)\n"},
 	{"watch", sf_cmd_watch, "", "show jobs and space as they change",
-	 "  -1, --once              once, and end\n"},
-	{"doctor", sf_cmd_doctor, "", "look for what is wrong on this host, and say what mends it",
+	 "  -1, --once              print once and exit\n"},
+	{"doctor", sf_cmd_doctor, "", "find problems on this host and suggest fixes",
 	 "      --config FILE       configuration (default /etc/snapfs.conf)\n"},
 	{"map", sf_cmd_map, "VM/SNAPSHOT [VM/OTHER]",
 	 "draw where a disk holds data, or what differs between two snapshots",
 	 "      --disk FILE         this disk only (default: all; \"memory.sav\" is for saved RAM)\n"
-	 "      --svg FILE          make a picture as well; - writes it to standard output, without the "
-	 "text\n"
+	 "      --svg FILE          also write a picture; - writes it to standard output, without "
+	 "the text\n"
 	 "      --columns N         the width of the text (default: the terminal's)\n"},
 };
 #define NCOMMANDS (sizeof(commands) / sizeof(commands[0]))
 
-/* What xl, xe, zfs, restic and the shell call it. */
+/* The names that xl, xe, zfs, restic and the shell use. */
 static const struct {
 	const char *alias, *command;
 } aliases[] = {
@@ -111,7 +113,7 @@ static const struct {
 	{"diff", "map"},
 };
 
-/* Words that mean different things elsewhere. */
+/* Words that have another meaning in other programs. */
 static const struct {
 	const char *word, *hint;
 } hints[] = {
@@ -137,17 +139,17 @@ static void help(void)
 	for (size_t i = 0; i < NCOMMANDS; i++)
 		(void)printf("  %-9s %s\n", commands[i].name, commands[i].summary);
 	(void)puts("\n"
-		   "  -m, --mount DIR  where snapfs is mounted (default: SNAPFS_MOUNT, or the one that is)\n"
+		   "  -m, --mount DIR  where snapfs is mounted (default: SNAPFS_MOUNT, or the only mount)\n"
 		   "      --json       print the answer as JSON\n"
 		   "  -h, --help       show this text; after a command: its options\n"
 		   "  -V, --version    show the version\n"
 		   "\n"
-		   "Exit status: 0 done, 1 failed, 2 wrong usage, 3 some of several things failed.");
+		   "Exit status: 0 done, 1 failed, 2 wrong usage, 3 some of several items failed.");
 }
 
 /* --- running --- */
 
-/* Names are UTF-8; where the locale knows ASCII only, widths are counted in C.UTF-8 all the same. */
+/* Names are UTF-8. In a locale that is ASCII only, C.UTF-8 still counts widths correctly. */
 static void set_locale(void)
 {
 	(void)setlocale(LC_CTYPE, "");
@@ -184,7 +186,7 @@ static int unknown_command(const char *name)
 	return SF_EXIT_USAGE;
 }
 
-/* Whether nobody reads standard output any more (| head). */
+/* Whether the reader of standard output has gone (| head). */
 static bool abandoned(void)
 {
 	struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};
@@ -192,7 +194,7 @@ static bool abandoned(void)
 	return poll(&out, 1, 0) > 0 && (out.revents & POLLERR);
 }
 
-/* The answer, and the end of standard output: a reader that has gone is no failure of ours. */
+/* Prints the answer and flushes standard output. A reader that has gone is not a failure. */
 static int finish(struct sf_ctl *ctl, int status)
 {
 	auto_free char *text = NULL;
@@ -201,15 +203,14 @@ static int finish(struct sf_ctl *ctl, int status)
 		json_object_set_new(ctl->answer, "ok", json_boolean(status == SF_EXIT_OK));
 		text = sf_json_text(ctl->answer, NULL);
 		if (!text) {
-			sf_ctl_say("the answer cannot be put into JSON");
+			sf_ctl_say("the answer cannot be written as JSON");
 			return SF_EXIT_FAILED;
 		}
 		(void)fputs(text, stdout);
 	}
 	if ((fflush(stdout) == 0 && !ferror(stdout)) || abandoned())
 		return status;
-	sf_ctl_say("standard output could not be written to: %s",
-		   errno ? strerror(errno) : "it is incomplete");
+	sf_ctl_say("writing to standard output: %s", errno ? strerror(errno) : "incomplete");
 	return SF_EXIT_FAILED;
 }
 
@@ -227,8 +228,10 @@ static int help_asked(struct sf_ctl *ctl, const char *name)
 	return finish(ctl, SF_EXIT_OK);
 }
 
-/* Whoever was started without one of the first three descriptors must not get the mount there; writing to
- * them still fails. */
+/*
+ * If the first three descriptors are not open at start, the mount must not get one of their numbers.
+ * /dev/null is read-only, so that writing to them still fails.
+ */
 static void fill_descriptors(void)
 {
 	int fd;
@@ -261,7 +264,7 @@ int main(int argc, char **argv)
 
 	fill_descriptors();
 	set_locale();
-	(void)signal(SIGPIPE, SIG_IGN); /* a closed pipe must not stop work half-way */
+	(void)signal(SIGPIPE, SIG_IGN); /* a closed pipe must not end the work half-way */
 	ctl.terminal = isatty(STDOUT_FILENO);
 	ctl.ask = isatty(STDIN_FILENO) && isatty(STDERR_FILENO);
 	while ((opt = getopt_long(argc, argv, "+m:hV", options, NULL)) != -1) {
@@ -290,8 +293,8 @@ int main(int argc, char **argv)
 	ctl.answer = json_pack("{s:i, s:s}", "schema", SF_CTL_SCHEMA, "command", ctl.command->name);
 	argc -= optind;
 	argv += optind;
-	argv[0] = complaint_name(&ctl); /* what getopt(3) puts in front of its complaints */
-	optind = 0;                     /* begin anew: the source is getopt(3) */
+	argv[0] = complaint_name(&ctl); /* getopt(3) prints it before its error messages */
+	optind = 0;                     /* restart the scan, see getopt(3) */
 	status = ctl.command->run(&ctl, argc, argv);
 	status = finish(&ctl, status);
 	json_decref(ctl.answer);

@@ -15,7 +15,7 @@
 
 enum { OPT_DISK_ONLY = 256, OPT_MEMORY, OPT_QUIESCE, OPT_DISKS };
 
-/* "xvda,xvdb" as a list; the daemon checks the names. NULL when it is not UTF-8. */
+/* Converts "xvda,xvdb" to a list; the daemon checks the names. NULL if it is not UTF-8. */
 static json_t *split_disks(const char *text)
 {
 	json_t *list = json_array();
@@ -25,7 +25,7 @@ static json_t *split_disks(const char *text)
 
 		if (json_array_append_new(list, json_stringn(text, len)) < 0) {
 			json_decref(list);
-			return NULL; /* not UTF-8 */
+			return NULL;
 		}
 		text += len;
 		if (!*text)
@@ -33,7 +33,7 @@ static json_t *split_disks(const char *text)
 	}
 }
 
-/* -1 when all options were taken; an exit status otherwise. */
+/* Returns -1 after taking all options, otherwise an exit status. */
 static int take_options(struct sf_ctl *ctl, int argc, char **argv, json_t *request)
 {
 	static const struct option options[] = {{"name", required_argument, NULL, 'n'},
@@ -64,12 +64,12 @@ static int take_options(struct sf_ctl *ctl, int argc, char **argv, json_t *reque
 		if ((opt == 'n' && !json_object_get(request, "name")) ||
 		    (opt == 'd' && !json_object_get(request, "description")) ||
 		    (opt == OPT_DISKS && !json_object_get(request, "disks")))
-			return sf_ctl_usage(ctl, "what is given is not UTF-8");
+			return sf_ctl_usage(ctl, "an option's argument is not UTF-8");
 	}
 	if (memory && (without || json_object_get(request, "disks")))
-		return sf_ctl_usage(ctl, "--memory goes neither with --disk-only nor with --disks");
+		return sf_ctl_usage(ctl, "--memory cannot be combined with --disk-only or --disks");
 	if (optind == argc)
-		return sf_ctl_usage(ctl, "of which VM?");
+		return sf_ctl_usage(ctl, "expected a VM");
 	if (memory || without || json_object_get(request, "disks"))
 		json_object_set_new(request, "memory", json_boolean(memory));
 	return -1;
@@ -97,8 +97,10 @@ static int create(struct sf_ctl *ctl, const char *argument, const json_t *reques
 	return rc;
 }
 
-/* None is taken when one of the VMs is mistyped: a snapshot that nobody wanted may hold RAM. -1, or an exit
- * status. */
+/*
+ * Takes no snapshot at all if one of the names is wrong: an unwanted snapshot may hold much RAM. Returns -1
+ * or an exit status.
+ */
 static int check_vms(struct sf_ctl *ctl, char **arguments, int n)
 {
 	for (int i = 0; i < n; i++) {
@@ -110,7 +112,7 @@ static int check_vms(struct sf_ctl *ctl, char **arguments, int n)
 			continue;
 		(void)sf_ctl_fail(ctl, &err);
 		if (err.code == -ENOENT)
-			(void)fputs("  a snapshot's name goes to -n: snapfsctl create VM -n NAME\n", stderr);
+			(void)fputs("  to name the snapshot: snapfsctl create VM -n NAME\n", stderr);
 		return SF_EXIT_FAILED;
 	}
 	return -1;
@@ -128,7 +130,7 @@ int sf_cmd_create(struct sf_ctl *ctl, int argc, char **argv)
 		return status;
 	sf_results_init(&results, ctl);
 	for (i = optind; i < argc && !sf_interrupted(); i++)
-		(void)create(ctl, argv[i], request, &results); /* results knows */
+		(void)create(ctl, argv[i], request, &results); /* the failure is in results */
 	if (i < argc)
 		sf_results_interrupted(&results);
 	return sf_results_end(&results);

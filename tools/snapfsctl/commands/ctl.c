@@ -5,6 +5,7 @@
 
 #include "base/err.h"
 
+#include <ctype.h>
 #include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -48,20 +49,21 @@ bool sf_ctl_confirm(struct sf_ctl *ctl, bool assumed, const char *question)
 		return true;
 	sf_ctl_say("%s", question);
 	if (!ctl->ask) {
-		(void)fputs("  there is no terminal to ask at; -y says yes\n", stderr);
+		(void)fputs("  there is no terminal to ask on; -y answers yes\n", stderr);
 	} else {
-		(void)fputs("Go on? [y/N] ", stderr);
+		(void)fputs("Continue? [y/N] ", stderr);
 		if (fgets(answer, sizeof(answer), stdin) && (*answer == 'y' || *answer == 'Y'))
 			return true;
 	}
 	json_object_set_new(ctl->answer, "errno", json_string("ECANCELED"));
-	json_object_set_new(ctl->answer, "error", json_string("nobody agreed to it"));
+	json_object_set_new(ctl->answer, "error", json_string("not confirmed"));
 	return false;
 }
 
 void sf_ctl_help(const struct sf_ctl_command *command)
 {
-	(void)printf("Usage: snapfsctl %s %s\nTo %s.\n", command->name, command->usage, command->summary);
+	(void)printf("Usage: snapfsctl %s %s\n%c%s.\n", command->name, command->usage,
+		     toupper((unsigned char)*command->summary), command->summary + 1);
 	if (*command->help)
 		(void)printf("\n%s", command->help);
 	(void)puts("      --json              print the answer as JSON\n"
@@ -91,7 +93,7 @@ int sf_ctl_option(struct sf_ctl *ctl, int argc, char **argv, const char *letters
 	}
 	if (opt == 'h') {
 		sf_ctl_help(ctl->command);
-		ctl->json = false; /* this is the answer */
+		ctl->json = false; /* the help replaces the answer */
 	}
 	if (opt == '?')
 		(void)fprintf(stderr, "Usage: snapfsctl %s %s\n`snapfsctl %s --help` shows its options.\n",

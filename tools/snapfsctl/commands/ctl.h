@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * snapfsctl: what its commands share. A thin client: it knows the mounted tree and its control files, and of
- * the daemon's house only base and a few pure rooms of core (names, JSON, configuration, retention,
- * calendar). One thread, but for act.c and the watchdog of mount.c.
+ * The context that all commands of snapfsctl share, and the helpers that parse options and report errors.
  *
- * A command fills ctl->answer, or prints; main.c prints the answer when --json asks for it. Failures of the
- * whole command end in sf_ctl_fail(), those of one thing among several in results.h.
+ * snapfsctl is a thin client. It knows the mounted tree and its control files; of the daemon's code it uses
+ * only base/ and a few pure parts of core/ (names, JSON, configuration, retention, calendar). It is
+ * single-threaded, except for tree/act.c and the watchdog in tree/mount.c.
+ *
+ * A command either prints or fills ctl->answer; main.c prints the answer if --json was given. A command that
+ * fails as a whole ends in sf_ctl_fail(). A failure of one item among several goes to results.h.
  */
 #ifndef SF_SNAPFSCTL_COMMANDS_CTL_H
 #define SF_SNAPFSCTL_COMMANDS_CTL_H
@@ -20,30 +22,30 @@
 #include <stddef.h>
 #include <stdio.h>
 
-/* What getopt_long(3) returns for --json, which has no letter. */
+/* The value that getopt_long(3) returns for --json, which has no short form. */
 #define SF_CTL_OPT_JSON 1000
 
-/* Version of the form of what --json prints. */
+/* The version of the schema of --json output. */
 #define SF_CTL_SCHEMA 1
 
 struct sf_ctl_command;
 
 struct sf_ctl {
 	const struct sf_ctl_command *command;
-	const char *mount_given; /* --mount; NULL: to be found */
-	struct sf_mount mount;   /* fd -1 when there is none, for the commands that do without */
+	const char *mount_given; /* --mount; NULL: find the mount */
+	struct sf_mount mount;   /* fd is -1 for commands that need no mount */
 	bool json;
-	bool terminal; /* standard output is one: colours, widths, bars */
-	bool ask;      /* standard input and error are one: questions can be answered */
+	bool terminal; /* standard output is a terminal: use colours, widths, bars */
+	bool ask;      /* standard input and standard error are terminals: questions can be answered */
 	json_t *answer;
 };
 
 struct sf_ctl_command {
 	const char *name;
-	int (*run)(struct sf_ctl *ctl, int argc, char **argv); /* an enum sf_exit */
+	int (*run)(struct sf_ctl *ctl, int argc, char **argv); /* returns an enum sf_exit */
 	const char *usage;                                     /* what follows the name */
 	const char *summary;                                   /* one line */
-	const char *help;                                      /* the options, a line each; "" for none */
+	const char *help;                                      /* the options, one a line; "" for none */
 };
 
 int sf_cmd_create(struct sf_ctl *ctl, int argc, char **argv);
@@ -66,9 +68,10 @@ int sf_cmd_verify(struct sf_ctl *ctl, int argc, char **argv);
 int sf_cmd_watch(struct sf_ctl *ctl, int argc, char **argv);
 
 /*
- * The next option of a command as getopt_long(3) finds it: -1 at the end; '?' has been explained on standard
- * error, and 'h' is answered here: both want `return sf_ctl_stop(opt)`. options may be NULL. --json and
- * --help are known to all.
+ * Returns the command's next option, as getopt_long(3) does, or -1 at the end. options may be NULL. Every
+ * command also accepts --json, --mount and --help.
+ * On '?' the error is already on standard error; on 'h' the help is already printed. In both cases the caller
+ * does `return sf_ctl_stop(opt)`.
  */
 struct option;
 int sf_ctl_option(struct sf_ctl *ctl, int argc, char **argv, const char *letters,
@@ -78,21 +81,27 @@ int sf_ctl_stop(int opt);
 /* Prints the command's help text on standard output. */
 void sf_ctl_help(const struct sf_ctl_command *command);
 
-/* Opens the mount, as a command does once its options make sense. -1, or SF_EXIT_FAILED after saying why. */
+/*
+ * Opens the mount. A command calls it after it has checked its options. Returns -1, or SF_EXIT_FAILED after
+ * printing the reason.
+ */
 int sf_ctl_open(struct sf_ctl *ctl);
 
-/* Says on standard error what is wrong with the command line, and how to ask for help. Returns SF_EXIT_USAGE.
+/*
+ * Prints what is wrong with the command line, and how to get help, on standard error. Returns SF_EXIT_USAGE.
  */
 int sf_ctl_usage(const struct sf_ctl *ctl, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* The command as a whole failed: one line on standard error (and the answer), with what to do. Returns
- * SF_EXIT_FAILED. */
+/*
+ * Reports that the command as a whole failed: one line and advice on standard error, and the error in the
+ * answer. Returns SF_EXIT_FAILED.
+ */
 int sf_ctl_fail(struct sf_ctl *ctl, const struct sf_err *err);
 
 /*
- * Whether the user agrees to question, which names what is destroyed: assumed says so already; otherwise it
- * is asked on the terminal, and without one explained that -y is needed. False: leave with SF_EXIT_FAILED, as
- * the answer says.
+ * Returns whether the user agrees to question, which names what is destroyed. assumed: -y was given.
+ * Otherwise it asks on the terminal; without a terminal it says that -y is needed. On false the error is in
+ * the answer, and the caller leaves with SF_EXIT_FAILED.
  */
 bool sf_ctl_confirm(struct sf_ctl *ctl, bool assumed, const char *question);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* snapfsctl delete: deletes the snapshots named, after saying what goes with them. */
+/* snapfsctl delete: deletes the named snapshots, after showing what that destroys. */
 #include "tools/snapfsctl/tree/act.h"
 #include "tools/snapfsctl/tree/interrupt.h"
 #include "ctl.h"
@@ -18,11 +18,11 @@
 
 enum { OPT_FORGET = 256 };
 
-/* One thing to delete: what the user typed, and what it is. */
+/* A snapshot to delete. */
 struct victim {
 	const char *argument;
 	struct sf_snap snap;
-	struct sf_err err; /* of loading */
+	struct sf_err err; /* why it could not be loaded */
 };
 
 /* "web/x: 2 disks (12G), 4.0G RAM, taken 2026-01-01 12:00:00" */
@@ -45,7 +45,7 @@ static void describe(FILE *out, const struct victim *victim, bool forget)
 	(void)fprintf(out, "taken %s%s", taken, snap->held ? ", held" : "");
 }
 
-/* The question, naming everything that is destroyed; allocated. */
+/* The question, which names everything that is destroyed; allocated. */
 static char *question(const struct victim *victims, size_t n, bool forget)
 {
 	char *text = NULL;
@@ -80,7 +80,7 @@ static void delete_one(struct sf_ctl *ctl, const struct victim *victim, bool for
 	sf_results_add(results, path, rc, &err, NULL, NULL);
 }
 
-/* -1 when all options were taken; an exit status otherwise. */
+/* Returns -1 after taking all options, otherwise an exit status. */
 static int take_options(struct sf_ctl *ctl, int argc, char **argv, bool *forget, bool *yes)
 {
 	static const struct option options[] = {{"forget", no_argument, NULL, OPT_FORGET},
@@ -96,10 +96,9 @@ static int take_options(struct sf_ctl *ctl, int argc, char **argv, bool *forget,
 		else
 			return sf_ctl_stop(opt);
 	}
-	return optind < argc ? -1 : sf_ctl_usage(ctl, "which snapshot?");
+	return optind < argc ? -1 : sf_ctl_usage(ctl, "expected a snapshot");
 }
 
-/* After the question. */
 static int delete_all(struct sf_ctl *ctl, const struct victim *victims, size_t n, bool forget)
 {
 	struct sf_results results;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* snapfsctl df: how full the things are that snapshots can run out of. */
+/* snapfsctl df: shows how full pools, COW stores and file systems are. */
 #include "ctl.h"
 #include "tools/snapfsctl/show/table.h"
 #include "tools/snapfsctl/show/text.h"
@@ -21,8 +21,8 @@ static const struct sf_column columns[NCOLUMNS] = {
 	[C_FREE] = {"free", SF_COLUMN_RIGHT, "the difference"},
 	[C_PERCENT] = {"use%", SF_COLUMN_RIGHT, "the share"},
 	[C_BAR] = {"bar", 0, "the share, and where snapfs warns"},
-	[C_VM] = {"vm", 0, "the one VM that it concerns"},
-	[C_PROBLEM] = {"problem", SF_COLUMN_CUT, "what somebody should do something about"},
+	[C_VM] = {"vm", 0, "the only VM that uses it"},
+	[C_PROBLEM] = {"problem", SF_COLUMN_CUT, "what needs attention"},
 };
 
 #define BAR_WIDTH 20

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * snapfsctl doctor: what is wrong on this host, and the command that mends it. Each check looks at one thing
- * and changes nothing; it works with a mount, with a dead one and without.
+ * snapfsctl doctor: reports what is wrong on this host, and the command that fixes it. Each check covers one
+ * thing and changes nothing. It works with a mount, with a dead one and without any.
  */
 #include "ctl.h"
 #include "tools/snapfsctl/tree/snaps.h"
@@ -24,9 +24,9 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-/* Less free space than this for records and RAM is worth a word. */
+/* Warn if less space than this, on top of the reserve, is free for records and RAM. */
 #define STATE_FREE_BYTES (256ULL * 1024 * 1024)
-/* A schedule that is due so long and has not run is not run by anybody. */
+/* A schedule that is overdue by more than this has no timer or cron entry that runs it. */
 #define LATE_NS (15 * 60 * 1000000000ULL)
 
 enum finding { FINE, WARNING, PROBLEM };
@@ -34,12 +34,12 @@ enum finding { FINE, WARNING, PROBLEM };
 struct doctor {
 	struct sf_ctl *ctl;
 	struct sf_config config;
-	bool configured; /* config is what the file says */
+	bool configured; /* the file was read into config */
 	json_t *checks;
 	size_t nproblems;
 };
 
-/* fix: what to do, or ""; may hold a command. */
+/* Reports one finding. fix: what to do, possibly a command; "" for nothing. */
 static void __attribute__((format(printf, 5, 6)))
 found(struct doctor *doctor, enum finding finding, const char *name, const char *fix, const char *fmt, ...)
 {
@@ -60,7 +60,7 @@ found(struct doctor *doctor, enum finding finding, const char *name, const char 
 	(void)printf("%-8s %-10s %s\n", words[finding], name, text);
 	if (*fix)
 		(void)printf("%-19s -> %s\n", "", fix);
-	(void)fflush(stdout); /* the next check may be the last */
+	(void)fflush(stdout); /* the next check may hang */
 }
 
 /* --- the host --- */
@@ -86,10 +86,10 @@ static void check_config(struct doctor *doctor, const char *path)
 		found(doctor, FINE, "config", "", "%s: %zu VMs, %zu schedules", path, doctor->config.nvms,
 		      doctor->config.nschedules);
 	else if (rc == -ENOENT)
-		found(doctor, FINE, "config", "", "there is no %s, so everything is as by default", path);
+		found(doctor, FINE, "config", "", "there is no %s, so all settings have their defaults",
+		      path);
 	else
-		found(doctor, PROBLEM, "config",
-		      "correct that line; snapfs.conf(5) says what may stand there", "%s", err.text);
+		found(doctor, PROBLEM, "config", "correct that line; see snapfs.conf(5)", "%s", err.text);
 }
 
 static void check_state(struct doctor *doctor)
@@ -102,12 +102,12 @@ static void check_state(struct doctor *doctor)
 
 	if (stat(path, &st) < 0) {
 		found(doctor, errno == ENOENT ? FINE : WARNING, "state", "", "%s: %s", path,
-		      errno == ENOENT ? "not there; the daemon makes it" : strerror(errno));
+		      errno == ENOENT ? "missing; the daemon creates it" : strerror(errno));
 		return;
 	}
 	if (st.st_uid != 0 || (st.st_mode & 0077)) {
 		found(doctor, PROBLEM, "state", "chown root and chmod 0700 on it",
-		      "%s may be read by others; saved RAM lies there", path);
+		      "%s holds saved RAM, but other users have access", path);
 		return;
 	}
 	if (statvfs(path, &fs) < 0)
@@ -163,23 +163,22 @@ static const char *remedy(const char *kind)
 	static const struct {
 		const char *kind, *fix;
 	} remedies[] = {
-		{"broken", "it cannot be read any more: snapfsctl delete it, or bring its storage back and "
+		{"broken", "its content cannot be read: snapfsctl delete it, or bring its storage back and "
 			   "restart snapfs"},
-		{"orphan", "nobody's record names it: snapfs --rescan rebuilds records; lvremove it when it "
-			   "is of no use"},
+		{"orphan", "no record names it: snapfs --rescan rebuilds records; lvremove it when it "
+			   "is not needed"},
 		{"set-aside",
-		 "look at the file in the state directory; snapfs --rescan rebuilds records from volumes"},
-		{"disk", "see that the disk is there and of a kind that can be snapshotted"},
+		 "inspect the file in the state directory; snapfs --rescan rebuilds records from volumes"},
+		{"disk", "check that the disk exists and can be snapshotted"},
 		{"guest", "resume it by hand: xl unpause VM, or virsh resume VM"},
-		{"revert", "see the log; when its cause is gone, restart snapfs: the revert goes on"},
-		{"undo", "see the log; it is tried again by itself"},
-		{"stray",
-		 "a volume that a failed operation left; it is removed by itself as soon as that can be"},
-		{"hypervisor", "see that the hypervisor answers: xl list, or virsh list"},
+		{"revert", "see the log; fix the cause, then restart snapfs to resume the revert"},
+		{"undo", "see the log; snapfs retries it"},
+		{"stray", "a volume that a failed operation left; snapfs removes it as soon as it can"},
+		{"hypervisor", "check that the hypervisor answers: xl list, or virsh list"},
 		{"space", "snapfsctl df shows it; lvextend the pool, or snapfsctl prune"},
-		{"watch", "see that LVM answers: lvs"},
+		{"watch", "check that LVM answers: lvs"},
 		{"rescan", "see the log for what could not be rebuilt"},
-		{"schedule", "snapfsctl run it again; journalctl -u 'snapfs-schedule@*' has what it said"},
+		{"schedule", "snapfsctl run it again; journalctl -u 'snapfs-schedule@*' shows its output"},
 	};
 
 	for (size_t i = 0; i < sizeof(remedies) / sizeof(remedies[0]); i++)
@@ -210,7 +209,7 @@ static void check_health(struct doctor *doctor)
 			found(doctor, PROBLEM, kind, remedy(kind), "%s: %s", subject, text);
 	}
 	if (json_array_size(list) == 0)
-		found(doctor, FINE, "health", "", "the daemon knows of no problem");
+		found(doctor, FINE, "health", "", "the daemon reports no problem");
 }
 
 static void check_disk(struct doctor *doctor, const char *vm, const json_t *disk)
@@ -247,8 +246,8 @@ static void check_vm(struct doctor *doctor, const char *vm)
 			      reason);
 	}
 	if (json_is_true(json_object_get(root, "unsettled")))
-		found(doctor, WARNING, "vm", "see the log; it is tried again every few seconds",
-		      "VM '%s': something half-done waits to be undone", vm);
+		found(doctor, WARNING, "vm", "see the log; snapfs retries every few seconds",
+		      "VM '%s': an unfinished operation has yet to be undone", vm);
 }
 
 static void check_vms(struct doctor *doctor)
@@ -273,7 +272,7 @@ static void check_vms(struct doctor *doctor)
 
 /* --- schedules --- */
 
-/* When a schedule's last run began; 0 for never. */
+/* When a schedule's last run began; 0 if it never ran. */
 static uint64_t last_run(const json_t *root, const char *name)
 {
 	const json_t *entry;
@@ -304,7 +303,7 @@ static void check_schedule(struct doctor *doctor, const json_t *runs,
 		return;
 	}
 	if (last > now)
-		last = 0; /* made by a clock that was wrong: run does not count it either */
+		last = 0; /* recorded by a wrong clock; `snapfsctl run` ignores it as well */
 	if (last >= due || (last && now - due <= LATE_NS)) {
 		sf_text_time(last, when);
 		sf_text_time(next, then);
@@ -352,7 +351,7 @@ int sf_cmd_doctor(struct sf_ctl *ctl, int argc, char **argv)
 		path = optarg;
 	}
 	if (optind < argc)
-		return sf_ctl_usage(ctl, "it takes no argument");
+		return sf_ctl_usage(ctl, "expected no argument");
 	doctor.checks = json_array();
 	sf_config_init(&doctor.config);
 	check_fuse(&doctor);

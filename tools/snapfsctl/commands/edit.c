@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* snapfsctl rename, describe, hold, release: what changes a record and nothing else. */
+/* snapfsctl rename, describe, hold, release: change a record and nothing else. */
 #include "tools/snapfsctl/tree/act.h"
 #include "tools/snapfsctl/tree/interrupt.h"
 #include "ctl.h"
@@ -16,8 +16,10 @@
 #define ATTRIBUTE_HOLD        "user.snapfs.hold"
 #define ATTRIBUTE_DESCRIPTION "user.snapfs.description"
 
-/* -1 when the options were taken, least or more arguments are left, and the mount is open; an exit status
- * otherwise. */
+/*
+ * Returns -1 if there are no options, least to most arguments are left, and the mount is open; otherwise an
+ * exit status.
+ */
 static int take_options(struct sf_ctl *ctl, int argc, char **argv, int least, int most)
 {
 	int opt;
@@ -29,17 +31,17 @@ static int take_options(struct sf_ctl *ctl, int argc, char **argv, int least, in
 	return sf_ctl_open(ctl);
 }
 
-/* The snapshot has to be there: whoever mistypes it is told the name that is. */
+/* Checks that the snapshot exists, so that the error can suggest a similar name. */
 static int find(struct sf_ctl *ctl, const char *argument, struct sf_snap *ret, struct sf_err *err)
 {
 	int rc = sf_snap_load(&ctl->mount, argument, ret, err);
 
 	if (rc == 0)
-		sf_snap_fini(ret); /* its names are all that is wanted */
+		sf_snap_fini(ret); /* only its names are needed */
 	return rc;
 }
 
-/* "NEW" or "VM/NEW" with the same VM. */
+/* Accepts "NEW", or "VM/NEW" with the same VM. */
 static int new_name(struct sf_ctl *ctl, const char *argument, const char *vm,
 		    char name[static SF_NAME_MAX + 1], struct sf_err *err)
 {
@@ -55,8 +57,8 @@ static int new_name(struct sf_ctl *ctl, const char *argument, const char *vm,
 		return rc;
 	return strcmp(other, vm) == 0
 		       ? sf_name_check(name, err)
-		       : sf_fail(err, -EXDEV, "a snapshot stays with its VM: '%s' is another than '%s'",
-				 other, vm);
+		       : sf_fail(err, -EXDEV, "a snapshot cannot move to another VM: '%s' is not '%s'", other,
+				 vm);
 }
 
 int sf_cmd_rename(struct sf_ctl *ctl, int argc, char **argv)

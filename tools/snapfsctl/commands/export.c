@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* snapfsctl export: a snapshot's files, copied into a directory or as a tar archive. */
+/* snapfsctl export: copies a snapshot's files into a directory or as a tar archive. */
 #include "tools/snapfsctl/tree/interrupt.h"
 #include "ctl.h"
 #include "tools/snapfsctl/export/export.h"
@@ -20,7 +20,7 @@ struct request {
 	bool zstd;
 };
 
-/* -1 when all options were taken; an exit status otherwise. */
+/* Returns -1 after taking all options, otherwise an exit status. */
 static int take_options(struct sf_ctl *ctl, int argc, char **argv, struct request *request)
 {
 	static const struct option options[] = {{"zstd", no_argument, NULL, OPT_ZSTD}, {NULL, 0, NULL, 0}};
@@ -32,19 +32,20 @@ static int take_options(struct sf_ctl *ctl, int argc, char **argv, struct reques
 		request->zstd = true;
 	}
 	if (argc - optind != 2)
-		return sf_ctl_usage(ctl, "a snapshot and a directory (or -) are wanted");
+		return sf_ctl_usage(ctl, "expected a snapshot and a directory (or -)");
 	if (strcmp(argv[optind + 1], "-") != 0)
 		request->target = argv[optind + 1];
 	if (request->zstd && request->target)
-		return sf_ctl_usage(ctl, "--zstd is for the archive on standard output (-)");
+		return sf_ctl_usage(ctl, "--zstd applies only to the archive on standard output (-)");
 	if (ctl->json && !request->target)
-		return sf_ctl_usage(ctl, "--json and the archive would both be on standard output");
+		return sf_ctl_usage(ctl, "--json and the archive cannot both go to standard output");
 	if (ctl->terminal && !request->target)
-		return sf_ctl_usage(ctl, "an archive is nothing for a terminal; send it to a file or a pipe");
+		return sf_ctl_usage(
+			ctl, "refusing to write an archive to a terminal; send it to a file or a pipe");
 	return -1;
 }
 
-/* What was done, as a line. */
+/* Describes a completed export in one line. */
 static void describe(const struct sf_export *export, const char *target, char *buf, size_t size)
 {
 	const struct sf_content *content = &export->content;
@@ -75,7 +76,7 @@ static int export(struct sf_export *export, const struct request *request, bool 
 		describe(export, request->target, done, size);
 	if (rc == -EINTR)
 		(void)sf_fail(err, rc, "interrupted%s",
-			      request->target ? "; the same command goes on where it stopped" : "");
+			      request->target ? "; the same command resumes it" : "");
 	if (rc < 0)
 		return sf_wrap(err, rc, "%s%s", what, request->target ? "" : ": the archive is incomplete");
 	return 0;

@@ -13,13 +13,13 @@
 #include <time.h>
 #include <unistd.h>
 
-/* How often is looked for an interrupt, and how long a hook may take to obey SIGTERM. */
+/* How often to check for an interrupt, and how long a hook may take to exit after SIGTERM. */
 #define LOOK_MS  100
 #define GRACE_MS 5000
 
 /*
- * Ends a hook and its process group, which it leads. It is reaped last: as long as it is not, nobody else can
- * have the number of its group.
+ * Ends a hook and its process group, which it leads. Reaps the hook last: until then no other process group
+ * can get its number.
  */
 static void end(struct sf_proc *proc)
 {
@@ -56,7 +56,7 @@ int sf_hook_run(const char *const *argv, const char *const *env, uint64_t deadli
 		end(&proc);
 		if (sf_interrupted())
 			return sf_fail(err, -EINTR, "hook %s: interrupted", argv[0]);
-		return sf_fail(err, -ETIMEDOUT, "hook %s: not done within %llu s", argv[0],
+		return sf_fail(err, -ETIMEDOUT, "hook %s: did not finish within %llu s", argv[0],
 			       (unsigned long long)(deadline_ms / 1000));
 	}
 	if (rc < 0) {

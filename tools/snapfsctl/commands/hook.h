@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A schedule's hook: a program of the administrator's, run without a shell and with a deadline. */
+/* Runs a schedule's hook: the administrator's program, started without a shell and with a deadline. */
 #ifndef SF_SNAPFSCTL_COMMANDS_HOOK_H
 #define SF_SNAPFSCTL_COMMANDS_HOOK_H
 
@@ -8,10 +8,14 @@
 struct sf_err;
 
 /*
- * Runs argv to its end; env is "NAME=value" and NULL at the end. What it prints goes to standard error.
- * -EPROTO when it exits with another status than 0 or a signal ends it, -ETIMEDOUT after deadline_ms, -EINTR
- * for an interrupt of ours that comes meanwhile: it and what it started, as far as that stayed in its process
- * group, get SIGTERM then and SIGKILL some seconds later. -ENOENT, -EACCES.
+ * Runs argv and waits until it exits. env holds "NAME=value" strings and ends with NULL. The hook's output
+ * goes to standard error.
+ * After the deadline or an interrupt the hook and its process group get SIGTERM, and SIGKILL a few seconds
+ * later.
+ * -EPROTO: the exit status is not 0, or a signal ended the hook
+ * -ETIMEDOUT: the hook ran longer than deadline_ms
+ * -EINTR: snapfsctl was interrupted
+ * -ENOENT, -EACCES: the hook cannot be started
  */
 int sf_hook_run(const char *const *argv, const char *const *env, uint64_t deadline_ms, struct sf_err *err);
 

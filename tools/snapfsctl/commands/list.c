@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* snapfsctl list: which snapshots there are, filtered, sorted, as a table. */
+/* snapfsctl list: lists snapshots as a table, filtered and sorted. */
 #include "ctl.h"
 #include "tools/snapfsctl/tree/snaps.h"
 #include "tools/snapfsctl/show/table.h"
@@ -66,7 +66,7 @@ static const char *truth(bool value)
 	return value ? "yes" : "no";
 }
 
-/* The value of a key of --where; NULL for a key that there is not. */
+/* The value of a --where key; NULL for an unknown key. */
 static const char *value_of(const struct sf_snap *snap, const char *key, size_t len)
 {
 	const struct {
@@ -98,7 +98,7 @@ static int add_filter(struct query *query, const char *text, struct sf_err *err)
 
 	sf_text_printable(text, shown, sizeof(shown));
 	if (query->nfilters == FILTERS_MAX)
-		return sf_fail(err, -EINVAL, "more than %d --where", FILTERS_MAX);
+		return sf_fail(err, -EINVAL, "more than %d --where options", FILTERS_MAX);
 	if (!equals || !value_of(&none, text, (size_t)(equals - text)))
 		return sf_fail(err, -EINVAL,
 			       "'%s' is not KEY=VALUE with a KEY of vm, name, kind, power, state, held, ram, "
@@ -162,7 +162,7 @@ static int sort(const struct query *query, struct sf_snaps *snaps, struct sf_err
 	bool down;
 
 	if (!name)
-		return 0; /* by VM and time as they were loaded */
+		return 0; /* loaded sorted by VM and time */
 	down = *name == '-';
 	name += down;
 	for (size_t i = 0; i < sizeof(sortable) / sizeof(sortable[0]); i++) {
@@ -244,7 +244,7 @@ static void answer(struct sf_ctl *ctl, const struct query *query, const struct s
 	json_object_set_new(ctl->answer, "snapshots", list);
 }
 
-/* All of the VMs named, or of all. */
+/* Loads the snapshots of the named VMs, or of all. */
 static int load(struct sf_ctl *ctl, char **vms, size_t nvms, struct sf_snaps *ret, struct sf_err *err)
 {
 	struct sf_snaps all = {0};
@@ -268,7 +268,7 @@ static int load(struct sf_ctl *ctl, char **vms, size_t nvms, struct sf_snaps *re
 		if (some.n > 0)
 			memcpy(all.list + all.n, some.list, some.n * sizeof(*some.list));
 		all.n += some.n;
-		free(some.list); /* the snapshots moved */
+		free(some.list); /* the snapshots were moved to all.list */
 	}
 	if (rc < 0)
 		sf_snaps_fini(&all);
@@ -281,7 +281,7 @@ static int load(struct sf_ctl *ctl, char **vms, size_t nvms, struct sf_snaps *re
 
 enum { OPT_WHERE = 256, OPT_SINCE };
 
-/* -1 when all options were taken; an exit status otherwise. */
+/* Returns -1 after taking all options, otherwise an exit status. */
 static int take_options(struct sf_ctl *ctl, int argc, char **argv, struct query *query)
 {
 	static const struct option options[] = {{"long", no_argument, NULL, 'l'},

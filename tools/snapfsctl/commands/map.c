@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* snapfsctl map: which parts of a snapshot's disks hold data, and which differ between two snapshots of a VM.
- */
+/* snapfsctl map: shows which parts of a snapshot's disks hold data, or differ between two snapshots. */
 #include "tools/snapfsctl/tree/interrupt.h"
 #include "tools/snapfsctl/content/content.h"
 #include "ctl.h"
@@ -19,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* In the answer, for each disk: a picture of more is for machines that read the images themselves. */
+/* The most ranges of a disk in the answer. A program that needs more should read the images itself. */
 #define RANGES_MAX  10000
 #define COLUMNS_MIN 32
 #define COLUMNS_MAX 1000
@@ -69,11 +68,11 @@ static int map_one(struct drawing *d, const struct sf_content_file *file, struct
 	return rc;
 }
 
-/* One of two that are read side by side; a disk that a snapshot has not, or that ends earlier, is a hole. */
+/* One of two disks that are read side by side. A disk that is missing or shorter reads as a hole. */
 struct side {
 	struct sf_reader reader;
 	bool open;
-	struct sf_piece piece; /* what it has from the common offset on: the rest of it */
+	struct sf_piece piece; /* the rest of its current piece, which begins at the common offset */
 };
 
 static int open_side(const struct sf_content *content, const struct sf_content_file *file, struct side *side,
@@ -85,7 +84,7 @@ static int open_side(const struct sf_content *content, const struct sf_content_f
 	return rc;
 }
 
-/* Makes sure that the side has something at off; size is where the longer of both ends. */
+/* Ensures that the side has a piece at off. size is the end of the longer side. */
 static int fill_side(struct side *side, uint64_t off, uint64_t size, struct sf_err *err)
 {
 	int rc = 0;
@@ -206,7 +205,7 @@ static const struct sf_content_file *find(const struct sf_content *content, cons
 	return NULL;
 }
 
-/* RAM is drawn when it is asked for by name only. */
+/* RAM is drawn only if it is named. */
 static bool wanted(const struct drawing *d, const struct sf_content_file *file)
 {
 	return d->request->disk ? strcmp(d->request->disk, file->name) == 0
@@ -312,12 +311,13 @@ static int take_columns(struct sf_ctl *ctl, const char *text, unsigned *ret)
 	errno = 0;
 	n = strtoul(text, &end, 10);
 	if (errno || *end || end == text || n < COLUMNS_MIN || n > COLUMNS_MAX)
-		return sf_ctl_usage(ctl, "--columns is a number from %d to %d", COLUMNS_MIN, COLUMNS_MAX);
+		return sf_ctl_usage(ctl, "--columns must be a number from %d to %d", COLUMNS_MIN,
+				    COLUMNS_MAX);
 	*ret = (unsigned)n;
 	return -1;
 }
 
-/* -1 when all options were taken; an exit status otherwise. */
+/* Returns -1 after taking all options, otherwise an exit status. */
 static int take_options(struct sf_ctl *ctl, int argc, char **argv, struct request *request)
 {
 	static const struct option options[] = {{"disk", required_argument, NULL, OPT_DISK},
@@ -340,9 +340,9 @@ static int take_options(struct sf_ctl *ctl, int argc, char **argv, struct reques
 			return status;
 	}
 	if (argc - optind < 1 || argc - optind > 2)
-		return sf_ctl_usage(ctl, "one snapshot is wanted, or two of the same VM");
+		return sf_ctl_usage(ctl, "expected one snapshot, or two of the same VM");
 	if (ctl->json && request->svg && strcmp(request->svg, "-") == 0)
-		return sf_ctl_usage(ctl, "--json and the picture would both be on standard output");
+		return sf_ctl_usage(ctl, "--json and the picture cannot both go to standard output");
 	return -1;
 }
 

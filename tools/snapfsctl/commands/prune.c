@@ -27,7 +27,7 @@ static const struct sf_column columns[NCOLUMNS] = {
 	[C_REASONS] = {"reasons", SF_COLUMN_CUT, "the rules that keep it"},
 };
 
-/* The first options are the counting rules, in their order. */
+/* The first options are the counting rules, in the order of enum sf_keep. */
 enum { OPT_KEEP = 256, OPT_WITHIN = OPT_KEEP + SF_NKEEPS, OPT_TIMEZONE, OPT_NAME, OPT_PRE_REVERT };
 
 struct request {
@@ -56,7 +56,7 @@ static int take_option(struct request *request, int opt, struct sf_err *err)
 	return 0;
 }
 
-/* -1 when all options were taken; an exit status otherwise. */
+/* Returns -1 after taking all options, otherwise an exit status. */
 static int take_options(struct sf_ctl *ctl, int argc, char **argv, struct request *request)
 {
 	static const struct option options[] = {
@@ -83,13 +83,11 @@ static int take_options(struct sf_ctl *ctl, int argc, char **argv, struct reques
 			return sf_ctl_usage(ctl, "%s", err.text);
 	}
 	if (sf_keep_rules_empty(&request->prune.rules))
-		return sf_ctl_usage(
-			ctl,
-			"no rule says what to keep (--keep-last, --keep-daily, ...): nothing is removed");
+		return sf_ctl_usage(ctl, "expected a rule of what to keep (--keep-last, --keep-daily, ...)");
 	return -1;
 }
 
-/* --- what would be done --- */
+/* --- showing the plan --- */
 
 static void fill_rows(struct sf_table *table, const struct request *request, const struct sf_pruned *pruned)
 {
@@ -126,7 +124,7 @@ static int show(struct sf_ctl *ctl, const struct request *request, const struct 
 	return rc;
 }
 
-/* For --json: every snapshot with what becomes of it; of those that go, only a dry run says so here. */
+/* Adds the snapshots that are kept to the answer, and in a dry run also those that would be removed. */
 static void tell(struct sf_results *results, const struct request *request, const struct sf_pruned *pruned)
 {
 	for (size_t i = 0; i < pruned->snaps.n; i++) {
@@ -143,8 +141,7 @@ static void tell(struct sf_results *results, const struct request *request, cons
 	}
 }
 
-/* "This destroys for good: 3 of 20 snapshots of web, 1 of 4 of db" and their names, as long as they are few.
- */
+/* The question: how many snapshots are destroyed, and up to 20 of their names; allocated. */
 static char *question(const struct sf_pruned *list, size_t n)
 {
 	char *text = NULL, path[SF_SNAP_PATH];
@@ -169,9 +166,9 @@ static char *question(const struct sf_pruned *list, size_t n)
 	return fclose(out) == 0 ? text : NULL;
 }
 
-/* --- doing it --- */
+/* --- executing the plan --- */
 
-/* Carries out, or shows, the plans of n VMs. */
+/* Executes the plans of n VMs, or only shows them. */
 static int prune(struct sf_ctl *ctl, const struct request *request, const struct sf_pruned *list, size_t n)
 {
 	size_t nremoved = 0, nall = 0, ndone = 0;
@@ -183,7 +180,7 @@ static int prune(struct sf_ctl *ctl, const struct request *request, const struct
 		nall += list[i].snaps.n;
 	}
 	if (!request->dry_run && !ctl->json && nremoved == 0)
-		(void)printf("nothing to remove of %zu snapshots (--dry-run says why)\n", nall);
+		(void)printf("nothing to remove among %zu snapshots (--dry-run shows why)\n", nall);
 	if (request->dry_run && !ctl->json && show(ctl, request, list, n, &err) < 0)
 		return sf_ctl_fail(ctl, &err);
 	if (!request->dry_run && nremoved > 0) {
@@ -199,7 +196,7 @@ static int prune(struct sf_ctl *ctl, const struct request *request, const struct
 			ndone += sf_prune_delete(ctl, &list[i], &results);
 	}
 	if (results.nfailed > 0 && ndone == 0)
-		results.ndone = 0; /* what was kept is no success of the removal */
+		results.ndone = 0; /* kept snapshots do not count as successful removals */
 	return sf_results_end(&results);
 }
 

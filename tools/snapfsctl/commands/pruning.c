@@ -22,7 +22,7 @@ void sf_pruned_fini(struct sf_pruned *pruned)
 	pruned->kept = NULL;
 }
 
-/* Why the rules do not see a snapshot; NULL when they do. */
+/* Why the rules do not apply to a snapshot; NULL if they do. */
 static const char *exempt(const struct sf_prune *prune, const struct sf_snap *snap)
 {
 	if (*snap->problem)
@@ -36,7 +36,7 @@ static const char *exempt(const struct sf_prune *prune, const struct sf_snap *sn
 	return NULL;
 }
 
-/* Takes those out that the pattern does not fit. */
+/* Removes the snapshots whose names do not match the pattern. */
 static void select_names(struct sf_snaps *snaps, const char *pattern)
 {
 	size_t n = 0;
@@ -51,8 +51,9 @@ static void select_names(struct sf_snaps *snaps, const char *pattern)
 }
 
 /*
- * The zone that the daemon's configuration has for a VM; empty for the host's. Whoever may not read that
- * prunes by the host's days; any other failure is one, as other days would remove other snapshots.
+ * The time zone that the daemon's configuration sets for a VM; empty for the host's. A user who may not read
+ * it prunes by the host's days. Any other failure is an error, because other days would remove other
+ * snapshots.
  */
 static int own_zone(const struct sf_mount *mount, const char *vm, char zone[static SF_ZONE_MAX],
 		    struct sf_err *err)
@@ -109,8 +110,10 @@ size_t sf_pruned_nremoved(const struct sf_pruned *pruned)
 	return n;
 }
 
-/* One that goes. Somebody may have held, deleted or renamed it since it was looked at: then it stays, or is
- * gone, as they wished. */
+/*
+ * Deletes one snapshot and returns how many that were. Another user may have held, deleted or renamed it
+ * since it was loaded: then it stays or is gone already, and neither is a failure.
+ */
 static size_t delete_one(struct sf_ctl *ctl, const struct sf_snap *snap, struct sf_results *results)
 {
 	char path[SF_SNAP_PATH], done[SF_SNAP_PATH + 32];

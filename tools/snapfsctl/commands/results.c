@@ -27,7 +27,7 @@ void sf_results_add(struct sf_results *results, const char *path, int rc, const 
 		results->ndone++;
 		if (done && !results->ctl->json) {
 			(void)puts(done);
-			(void)fflush(stdout); /* finish() looks whether it could be written */
+			(void)fflush(stdout); /* finish() in main.c checks for errors */
 		}
 	}
 	if (extra)
@@ -38,7 +38,7 @@ void sf_results_add(struct sf_results *results, const char *path, int rc, const 
 void sf_results_interrupted(struct sf_results *results)
 {
 	struct sf_err err = {0};
-	int rc = sf_fail(&err, -EINTR, "interrupted; the rest was not begun");
+	int rc = sf_fail(&err, -EINTR, "interrupted; the rest was not started");
 
 	sf_results_add(results, "", rc, &err, NULL, NULL);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* snapfsctl revert: gives a VM the state of a snapshot, after saying what happens to the one it has. */
+/* snapfsctl revert: gives a VM the state of a snapshot, after saying what happens to its current state. */
 #include "tools/snapfsctl/tree/act.h"
 #include "ctl.h"
 #include "results.h"
@@ -17,11 +17,11 @@
 enum { OPT_PAUSED = 256, OPT_RUNNING, OPT_OFF, OPT_NO_SAFETY };
 
 struct request {
-	const char *power; /* the word for it; "yes": the recorded one */
+	const char *power; /* the word for .../revert; "yes": the recorded power state */
 	bool discard, yes;
 };
 
-/* -1 when all options were taken; an exit status otherwise. */
+/* Returns -1 after taking all options, otherwise an exit status. */
 static int take_options(struct sf_ctl *ctl, int argc, char **argv, struct request *request)
 {
 	static const struct option options[] = {
@@ -46,7 +46,7 @@ static int take_options(struct sf_ctl *ctl, int argc, char **argv, struct reques
 	}
 	if (npowers > 1)
 		return sf_ctl_usage(ctl, "only one of --paused, --running, --off");
-	return argc - optind == 1 ? -1 : sf_ctl_usage(ctl, "one snapshot is wanted");
+	return argc - optind == 1 ? -1 : sf_ctl_usage(ctl, "expected one snapshot");
 }
 
 static bool confirm(struct sf_ctl *ctl, const struct sf_snap *snap, const struct request *request)
@@ -56,12 +56,15 @@ static bool confirm(struct sf_ctl *ctl, const struct sf_snap *snap, const struct
 	sf_text_time(snap->taken_ns, taken);
 	(void)snprintf(question, sizeof(question), "VM '%s' gets the disks%s of '%s', taken %s.\n%s",
 		       snap->vm, snap->memory_bytes ? " and the RAM" : "", snap->name, taken,
-		       request->discard ? "The state that it has now is destroyed for good."
-					: "The state that it has now is kept as a snapshot pre-revert-TIME.");
+		       request->discard ? "Its current state is destroyed for good."
+					: "Its current state is kept as a snapshot pre-revert-TIME.");
 	return sf_ctl_confirm(ctl, request->yes, question);
 }
 
-/* The snapshot of the state that was left: made since began_ns. Empty when there is none. */
+/*
+ * Finds the snapshot of the replaced state: a pre-revert snapshot taken since began_ns. path is "" if there
+ * is none.
+ */
 static void find_kept(struct sf_ctl *ctl, const char *vm, uint64_t began_ns, char path[static SF_SNAP_PATH])
 {
 	struct sf_snaps snaps = {0};
@@ -89,7 +92,7 @@ static void revert(struct sf_ctl *ctl, const struct sf_snap *snap, const struct 
 		find_kept(ctl, snap->vm, began_ns, kept);
 	sf_snap_path(snap, path);
 	(void)snprintf(done, sizeof(done), "%s has the state of %s%s%s", snap->vm, path,
-		       *kept ? "; what it had is kept as " : "", kept);
+		       *kept ? "; its former state is kept as " : "", kept);
 	sf_results_add(results, path, rc, &err, done, *kept ? json_pack("{s:s}", "kept", kept) : NULL);
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * snapfsctl run: one run of a schedule of the configuration: hook, snapshots, pruning of its own older
- * snapshots, hook. The daemon is told of begin and end through .snapfs/run, which stays open meanwhile: so
- * two runs never overlap, and a run that is killed is known as one that failed.
+ * snapfsctl run: runs a schedule of the configuration once: hook, snapshots, pruning of the schedule's older
+ * snapshots, hook. It reports begin and end to the daemon through .snapfs/run and keeps that file open
+ * meanwhile, so that two runs never overlap and a killed run counts as failed.
  */
 #include "tools/snapfsctl/tree/act.h"
 #include "tools/snapfsctl/tree/interrupt.h"
@@ -35,12 +35,12 @@ struct run {
 	const struct sf_config *config;
 	const struct sf_schedule_config *schedule;
 	struct sf_results results;
-	char name[SF_NAME_MAX + 1];                  /* of its snapshots */
-	char pattern[2 * SF_SCHEDULE_NAME_MAX + 96]; /* of the names of its snapshots, old and new */
+	char name[SF_NAME_MAX + 1];                  /* of the new snapshots */
+	char pattern[2 * SF_SCHEDULE_NAME_MAX + 96]; /* matches the names of all snapshots of this schedule */
 	size_t ncreated, ndeleted;
 };
 
-/* Something failed after snapshots were taken, or before. */
+/* The exit status of a run, which depends on whether any snapshot was taken. */
 static int status_of(const struct run *run)
 {
 	if (run->results.nfailed == 0)
@@ -55,7 +55,7 @@ static const char *result_word(int status)
 
 /* --- names --- */
 
-/* "nightly-20261123T023000Z", and what fits all of these and nothing else. */
+/* Sets the name "nightly-20261123T023000Z", and a pattern that matches only names of this form. */
 static void name_snapshots(struct run *run, uint64_t now_ns)
 {
 	static const char digits[] = "[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]";
@@ -65,7 +65,7 @@ static void name_snapshots(struct run *run, uint64_t now_ns)
 	size_t len = 0;
 	struct tm tm;
 
-	(void)gmtime_r(&seconds, &tm); /* a time of our own clock */
+	(void)gmtime_r(&seconds, &tm); /* cannot fail: the time is our own clock's */
 	(void)strftime(stamp, sizeof(stamp), "%Y%m%dT%H%M%SZ", &tm);
 	(void)snprintf(run->name, sizeof(run->name), "%s-%s", from, stamp);
 	for (; *from && len < 2 * SF_SCHEDULE_NAME_MAX; from++) {
@@ -76,7 +76,7 @@ static void name_snapshots(struct run *run, uint64_t now_ns)
 	(void)snprintf(run->pattern + len, sizeof(run->pattern) - len, "-%sT%.*sZ", digits, 30, digits);
 }
 
-/* --- the daemon's book of runs --- */
+/* --- the daemon's record of runs --- */
 
 static int write_run(int fd, json_t *object, struct sf_err *err)
 {
@@ -91,7 +91,7 @@ static int write_run(int fd, json_t *object, struct sf_err *err)
 		return sf_fail(err, -ENOMEM, "out of memory");
 	do
 		n = write(fd, text, strlen(text));
-	while (n < 0 && errno == EINTR); /* what came of a run is told, whoever interrupts */
+	while (n < 0 && errno == EINTR); /* an interrupt must not lose the result of a run */
 	if (n >= 0)
 		return 0;
 	rc = -errno;
@@ -101,7 +101,10 @@ static int write_run(int fd, json_t *object, struct sf_err *err)
 	return sf_fail(err, rc, "%s", why ? why : strerror(-rc));
 }
 
-/* The open run, or -errno; -EBUSY while another one goes on. due_ns 0: it is for no due instant. */
+/*
+ * Opens a run and returns its descriptor. -EBUSY while another run is in flight, -errno. due_ns 0: the run is
+ * for no due instant.
+ */
 static int begin(struct run *run, uint64_t due_ns, struct sf_err *err)
 {
 	auto_watch bool watching = sf_mount_watch(&run->ctl->mount);
@@ -120,10 +123,10 @@ static int begin(struct run *run, uint64_t due_ns, struct sf_err *err)
 	return rc < 0 ? rc : sf_take_fd(&fd);
 }
 
-/* The longest text that .snapfs/run takes. */
+/* The longest text that .snapfs/run accepts. */
 #define TEXT_MAX 1000
 
-/* One line that fits, cut where a character ends. */
+/* Cuts text to one line of at most TEXT_MAX bytes, at the end of a character. */
 static void cut_text(const char *text, char buf[static TEXT_MAX + 1])
 {
 	size_t len;
@@ -147,7 +150,7 @@ static int end(const struct run *run, int fd, int status, struct sf_err *err)
 			 err);
 }
 
-/* What is known of the last run; all zero when there was none. */
+/* Loads the record of the last run: zeros if there was none. */
 static int last_run(struct run *run, uint64_t *ret_due_ns, bool *ret_running, struct sf_err *err)
 {
 	auto_json json_t *root = NULL;
@@ -175,8 +178,8 @@ static int last_run(struct run *run, uint64_t *ret_due_ns, bool *ret_running, st
 }
 
 /*
- * For which due instant a run is to be made now: *ret_ns 0 when there is none. However many were missed, it
- * is one. A schedule that never ran is due at once.
+ * Finds the due instant for which to run now; *ret_ns is 0 if there is none. Several missed instants count as
+ * one. A schedule that never ran is due at once.
  */
 static int find_due(struct run *run, uint64_t now_ns, uint64_t *ret_ns, struct sf_err *err)
 {
@@ -189,8 +192,10 @@ static int find_due(struct run *run, uint64_t now_ns, uint64_t *ret_ns, struct s
 		rc = sf_when_previous(&run->schedule->when, zone, now_ns, &due, err);
 	if (rc < 0)
 		return rc;
-	/* A last run in the future was made by a clock that was wrong, and must not keep the schedule from
-	 * running. */
+	/*
+	 * A wrong clock may have recorded a last run in the future. That must not keep the schedule from
+	 * running.
+	 */
 	*ret_ns = running || (last >= due && last <= now_ns) ? 0 : due;
 	return 0;
 }
@@ -237,7 +242,7 @@ static int create(struct run *run, const char *vm)
 	return rc;
 }
 
-/* Only what this schedule made: nobody's own snapshots go because of it. */
+/* Prunes only snapshots of this schedule, never those that users made. */
 static void prune(struct run *run, const char *vm)
 {
 	const struct sf_prune rules = {.rules = run->schedule->keep,
@@ -258,16 +263,16 @@ static void prune(struct run *run, const char *vm)
 	sf_pruned_fini(&pruned);
 }
 
-/* Whether the hypervisor still has it: one that is gone keeps its snapshots and gets no new ones. */
+/* Whether the hypervisor still knows the VM. A VM that is gone keeps its snapshots and gets no new ones. */
 static bool is_present(const struct sf_mount *mount, const char *vm)
 {
 	auto_json json_t *root = NULL;
 
-	/* When it cannot be told, the attempt will say why. */
+	/* If this fails, taking the snapshot reports why. */
 	return sf_vm_load(mount, vm, &root, NULL) < 0 || json_is_true(json_object_get(root, "present"));
 }
 
-/* A VM whose snapshot failed keeps all the older ones. */
+/* Takes a snapshot of each VM, then prunes it. If taking it fails, the VM keeps all older snapshots. */
 static void work(struct run *run)
 {
 	struct sf_err err = {0};
@@ -286,8 +291,8 @@ static void work(struct run *run)
 	if (rc == 0 && sf_interrupted())
 		rc = sf_fail(&err, -EINTR, "interrupted");
 	else if (rc == 0 && ntaken == 0)
-		rc = sf_fail(&err, -ENOENT, "schedule '%s' (line %d) is for none of the VMs that there are",
-			     run->schedule->name, run->schedule->line);
+		rc = sf_fail(&err, -ENOENT, "schedule '%s' (line %d) matches no VM", run->schedule->name,
+			     run->schedule->line);
 	if (rc < 0)
 		sf_results_add(&run->results, run->schedule->name, rc, &err, NULL, NULL);
 }
@@ -306,7 +311,7 @@ static int run_schedule(struct run *run, bool due_only)
 		return SF_EXIT_OK;
 	fd = begin(run, due, &err);
 	if (due_only && (fd == -EBUSY || fd == -EALREADY)) {
-		/* Somebody else was faster. */
+		/* Another run was faster. */
 		json_object_set_new(run->ctl->answer, "due", json_false());
 		return SF_EXIT_OK;
 	}
@@ -317,11 +322,12 @@ static int run_schedule(struct run *run, bool due_only)
 	sf_results_init(&run->results, run->ctl);
 	if (run_hook(run, run->schedule->pre, "") == 0)
 		work(run);
-	/* What the first hook froze or locked, this one lets go, whoever interrupted what was between them.
+	/*
+	 * The second hook must run even after an interrupt: it releases what the first one froze or locked.
 	 */
 	sf_interrupt_forget();
 	(void)run_hook(run, run->schedule->post,
-		       result_word(status_of(run))); /* its failure is among the results */
+		       result_word(status_of(run))); /* its failure is in the results */
 	status = status_of(run);
 	(void)sf_results_end(&run->results);
 	if (end(run, fd, status, &err) < 0)
@@ -329,7 +335,7 @@ static int run_schedule(struct run *run, bool due_only)
 	return status;
 }
 
-/* --- finding it --- */
+/* --- finding the schedule --- */
 
 static int fail_unknown(const struct sf_config *config, const char *name, const char *path,
 			struct sf_err *err)
@@ -376,7 +382,7 @@ int sf_cmd_run(struct sf_ctl *ctl, int argc, char **argv)
 			return sf_ctl_stop(opt);
 	}
 	if (argc - optind != 1)
-		return sf_ctl_usage(ctl, "which schedule?");
+		return sf_ctl_usage(ctl, "expected a schedule");
 	if ((status = sf_ctl_open(ctl)) >= 0)
 		return status;
 	sf_config_init(&config);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* snapfsctl show: all that is known of snapshots, or of VMs. */
+/* snapfsctl show: shows all that is known about snapshots or VMs. */
 #include "ctl.h"
 #include "tools/snapfsctl/tree/members.h"
 #include "results.h"
@@ -23,7 +23,7 @@ static void line(const char *key, const char *value)
 		(void)printf("  %-13s %s\n", key, plain);
 }
 
-/* A description, its lines below each other. */
+/* Prints a description, which may have several lines. */
 static void print_description(const char *text)
 {
 	const char *key = "description";
@@ -100,7 +100,7 @@ static void print_vm(const json_t *vm)
 	line("uuid", sf_member_string(vm, "uuid"));
 	line("error", sf_member_string(vm, "error"));
 	if (!json_is_true(json_object_get(vm, "present")))
-		line("gone", "the hypervisor knows it no more");
+		line("gone", "the hypervisor no longer knows it");
 	line("busy", json_is_true(json_object_get(vm, "busy")) ? "an operation runs" : "");
 	(void)snprintf(text, sizeof(text), "%llu", (unsigned long long)sf_member_number(vm, "snapshots"));
 	line("snapshots", text);
@@ -115,7 +115,7 @@ static void print_vm(const json_t *vm)
 	}
 }
 
-/* A VM (no slash in its path) or a snapshot: printed, or added to the lists of the answer. */
+/* Prints a VM (no slash in its path) or a snapshot, or adds it to the answer's lists. */
 static int show(struct sf_ctl *ctl, const char *argument, json_t *snapshots, json_t *vms, struct sf_err *err)
 {
 	char path[SF_SNAP_PATH];
@@ -153,7 +153,7 @@ int sf_cmd_show(struct sf_ctl *ctl, int argc, char **argv)
 	while ((opt = sf_ctl_option(ctl, argc, argv, "", NULL)) != -1)
 		return sf_ctl_stop(opt);
 	if (optind == argc)
-		return sf_ctl_usage(ctl, "which snapshot, or which VM?");
+		return sf_ctl_usage(ctl, "expected a snapshot or a VM");
 	if ((status = sf_ctl_open(ctl)) >= 0)
 		return status;
 	snapshots = json_array();

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * snapfsctl tree: which state came from which. Snapshots follow each other in time and stand below each
- * other; a revert goes back to one, and what is taken from then on stands as a branch of that one. The
- * snapshot of the state that a revert left says which it was
- * ("left_for" in its meta.json); a revert that kept nothing leaves no trace.
+ * snapfsctl tree: shows which state came from which. Each snapshot descends from the one before it. A revert
+ * goes back to an earlier snapshot, and what is taken from then on forms a branch of it. The snapshot that a
+ * revert makes of the replaced state names the target ("left_for" in its meta.json). A revert that kept
+ * nothing leaves no trace.
  */
 #include "ctl.h"
 #include "tools/snapfsctl/tree/snaps.h"
@@ -48,8 +48,10 @@ static bool has_uuid(const struct sf_snap *snap, const char *uuid)
 	return own && strcmp(own, uuid) == 0;
 }
 
-/* Which of the first n snapshots the state after snapshot n comes from, given what came before it: n itself,
- * but for a revert. */
+/*
+ * The index of the snapshot that the state after snapshot n comes from: n itself, or the target of a revert;
+ * none if that target is unknown.
+ */
 static size_t follows(const struct sf_snap *list, size_t n, size_t none)
 {
 	const char *left_for = json_string_value(json_object_get(list[n].meta, "left_for"));
@@ -60,7 +62,7 @@ static size_t follows(const struct sf_snap *list, size_t n, size_t none)
 	return left_for ? none : n;
 }
 
-/* One VM's snapshots, in the order of time. */
+/* Adds one VM's snapshots, which are sorted by time. */
 static void add_vm(struct sf_table *table, const struct sf_snap *list, size_t n, struct sf_row **rows,
 		   json_t *answer)
 {

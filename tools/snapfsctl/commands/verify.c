@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* snapfsctl verify: whether snapshots hold what they held when their manifest was made, by reading all of it.
- */
+/* snapfsctl verify: reads whole snapshots, and checks that they still hold what their manifest records. */
 #include "tools/snapfsctl/tree/act.h"
 #include "tools/snapfsctl/tree/interrupt.h"
 #include "tools/snapfsctl/content/content.h"
@@ -24,7 +23,7 @@
 
 enum { OPT_ALL = 256, OPT_MAKE };
 
-/* A second each. */
+/* One second each. */
 #define STORE_TRIES 60
 
 enum status { S_OK, S_UNCHECKED, S_DIFFERS, S_UNREADABLE };
@@ -33,21 +32,21 @@ static const char *const status_names[] = {"ok", "unchecked", "differs", "unread
 
 struct verification {
 	struct sf_ctl *ctl;
-	bool make; /* manifests where there are none */
+	bool make; /* make missing manifests */
 	struct sf_digest *digest;
 	struct sf_results results;
-	size_t nth, nall; /* which snapshot of how many */
+	size_t nth, nall; /* the number of this snapshot, and of all */
 	size_t nunchecked;
 
-	/* Of the snapshot that is being read. */
+	/* About the snapshot that is being read: */
 	struct sf_content content;
 	struct sf_progress progress;
 	uint64_t done_bytes, total_bytes;
-	json_t *files;     /* what came of each, for the answer */
-	json_t *manifest;  /* of what was read */
+	json_t *files;     /* the answer's list of files */
+	json_t *manifest;  /* the manifest of what was read */
 	char ok[128];      /* "disk.img, memory.sav" */
-	size_t nunknown;   /* files that nobody knows a hash of */
-	struct sf_err err; /* all that is wrong */
+	size_t nunknown;   /* files without an expected hash */
+	struct sf_err err; /* all problems */
 };
 
 /* --- one file --- */
@@ -72,7 +71,7 @@ static int hash_file(struct verification *v, const struct sf_content_file *file,
 	return rc;
 }
 
-/* One more thing that is wrong with the snapshot. */
+/* Adds a problem of the snapshot. */
 static void add_problem(struct verification *v, int rc, const char *text)
 {
 	char all[SF_ERR_TEXT];
@@ -82,7 +81,7 @@ static void add_problem(struct verification *v, int rc, const char *text)
 		return;
 	}
 	(void)snprintf(all, sizeof(all), "%s; %s", v->err.text, text);
-	/* That something differs counts more than what could not be read. */
+	/* A difference takes precedence over a read error. */
 	(void)sf_fail(&v->err, rc == -EBADMSG ? rc : v->err.code, "%s", all);
 }
 
@@ -91,21 +90,21 @@ static enum status judge(struct verification *v, const struct sf_content_file *f
 	char text[SF_CONTENT_PATH + 128];
 
 	if (file->contradicted) {
-		(void)snprintf(text, sizeof(text), "%s: its manifest and meta.json do not agree on it",
-			       file->path);
+		(void)snprintf(text, sizeof(text),
+			       "%s: its manifest contradicts meta.json or the file's size", file->path);
 	} else if (!file->known) {
 		return S_UNCHECKED;
 	} else if (sf_id_equal(hash, &file->hash)) {
 		return S_OK;
 	} else {
-		(void)snprintf(text, sizeof(text), "%s differs from what %s says", file->path,
+		(void)snprintf(text, sizeof(text), "%s differs from what %s records", file->path,
 			       file->known_by);
 	}
 	add_problem(v, -EBADMSG, text);
 	return S_DIFFERS;
 }
 
-/* The file's entry in the answer. hash: NULL when it was not read. */
+/* Adds the file's entry to the answer. hash NULL: the file was not read. */
 static void note_file(struct verification *v, const struct sf_content_file *file, enum status status,
 		      const struct sf_id *hash, const char *why)
 {
@@ -129,7 +128,10 @@ static void note_file(struct verification *v, const struct sf_content_file *file
 	v->nunknown += status == S_UNCHECKED;
 }
 
-/* Reads a file unless nobody wants to know. -EINTR ends it all; everything else is noted. */
+/*
+ * Reads and checks a file, unless its hash is neither known nor wanted. Returns only -EINTR; other errors
+ * become problems.
+ */
 static int verify_file(struct verification *v, const struct sf_content_file *file)
 {
 	struct sf_err err = {0};
@@ -158,7 +160,7 @@ static int verify_file(struct verification *v, const struct sf_content_file *fil
 
 /* --- one snapshot --- */
 
-/* Whether the path names no snapshot any more, or another than the one that was read. */
+/* Whether the snapshot is gone: nothing has this path, or another snapshot has it. */
 static bool is_gone(struct verification *v, const char *path)
 {
 	struct sf_snap now = {0};
@@ -174,7 +176,7 @@ static bool is_gone(struct verification *v, const char *path)
 	return gone;
 }
 
-/* Hours of reading are not to be lost because of an operation that takes a moment. */
+/* Retries while another operation has the VM, so that hours of reading are not lost to a short one. */
 static int store_patiently(struct verification *v, const char *text)
 {
 	static const struct timespec second = {.tv_sec = 1};
@@ -182,13 +184,14 @@ static int store_patiently(struct verification *v, const char *text)
 
 	for (int i = 0; i < STORE_TRIES && rc == -EBUSY && !sf_interrupted(); i++) {
 		if (i > 0)
-			(void)nanosleep(&second, NULL); /* an interrupt ends it early, and is looked for */
+			(void)nanosleep(&second, NULL); /* an interrupt ends it and the loop */
 		rc = sf_act_manifest(&v->ctl->mount, v->ctl->json, &v->content.snap, text, &v->err);
 	}
 	if (rc == 0)
 		v->err = (struct sf_err){0};
 	else if (v->err.code == 0)
-		(void)sf_fail(&v->err, -EINTR, "%s: interrupted; its manifest is not kept", v->content.path);
+		(void)sf_fail(&v->err, -EINTR, "%s: interrupted; its manifest was not stored",
+			      v->content.path);
 	return rc;
 }
 
@@ -246,10 +249,10 @@ static void read_snapshot(struct verification *v)
 		rc = verify_file(v, &v->content.files[i]);
 	sf_progress_end(&v->progress);
 	if (rc == 0 && v->err.code == 0 && v->make && v->nunknown > 0)
-		(void)store_manifest(v); /* v->err knows */
+		(void)store_manifest(v); /* the failure is in v->err */
 }
 
-/* gone_is_fine: it is one of a list that was made a while ago. */
+/* gone_is_fine: the snapshot is from a list that may be outdated. */
 static void verify_snapshot(struct verification *v, const char *argument, bool gone_is_fine)
 {
 	int rc;
@@ -270,7 +273,7 @@ static void verify_snapshot(struct verification *v, const char *argument, bool g
 	sf_content_close(&v->content);
 }
 
-/* --- all that was asked for --- */
+/* --- all snapshots of the command line --- */
 
 static void verify_all(struct verification *v, char **vms, size_t nvms)
 {
@@ -297,7 +300,7 @@ static void verify_all(struct verification *v, char **vms, size_t nvms)
 	}
 }
 
-/* -1 when all options were taken; an exit status otherwise. */
+/* Returns -1 after taking all options, otherwise an exit status. */
 static int take_options(struct sf_ctl *ctl, int argc, char **argv, bool *all, bool *make)
 {
 	static const struct option options[] = {{"all", no_argument, NULL, OPT_ALL},
@@ -313,17 +316,16 @@ static int take_options(struct sf_ctl *ctl, int argc, char **argv, bool *all, bo
 		else
 			return sf_ctl_stop(opt);
 	}
-	return optind < argc || *all ? -1
-				     : sf_ctl_usage(ctl, "which snapshot? --all verifies all that there are");
+	return optind < argc || *all ? -1 : sf_ctl_usage(ctl, "expected a snapshot; --all verifies all");
 }
 
-/* What is wrong counts more than what nobody can tell. */
+/* Reports the outcome. A failure takes precedence over a snapshot without a manifest. */
 static int end(struct verification *v)
 {
 	if (v->nunchecked > 0)
-		sf_ctl_say("%zu snapshot%s no manifest; --make makes one of what there is now", v->nunchecked,
-			   v->nunchecked == 1 ? " has" : "s have");
-	(void)sf_results_end(&v->results);               /* its status does not know of unchecked ones */
+		sf_ctl_say("%zu snapshot%s no manifest; --make makes one from the current content",
+			   v->nunchecked, v->nunchecked == 1 ? " has" : "s have");
+	(void)sf_results_end(&v->results);               /* its status ignores unchecked snapshots */
 	if (sf_interrupted() && v->results.nfailed == 0) /* between two snapshots */
 		sf_ctl_say("interrupted");
 	if (sf_interrupted() || v->results.nfailed > 0)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * snapfsctl watch: jobs and space as they change. On a terminal the screen is drawn again every second;
- * elsewhere each job is a line when it begins and when it ends.
+ * snapfsctl watch: shows jobs and space as they change. On a terminal it redraws the screen every second;
+ * elsewhere it prints a line when a job begins and when it ends.
  */
 #include "tools/snapfsctl/tree/interrupt.h"
 #include "ctl.h"
@@ -93,7 +93,7 @@ static void draw_jobs(FILE *out, const struct view *view)
 			draw_job(out, job);
 	}
 	if (i == 0)
-		(void)fputs("  none since the daemon was started\n", out);
+		(void)fputs("  none since the daemon started\n", out);
 }
 
 static void draw_usages(FILE *out, const struct view *view)
@@ -126,7 +126,7 @@ static void draw_problems(FILE *out, const struct view *view)
 	}
 }
 
-/* The whole picture as lines; allocated, NULL when out of memory. */
+/* Formats the whole screen as lines; allocated, NULL if out of memory. */
 static char *draw(const struct sf_ctl *ctl, const struct view *view)
 {
 	char *text = NULL, now[SF_TEXT_TIME];
@@ -146,8 +146,10 @@ static char *draw(const struct sf_ctl *ctl, const struct view *view)
 	return text;
 }
 
-/* Over what is on the screen, each line cut to its width and what is below wiped; one line is left for the
- * cursor. */
+/*
+ * Overwrites the screen, cutting each line to its width and clearing the rest. Leaves one line for the
+ * cursor.
+ */
 static void show(const char *text)
 {
 	unsigned width = sf_terminal_width(STDOUT_FILENO), height = sf_terminal_height(STDOUT_FILENO);
@@ -165,7 +167,7 @@ static void show(const char *text)
 
 /* --- without a terminal --- */
 
-/* Whether a job stands in a list as it is now. */
+/* Whether a list has the job in its present state. */
 static bool was_told(const json_t *list, const json_t *job)
 {
 	const json_t *known;
@@ -179,7 +181,7 @@ static bool was_told(const json_t *list, const json_t *job)
 	return false;
 }
 
-/* Jobs that are new, or have ended, since the look before (NULL: there was none), the oldest first. */
+/* Prints the jobs that began or ended since the last look (before; NULL: there was none), oldest first. */
 static void print_changes(const struct view *view, const json_t *before)
 {
 	const json_t *jobs = json_object_get(view->jobs, "jobs");
@@ -192,7 +194,7 @@ static void print_changes(const struct view *view, const json_t *before)
 
 /* --- the loop --- */
 
-/* Waits for the next look; false when the user, or whoever read us, has had enough. */
+/* Waits for the next look. Returns false after an interrupt, or if the reader of standard output has gone. */
 static bool pause_a_while(void)
 {
 	struct pollfd out = {.fd = STDOUT_FILENO};
@@ -255,7 +257,7 @@ int sf_cmd_watch(struct sf_ctl *ctl, int argc, char **argv)
 		once = true;
 	}
 	if (optind < argc)
-		return sf_ctl_usage(ctl, "it takes no argument");
+		return sf_ctl_usage(ctl, "expected no argument");
 	if ((status = sf_ctl_open(ctl)) >= 0)
 		return status;
 	return ctl->json ? answer(ctl) : watch(ctl, once);

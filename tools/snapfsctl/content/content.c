@@ -37,7 +37,7 @@ static int read_document(const struct sf_content *content, const char *name, cha
 	return sf_mount_read(&below, name, ret, ret_len, err);
 }
 
-/* Opens the directory of the snapshot that was loaded, and makes sure that it is the one. */
+/* Opens the directory of the loaded snapshot, and checks by uuid that it is the same one. */
 static int open_directory(struct sf_content *content, const struct sf_mount *mount, struct sf_err *err)
 {
 	auto_watch bool watching = sf_mount_watch(mount);
@@ -76,7 +76,7 @@ static int add_file(struct sf_content *content, const char *name, struct sf_err 
 	if (fstatat(content->dir, name, &file->st, AT_SYMLINK_NOFOLLOW) < 0)
 		return sf_fail(err, -errno, "%s: %s", file->path, strerror(errno));
 	if (!S_ISREG(file->st.st_mode))
-		return sf_fail(err, -EPROTO, "%s is no file", file->path);
+		return sf_fail(err, -EPROTO, "%s is not a regular file", file->path);
 	content->size_bytes += (uint64_t)file->st.st_size;
 	content->n++;
 	return 0;
@@ -109,7 +109,7 @@ static int find_files(struct sf_content *content, struct sf_err *err)
 	return 0;
 }
 
-/* --- what they should hash to --- */
+/* --- expected hashes --- */
 
 static int take_memory_hash(struct sf_content *content, struct sf_err *err)
 {
@@ -133,7 +133,7 @@ static struct sf_content_file *find_file(struct sf_content *content, const char 
 	return NULL;
 }
 
-/* A file that a newer manifest names and we do not know is none of ours. */
+/* Ignores files that this version does not know: a newer manifest may name some. */
 static int take_manifest_entry(struct sf_content *content, const json_t *entry, struct sf_err *err)
 {
 	struct sf_content_file *file = find_file(content, json_string_value(json_object_get(entry, "name")));
@@ -169,7 +169,8 @@ static int take_manifest(struct sf_content *content, struct sf_err *err)
 	if (!manifest || sf_json_string(manifest, "snapshot", uuid, sizeof(uuid), err) < 0)
 		return sf_wrap(err, -EPROTO, "%s", content->path);
 	if (strcmp(uuid, content->uuid) != 0)
-		return sf_fail(err, -EPROTO, "%s: its manifest.json is of another snapshot", content->path);
+		return sf_fail(err, -EPROTO, "%s: its manifest.json belongs to another snapshot",
+			       content->path);
 	json_array_foreach(json_object_get(manifest, "files"), i, entry)
 	{
 		if ((rc = take_manifest_entry(content, entry, err)) < 0)
@@ -210,7 +211,7 @@ int sf_content_read(const struct sf_content *content, const struct sf_content_fi
 	int rc = sf_reader_open(reader, content->mount, content->dir, file->name, file->path, err);
 
 	if (rc == 0 && reader->size_bytes != (uint64_t)file->st.st_size) {
-		rc = sf_fail(err, -ESTALE, "%s has another size than a moment ago", file->path);
+		rc = sf_fail(err, -ESTALE, "%s: its size has changed", file->path);
 		sf_reader_close(reader);
 	}
 	return rc;

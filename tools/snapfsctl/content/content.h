@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The files of one snapshot that hold data, and what they should hash to: for what reads whole snapshots. Its
- * directory stays open, so a snapshot that is renamed meanwhile stays the same one.
+ * Opens one snapshot and lists its data files with their expected hashes, for commands that read whole
+ * snapshots. Its directory stays open, so that a rename meanwhile does no harm.
  */
 #ifndef SF_SNAPFSCTL_CONTENT_CONTENT_H
 #define SF_SNAPFSCTL_CONTENT_CONTENT_H
@@ -13,18 +13,18 @@
 
 #include <sys/stat.h>
 
-/* What saved RAM is called. */
+/* The file that holds saved RAM. */
 #define SF_CONTENT_MEMORY "memory.sav"
 /* "web/x/disk.img" and its NUL. */
 #define SF_CONTENT_PATH (SF_SNAP_PATH + SF_DISK_FILE)
 
 struct sf_content_file {
 	char name[SF_DISK_FILE];
-	char path[SF_CONTENT_PATH]; /* for people */
+	char path[SF_CONTENT_PATH]; /* for messages */
 	struct stat st;
-	bool known;           /* somebody says what it should hash to: */
-	struct sf_id hash;    /* the manifest, or for RAM without one meta.json */
-	bool contradicted;    /* manifest and meta.json (or the size) do not agree */
+	bool known;           /* an expected hash is known: */
+	struct sf_id hash;    /* from the manifest, or from meta.json for RAM without a manifest */
+	bool contradicted;    /* the manifest contradicts meta.json or the file's size */
 	const char *known_by; /* "its manifest", "meta.json" */
 };
 
@@ -34,7 +34,7 @@ struct sf_content {
 	char uuid[SF_ID_TEXT];
 	const struct sf_mount *mount;
 	int dir;
-	char *meta, *manifest; /* the documents as they are; manifest NULL: there is none */
+	char *meta, *manifest; /* the raw documents; manifest NULL: there is none */
 	size_t meta_len, manifest_len;
 	struct sf_content_file *files;
 	size_t n;
@@ -42,12 +42,15 @@ struct sf_content {
 };
 
 /*
- * argument: "VM/NAME". -ENOENT and -EINVAL as sf_snap_load(); -EPROTO for records that make no sense, -ESTALE
- * when another snapshot has taken its name meanwhile, -errno.
+ * argument is "VM/NAME". The mount must outlive the content.
+ * -ENOENT, -EINVAL: as sf_snap_load()
+ * -EPROTO: meta.json or manifest.json is invalid
+ * -ESTALE: another snapshot has taken the name meanwhile
+ * -errno: another failure
  */
 int sf_content_open(struct sf_content *content, const struct sf_mount *mount, const char *argument,
 		    struct sf_err *err);
-/* Opens a file of it for reading; -ESTALE when it has not the size that it had. */
+/* Opens one of the files for reading. -ESTALE if its size has changed since sf_content_open(). */
 int sf_content_read(const struct sf_content *content, const struct sf_content_file *file,
 		    struct sf_reader *reader, struct sf_err *err);
 /* Accepts all zeros. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * XXH3 as its header has it, compiled in here: long runs of zeros look into its state, whose form no shared
- * library promises.
+ * Includes the implementation of XXH3 from its header: hashing long runs of zeros needs the hash's internal
+ * state, whose layout no shared library guarantees.
  */
 #include "digest.h"
 
@@ -11,7 +11,9 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-/* So many zeros are hashed as any other data: afterwards nothing else is left in the state's buffer. */
+/*
+ * The first ZEROS zeros of a hole are hashed as ordinary data, so that the state's buffer holds nothing else.
+ */
 #define ZEROS        16384
 #define STRIPE_LANES 8
 #define PRIME32_1    0x9E3779B1U
@@ -37,7 +39,7 @@ void sf_digest_free(struct sf_digest *digest)
 
 void sf_digest_reset(struct sf_digest *digest)
 {
-	(void)XXH3_128bits_reset(state_of(digest)); /* fails for NULL only, as does the update */
+	(void)XXH3_128bits_reset(state_of(digest)); /* fails only for NULL, like the update */
 }
 
 /* --- zeros --- */
@@ -50,7 +52,7 @@ static uint64_t word(const unsigned char *secret, size_t i)
 	return le64toh(value);
 }
 
-/* What stripes from to to (excluded) of a block of zeros add to each lane. */
+/* Sums up what the stripes [from, to) of a block of zeros add to each lane. */
 static void add_stripes(const unsigned char *secret, size_t from, size_t to, uint64_t sum[STRIPE_LANES])
 {
 	memset(sum, 0, STRIPE_LANES * sizeof(*sum));
@@ -64,9 +66,9 @@ static void add_stripes(const unsigned char *secret, size_t from, size_t to, uin
 }
 
 /*
- * Blocks of zeros, behind zeros, change the accumulators by additions that are the same for each block, and
- * one scramble: the XXH3 specification's "long inputs" (doc/xxhash_spec.md of xxHash). So a hole costs a
- * small part of what hashing it would.
+ * Hashes whole blocks of zeros after zeros: each adds the same values to the accumulators and scrambles them
+ * once (XXH3 specification, "long inputs", doc/xxhash_spec.md of xxHash). This costs a fraction of hashing
+ * the zeros themselves.
  */
 static uint64_t skip_blocks(XXH3_state_t *state, uint64_t len)
 {

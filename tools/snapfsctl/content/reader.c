@@ -13,10 +13,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* What O_DIRECT wants of offsets and memory on every disk that there is (open(2)). */
+/* The alignment that O_DIRECT needs for offsets and memory on all disks (open(2)). */
 #define ALIGNMENT 4096
 
-/* The daemon is asked: it has its deadline, or it has answered. */
+/* Starts or ends the deadline around a call to the daemon. */
 static void watch(const struct sf_reader *reader, bool on)
 {
 	if (reader->mount && on)
@@ -78,7 +78,7 @@ void sf_reader_close(struct sf_reader *reader)
 	*reader = (struct sf_reader){0};
 }
 
-/* Finds out where there is data from off on. What does not know holes has none. */
+/* Finds the next extent of data from reader->off on. On a file system without holes, everything is data. */
 static int find_data(struct sf_reader *reader, struct sf_err *err)
 {
 	off_t data, end;
@@ -105,11 +105,11 @@ static int find_data(struct sf_reader *reader, struct sf_err *err)
 	return 0;
 }
 
-/* As much of the data as fits; the number of bytes. */
+/* Reads as much of the extent as fits; returns the number of bytes. */
 static int read_data(struct sf_reader *reader, struct sf_err *err)
 {
 	uint64_t left = reader->data_end - reader->off;
-	/* O_DIRECT wants whole blocks also at the file's end. */
+	/* O_DIRECT needs whole blocks at the file's end, too. */
 	size_t len = left < SF_READER_BUFFER ? (size_t)((left + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT)
 					     : SF_READER_BUFFER;
 
@@ -134,7 +134,7 @@ static int read_data(struct sf_reader *reader, struct sf_err *err)
 	}
 }
 
-/* 1 when there is more, 0 at the end. */
+/* Returns 1 if there is more, 0 at the end. */
 static int look_ahead(struct sf_reader *reader, struct sf_err *err)
 {
 	int rc = 0;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * snapfsctl export VM/SNAPSHOT DIR. The image NAME is written as .NAME.partial, made durable, read back,
- * compared, and only then called NAME; manifest.json and meta.json come last. So what has its name is whole,
- * and a directory with meta.json holds all of it. .export.json is there meanwhile, and says how much of which
- * .NAME.partial is durable: everything behind that is written again.
+ * snapfsctl export VM/SNAPSHOT DIR. An image NAME is written as .NAME.partial, synced, read back, compared,
+ * and then renamed to NAME; manifest.json and meta.json come last. So a file under its final name is
+ * complete, and a directory with meta.json holds the whole snapshot. Until then .export.json says how much of
+ * which .NAME.partial is durable; an export that resumes rewrites everything after that.
  */
 #include "export.h"
 
@@ -22,28 +22,28 @@
 #include <string.h>
 #include <unistd.h>
 
-/* What a crash can cost; each step costs a flush of the disk that is written to. */
+/* How much a crash can lose; each step costs a flush of the target's disk. */
 #define STEP_BYTES (256ULL * 1024 * 1024)
-/* How much is written before the kernel is told to begin with it. */
+/* How much is written before the kernel is told to start writeback. */
 #define PUSH_BYTES (16ULL * 1024 * 1024)
-/* So much of zeros, at offsets that are multiples of it, becomes a hole. */
+/* Aligned blocks of zeros of this size become holes. */
 #define HOLE_BYTES 65536
 #define META_MAX   (1024 * 1024)
 
-/* An export into a directory; and of the file that is being copied: */
+/* An export into a directory, and the state of the file that it is copying. */
 struct dir_export {
 	struct sf_export *export;
 	struct sf_target target;
 	json_t *state;
 	const struct sf_content_file *file;
-	char path[PATH_MAX + SF_DISK_FILE]; /* of the copy, for errors */
+	char path[PATH_MAX + SF_DISK_FILE]; /* of the copy, for error messages */
 	int fd;
-	uint64_t kept_bytes;    /* its beginning, which an earlier export has written */
+	uint64_t kept_bytes;    /* the beginning that an earlier export wrote */
 	uint64_t written_bytes; /* since the last step */
-	uint64_t pushed_off;    /* the kernel writes everything before it */
+	uint64_t pushed_off;    /* writeback has been started for everything before it */
 };
 
-/* --- what lies there --- */
+/* --- the target's content --- */
 
 static bool exists(const struct sf_target *target, const char *name)
 {
@@ -66,7 +66,7 @@ static int exported_uuid(const struct sf_target *target, char uuid[static SF_ID_
 	return meta ? sf_json_string(meta, "uuid", uuid, SF_ID_TEXT, NULL) : -EINVAL;
 }
 
-/* Refuses a directory that holds anything else under the names that are to be written. */
+/* Refuses a directory that holds other files under the names that the export needs. */
 static int check_target(struct dir_export *dir, struct sf_err *err)
 {
 	const struct sf_content *content = &dir->export->content;
@@ -79,21 +79,21 @@ static int check_target(struct dir_export *dir, struct sf_err *err)
 	if (rc == 0)
 		return sf_fail(err, -EEXIST, "%s holds an export of another snapshot", path);
 	if (rc != -ENOENT)
-		return sf_fail(err, -EEXIST, "%s/meta.json is there, and from no export", path);
+		return sf_fail(err, -EEXIST, "%s/meta.json exists, but is not from an export", path);
 	if (dir->state && strcmp(sf_export_state_snapshot(dir->state), content->uuid) == 0)
 		return 0;
 	if (dir->state)
-		return sf_fail(err, -EEXIST, "%s holds the beginning of an export of another snapshot", path);
+		return sf_fail(err, -EEXIST, "%s holds a partial export of another snapshot", path);
 	for (size_t i = 0; i < content->n; i++)
 		if (exists(&dir->target, content->files[i].name))
-			return sf_fail(err, -EEXIST, "%s/%s is there, and from no export of %s", path,
+			return sf_fail(err, -EEXIST, "%s/%s exists, but is not from an export of %s", path,
 				       content->files[i].name, content->path);
 	return 0;
 }
 
 /* --- hashing --- */
 
-/* The rest of a file that was opened for it; the reader is closed whatever comes. */
+/* Hashes the rest of a file. Closes the reader, also on failure. */
 static int hash(struct sf_export *export, struct sf_reader *reader, struct sf_id *ret, struct sf_err *err)
 {
 	struct sf_piece piece;
@@ -110,13 +110,13 @@ static int hash(struct sf_export *export, struct sf_reader *reader, struct sf_id
 	return rc;
 }
 
-/* What a file of the target really holds: nothing of it comes from the cache. Takes fd. */
+/* Hashes a file of the target from the disk, not from the cache. Takes fd. */
 static int hash_copy(struct dir_export *dir, int fd, struct sf_id *ret, struct sf_err *err)
 {
 	struct sf_reader reader;
 	int rc;
 
-	(void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED); /* it may stay there: then it is the same */
+	(void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED); /* best effort */
 	rc = sf_reader_take(&reader, fd, dir->path, err);
 	return rc < 0 ? rc : hash(dir->export, &reader, ret, err);
 }
@@ -139,12 +139,12 @@ static int fail_write(const struct dir_export *dir, int rc, struct sf_err *err)
 	return sf_fail(err, rc, "%s: %s", dir->path, strerror(-rc));
 }
 
-/* Everything before off is durable from now on, and known to be. */
+/* Makes everything before off durable, and records that. */
 static int settle(struct dir_export *dir, uint64_t off, struct sf_err *err)
 {
 	if (fdatasync(dir->fd) < 0)
 		return fail_write(dir, -errno, err);
-	(void)posix_fadvise(dir->fd, 0, (off_t)off, POSIX_FADV_DONTNEED); /* others need the cache more */
+	(void)posix_fadvise(dir->fd, 0, (off_t)off, POSIX_FADV_DONTNEED); /* spares the cache */
 	dir->written_bytes = 0;
 	sf_export_state_set_durable(dir->state, dir->file->name, off);
 	return sf_export_state_store(&dir->target, dir->state, err);
@@ -161,7 +161,7 @@ static int write_at(struct dir_export *dir, const char *data, size_t len, uint64
 	return sf_pwrite_all(dir->fd, data, len, off);
 }
 
-/* What is zeros stays the hole that it is. */
+/* Writes data, but leaves blocks of zeros as holes. */
 static int write_data(struct dir_export *dir, const char *data, size_t len, uint64_t off)
 {
 	int rc = 0;
@@ -169,7 +169,7 @@ static int write_data(struct dir_export *dir, const char *data, size_t len, uint
 	while (len > 0 && rc == 0) {
 		size_t n = 0, block = HOLE_BYTES - off % HOLE_BYTES;
 
-		/* Blocks that are none are written together. */
+		/* Consecutive blocks that are not zeros go into one write. */
 		while (n < len && !is_zero(data + n, block < len - n ? block : len - n)) {
 			n += block < len - n ? block : len - n;
 			block = HOLE_BYTES;
@@ -184,7 +184,7 @@ static int write_data(struct dir_export *dir, const char *data, size_t len, uint
 	return rc;
 }
 
-/* One piece of the source; what was kept is only hashed. */
+/* Copies one piece of the source. What an earlier export kept is only hashed. */
 static int copy_piece(struct dir_export *dir, const struct sf_piece *piece, struct sf_err *err)
 {
 	uint64_t end = piece->off + piece->len, skip = 0;
@@ -199,7 +199,7 @@ static int copy_piece(struct dir_export *dir, const struct sf_piece *piece, stru
 	if (rc < 0)
 		return fail_write(dir, rc, err);
 	if (end - dir->pushed_off >= PUSH_BYTES) {
-		/* Only a beginning: settle() is what has to succeed. */
+		/* Best effort: settle() does the real sync. */
 		(void)sync_file_range(dir->fd, (off_t)dir->pushed_off, (off_t)(end - dir->pushed_off),
 				      SYNC_FILE_RANGE_WRITE);
 		dir->pushed_off = end;
@@ -207,12 +207,14 @@ static int copy_piece(struct dir_export *dir, const struct sf_piece *piece, stru
 	return dir->written_bytes >= STEP_BYTES ? settle(dir, end, err) : 0;
 }
 
-/* The copy ends here: the next export goes on from off. What was written behind it goes, as its room may be
- * needed to note that. */
+/*
+ * Ends an incomplete copy, so that the next export can resume at off. It drops what was written after off
+ * first, because recording the progress may need that space.
+ */
 static void keep(struct dir_export *dir, uint64_t off)
 {
 	if (ftruncate(dir->fd, (off_t)off) == 0 && ftruncate(dir->fd, dir->file->st.st_size) == 0)
-		(void)settle(dir, off, NULL); /* otherwise it goes on from where the last step left it */
+		(void)settle(dir, off, NULL); /* on failure the next export resumes at the last step */
 }
 
 static int copy_pieces(struct dir_export *dir, struct sf_reader *reader, struct sf_err *err)
@@ -233,7 +235,7 @@ static int copy_pieces(struct dir_export *dir, struct sf_reader *reader, struct 
 	return rc;
 }
 
-/* Copies from kept_bytes on; ret_hash is the source's. */
+/* Copies from kept_bytes on. *ret_hash is the hash of the source. */
 static int copy(struct dir_export *dir, struct sf_id *ret_hash, struct sf_err *err)
 {
 	const struct sf_content_file *file = dir->file;
@@ -258,7 +260,7 @@ static int copy(struct dir_export *dir, struct sf_id *ret_hash, struct sf_err *e
 	return settle(dir, (uint64_t)file->st.st_size, err);
 }
 
-/* One try from keep_bytes on. 1 when the copy is not what was read. */
+/* Tries once, from keep_bytes on. Returns 1 if the copy differs from the source. */
 static int try_copy(struct dir_export *dir, uint64_t keep_bytes, struct sf_id *ret_hash, struct sf_err *err)
 {
 	struct sf_id copied;
@@ -283,11 +285,11 @@ static int copy_file(struct dir_export *dir, struct sf_err *err)
 	struct sf_id source;
 	int rc = try_copy(dir, sf_export_state_durable(dir->state, name), &source, err);
 
-	/* What an earlier export left was not what it said: all of it once more. */
+	/* What an earlier export left was wrong: copy the whole file again. */
 	if (rc == 1 && dir->kept_bytes > 0)
 		rc = try_copy(dir, 0, &source, err);
 	if (rc == 1)
-		return sf_fail(err, -EIO, "%s does not give back what was written to it", dir->path);
+		return sf_fail(err, -EIO, "%s: what was read back differs from what was written", dir->path);
 	if (rc == 0)
 		rc = sf_target_finish(&dir->target, name, err);
 	if (rc == 0) {
@@ -297,7 +299,7 @@ static int copy_file(struct dir_export *dir, struct sf_err *err)
 	return rc;
 }
 
-/* A copy that has its name is whole; whether it still is what it was is another question. Takes fd. */
+/* Verifies a file that has its final name: it was complete, but may have changed since. Takes fd. */
 static int check_copy(struct dir_export *dir, int fd, struct sf_err *err)
 {
 	struct sf_id copied, source = dir->file->hash;
@@ -328,7 +330,7 @@ static int export_file(struct dir_export *dir, const struct sf_content_file *fil
 	return fd == -ENOENT ? copy_file(dir, err) : sf_fail(err, fd, "%s", why.text);
 }
 
-/* --- all of it --- */
+/* --- the whole export --- */
 
 static int export_document(struct dir_export *dir, const char *name, const char *text, size_t len,
 			   struct sf_err *err)
@@ -349,14 +351,15 @@ static int begin(struct dir_export *dir, struct sf_err *err)
 		rc = check_target(dir, err);
 	if (rc < 0)
 		return rc;
-	for (size_t i = 0; i < content->n; i++) { /* all is read twice, but for copies that can be trusted */
+	/* Each file is read twice, except existing copies of a known hash. */
+	for (size_t i = 0; i < content->n; i++) {
 		const struct sf_content_file *file = &content->files[i];
 		bool once = file->known && exists(&dir->target, file->name);
 
 		dir->export->total_bytes += (once ? 1 : 2) * (uint64_t)file->st.st_size;
 	}
 	if (dir->state && strcmp(sf_export_state_snapshot(dir->state), content->uuid) != 0) {
-		json_decref(dir->state); /* left over beside a whole export of ours */
+		json_decref(dir->state); /* left over next to a complete export of this snapshot */
 		dir->state = NULL;
 	}
 	if (!dir->state)

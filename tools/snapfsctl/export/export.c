@@ -27,6 +27,6 @@ int sf_export_check(const struct sf_content_file *file, const struct sf_id *hash
 {
 	if (!file->known || (!file->contradicted && sf_id_equal(&file->hash, hash)))
 		return 0;
-	return sf_fail(err, -EBADMSG, "%s differs from what %s says; cp copies it all the same", file->path,
+	return sf_fail(err, -EBADMSG, "%s differs from what %s records; cp copies it regardless", file->path,
 		       file->known_by);
 }

@@ -28,7 +28,7 @@ int sf_export_state_load(const struct sf_target *target, json_t **ret, struct sf
 
 	*ret = NULL;
 	if (rc == -ENOENT || rc == -ELOOP || rc == -EINVAL || rc == -EFBIG)
-		return 0; /* none, or nothing that we have written */
+		return 0; /* no file, or not written by an export */
 	if (rc < 0)
 		return rc;
 	state = sf_json_parse_object(text, len, SF_EXPORT_STATE, NULL);
@@ -63,7 +63,7 @@ uint64_t sf_export_state_durable(const json_t *state, const char *file)
 
 void sf_export_state_set_durable(json_t *state, const char *file, uint64_t bytes)
 {
-	/* Without memory for it the next export begins this file anew. */
+	/* Out of memory: the next export copies this file from its beginning. */
 	(void)json_object_set_new(json_object_get(state, "durable_bytes"), file,
 				  json_integer((json_int_t)bytes));
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * .export.json in the directory that an export writes to: of which snapshot it is, and how much of each file
- * is durable, so that what was interrupted can go on. It is there until the export is complete. Nothing in it
- * is trusted: everything is read back at the end.
+ * Records an export's progress in .export.json in the target directory, so that an interrupted export can
+ * resume: which snapshot it exports, and how much of each file is durable. The file exists until the export
+ * is complete. It is not trusted: the export reads everything back at the end.
  */
 #ifndef SF_SNAPFSCTL_EXPORT_PROGRESS_FILE_H
 #define SF_SNAPFSCTL_EXPORT_PROGRESS_FILE_H
@@ -16,15 +16,15 @@ struct sf_target;
 
 #define SF_EXPORT_STATE ".export.json"
 
-/* Of an export of the snapshot uuid that has done nothing yet. NULL: out of memory. */
+/* The state of a new export of the snapshot uuid. NULL: out of memory. */
 json_t *sf_export_state_new(const char *uuid);
-/* What is there: *ret is NULL when there is none, or none that an export has left. -errno. */
+/* *ret is NULL if there is no such file, or it was not written by an export. -errno. */
 int sf_export_state_load(const struct sf_target *target, json_t **ret, struct sf_err *err);
 /* Durable when it returns 0. */
 int sf_export_state_store(struct sf_target *target, const json_t *state, struct sf_err *err);
 
 const char *sf_export_state_snapshot(const json_t *state);
-/* How many bytes of a file are durable, from its beginning. */
+/* How many bytes of a file, from its beginning, are durable. */
 uint64_t sf_export_state_durable(const json_t *state, const char *file);
 void sf_export_state_set_durable(json_t *state, const char *file, uint64_t bytes);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * snapfsctl export VM/SNAPSHOT -: NAME/meta.json, NAME/manifest.json, then the images with their holes (GNU
- * sparse format 1.0 in a pax archive), by libarchive on standard output. What fails half-way has no end:
- * whoever unpacks it is told so.
+ * snapfsctl export VM/SNAPSHOT -: writes NAME/meta.json, NAME/manifest.json and then the images with their
+ * holes (GNU sparse format 1.0 in a pax archive) to standard output, using libarchive. If it fails half-way,
+ * the archive has no end marker, so that programs that unpack it report an error.
  */
 #include "export.h"
 
@@ -21,9 +21,11 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Handed to the pipe at once. */
+/* The size of a write to the pipe. */
 #define BLOCK_BYTES (1024 * 1024)
-/* Above it neighbours are joined: the map of an image's data is kept in memory, here and by who unpacks it.
+/*
+ * With more extents than this, adjacent ones are joined: the map of an image is held in memory, both here and
+ * by the program that unpacks it.
  */
 #define EXTENTS_MAX 1000000
 
@@ -34,11 +36,11 @@ struct extent {
 struct tar_export {
 	struct sf_export *export;
 	struct archive *archive;
-	int write_rc;           /* why standard output could not be written to */
-	struct extent *extents; /* the data of the image whose turn it is */
+	int write_rc;           /* the error of writing to standard output */
+	struct extent *extents; /* the data of the current image */
 	size_t nextents, room;
-	size_t at;    /* the one that is being written, or comes next */
-	uint64_t gap; /* extents so near to each other are joined */
+	size_t at;    /* the one that is written now or next */
+	uint64_t gap; /* extents at most this far apart are joined */
 };
 
 /* --- the archive --- */
@@ -63,10 +65,10 @@ static int fail(const struct tar_export *tar, struct sf_err *err)
 	const char *why = archive_error_string(tar->archive);
 
 	if (tar->write_rc == -EPIPE)
-		return sf_fail(err, -EPIPE, "nobody reads it any more");
+		return sf_fail(err, -EPIPE, "the reader has gone");
 	if (tar->write_rc < 0)
 		return sf_fail(err, tar->write_rc, "standard output: %s", strerror(-tar->write_rc));
-	return sf_fail(err, -EIO, "libarchive: %s", why ? why : "it does not say why");
+	return sf_fail(err, -EIO, "libarchive: %s", why ? why : "unknown error");
 }
 
 static int open_archive(struct tar_export *tar, bool zstd, struct sf_err *err)
@@ -75,9 +77,9 @@ static int open_archive(struct tar_export *tar, bool zstd, struct sf_err *err)
 
 	if (!archive)
 		return sf_fail(err, -ENOMEM, "out of memory");
-	/* A warning would mean that a program zstd is run: that is not for us. */
+	/* A warning means that libarchive would run the program zstd, which must not happen. */
 	if (zstd && archive_write_add_filter_zstd(archive) != ARCHIVE_OK)
-		return sf_fail(err, -EOPNOTSUPP, "this libarchive has no zstd");
+		return sf_fail(err, -EOPNOTSUPP, "this libarchive does not support zstd");
 	if (archive_write_set_format_pax_restricted(archive) != ARCHIVE_OK ||
 	    archive_write_set_bytes_per_block(archive, BLOCK_BYTES) != ARCHIVE_OK ||
 	    archive_write_set_bytes_in_last_block(archive, 1) != ARCHIVE_OK ||
@@ -86,7 +88,7 @@ static int open_archive(struct tar_export *tar, bool zstd, struct sf_err *err)
 	return 0;
 }
 
-/* The header of NAME/file, or of NAME/ (file empty). */
+/* Writes the header of NAME/file, or of NAME/ (file empty). */
 static int put_header(struct tar_export *tar, const char *file, const struct stat *st, struct sf_err *err)
 {
 	struct archive_entry *entry = archive_entry_new();
@@ -125,7 +127,7 @@ static int put_data(struct tar_export *tar, const void *data, size_t len, struct
 
 /* --- where the data is --- */
 
-/* Joins what is near to each other, until half of the room is free. */
+/* Joins extents that are close together, with a gap that doubles on each call. */
 static void join_extents(struct tar_export *tar)
 {
 	size_t n = 0;
@@ -180,14 +182,14 @@ static int map_data(struct tar_export *tar, const struct sf_content_file *file, 
 		if ((rc = add_extent(tar, off, len, err)) < 0)
 			break;
 	sf_reader_close(&reader);
-	if (rc == 0 && tar->nextents == 0) /* all of it is a hole: an empty piece at its end says so */
+	if (rc == 0 && tar->nextents == 0) /* the whole image is a hole: an empty extent at its end says so */
 		rc = add_extent(tar, (uint64_t)file->st.st_size, 0, err);
 	return rc;
 }
 
 /* --- files --- */
 
-/* How far from off on there is only data, or only a hole, by the map that the archive has. */
+/* How many bytes from off on are only data, or only a hole, by the archive's map. */
 static uint64_t uniform(struct tar_export *tar, uint64_t off)
 {
 	const struct extent *extent = &tar->extents[tar->at];
@@ -203,8 +205,8 @@ static uint64_t uniform(struct tar_export *tar, uint64_t off)
 }
 
 /*
- * libarchive leaves out the holes of the map, but wants to be given their zeros; and not in one call with
- * data, which some older versions count wrongly.
+ * libarchive leaves out the holes of the map, but must still be given their zeros. Holes and data go into
+ * separate calls, because some older versions count a mixed call wrongly.
  */
 static int put_piece(struct tar_export *tar, const struct sf_piece *piece, struct sf_err *err)
 {
@@ -304,8 +306,8 @@ int sf_export_tar(struct sf_export *export, bool zstd, struct sf_err *err)
 	if (rc == 0)
 		rc = put_all(&tar, err);
 	if (rc < 0)
-		(void)archive_write_fail(tar.archive); /* no end: it must not look whole */
-	(void)archive_write_free(tar.archive);         /* what it could say has been said */
+		(void)archive_write_fail(tar.archive); /* no end marker: it must not look complete */
+	(void)archive_write_free(tar.archive);         /* any error has been reported already */
 	free(tar.extents);
 	return rc;
 }

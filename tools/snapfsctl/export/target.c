@@ -33,7 +33,7 @@ void sf_target_close(struct sf_target *target)
 	*target = (struct sf_target){0};
 }
 
-/* A new directory is durable when its parent is. */
+/* A new directory is durable once its parent is synced. */
 static int sync_parent(const struct sf_target *target, struct sf_err *err)
 {
 	auto_fd int parent = openat(target->dir, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -43,7 +43,7 @@ static int sync_parent(const struct sf_target *target, struct sf_err *err)
 	return sf_fsync(parent, target->path, err);
 }
 
-/* Cuts path, which is not empty, in two: returns its last component, and *parent is what is before it. */
+/* Splits path, which is not empty: returns its last component and sets *parent to what precedes it. */
 static const char *split(char *path, const char **parent)
 {
 	size_t len = strlen(path);
@@ -59,7 +59,9 @@ static const char *split(char *path, const char **parent)
 	return slash + 1;
 }
 
-/* Opens the directory, or creates it: in an open parent, as a mkdir in the tree itself would take a snapshot.
+/*
+ * Opens the directory, or creates it through a descriptor of its parent that is checked first: a mkdir in the
+ * mounted tree would take a snapshot.
  */
 static int open_or_create(struct sf_target *target, dev_t tree, bool *ret_created, struct sf_err *err)
 {
@@ -78,7 +80,7 @@ static int open_or_create(struct sf_target *target, dev_t tree, bool *ret_create
 	if (dir < 0 || fstat(dir, &st) < 0)
 		return sf_fail(err, -errno, "%s: %s", parent, strerror(errno));
 	if (st.st_dev == tree)
-		return sf_fail(err, -EINVAL, "%s is among the snapshots themselves", target->path);
+		return sf_fail(err, -EINVAL, "%s is inside the mount of the snapshots", target->path);
 	if (mkdirat(dir, name, 0700) < 0)
 		return sf_fail(err, -errno, "%s: %s", target->path, strerror(errno));
 	*ret_created = true;
@@ -100,9 +102,9 @@ int sf_target_open(struct sf_target *target, const char *path, const struct sf_m
 		return sf_fail(err, -errno, "%s: %s", mount->path, strerror(errno));
 	rc = open_or_create(&opened, tree.st_dev, &created, err);
 	if (rc == 0 && fstat(opened.dir, &st) == 0 && st.st_dev == tree.st_dev)
-		rc = sf_fail(err, -EINVAL, "%s is among the snapshots themselves", path);
+		rc = sf_fail(err, -EINVAL, "%s is inside the mount of the snapshots", path);
 	if (rc == 0 && flock(opened.dir, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
-		rc = sf_fail(err, -EBUSY, "%s: another export writes there", path);
+		rc = sf_fail(err, -EBUSY, "%s: another export is writing there", path);
 	if (rc == 0 && created)
 		rc = sync_parent(&opened, err);
 	if (rc < 0)
@@ -112,7 +114,7 @@ int sf_target_open(struct sf_target *target, const char *path, const struct sf_m
 	return rc;
 }
 
-/* A file that did not exist, and so has no other name. */
+/* Creates a new file, which therefore has no other link. */
 static int create(const struct sf_target *target, const char *name)
 {
 	int fd;
@@ -187,9 +189,9 @@ int sf_target_look(const struct sf_target *target, const char *name, struct sf_e
 	return sf_take_fd(&fd);
 }
 
-/* --- the files that take long --- */
+/* --- large files --- */
 
-/* The one that was begun, if it is an own file of ours without any other name; -ENOENT otherwise. */
+/* Opens a partial file if it is a regular file of ours without other links; -ENOENT otherwise. */
 static int open_begun(const struct sf_target *target, const char *partial, uint64_t size_bytes)
 {
 	auto_fd int fd =
@@ -229,7 +231,7 @@ int sf_target_finish(const struct sf_target *target, const char *name, struct sf
 
 	partial_name(name, partial);
 	if (renameat2(target->dir, partial, target->dir, name, RENAME_NOREPLACE) < 0) {
-		/* Some network file systems do not know the flag. */
+		/* Some network file systems do not support the flag. */
 		if (errno != EINVAL)
 			return fail(target, name, -errno, err);
 		if (fstatat(target->dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The directory that an export writes to. It may belong to somebody else, and hold anything: no symbolic link
- * in it is followed, nothing that has another name elsewhere is written to, and nothing is replaced but
- * documents of ours and files that were never complete.
+ * Guards the directory that an export writes to. It may belong to another user and hold anything. So this
+ * module follows no symbolic link in it, writes to no file that has other hard links, and replaces only its
+ * own documents and partial files.
  */
 #ifndef SF_SNAPFSCTL_EXPORT_TARGET_H
 #define SF_SNAPFSCTL_EXPORT_TARGET_H
@@ -16,39 +16,44 @@
 struct sf_err;
 struct sf_mount;
 
-/* All zeros is none. */
+/* All zeros is a closed target. */
 struct sf_target {
 	char path[PATH_MAX]; /* as the user gave it */
 	int dir;
-	uid_t uid; /* whose the files are that we create there: set by sf_target_put() */
+	uid_t uid; /* owner of the files created there; sf_target_put() sets it */
 };
 
-/* Creates it (0700) when it is not there. -EBUSY when another export has it open, -EINVAL when it is in the
- * mount itself, -errno. */
+/*
+ * Opens the directory, or creates it (0700). -EBUSY if another export has it open, -EINVAL if it is in the
+ * mount itself, -errno.
+ */
 int sf_target_open(struct sf_target *target, const char *path, const struct sf_mount *mount,
 		   struct sf_err *err);
 void sf_target_close(struct sf_target *target);
 
-/* A small file, whole and durable or not at all, in the place of the one of that name. mtime NULL: now. */
+/* Replaces the small file name, atomically and durably. mtime NULL: now. */
 int sf_target_put(struct sf_target *target, const char *name, const void *data, size_t len,
 		  const struct timespec *mtime, struct sf_err *err);
-/* The file's text, NUL-terminated, allocated; -ENOENT, -EINVAL when it is no file, -ELOOP, -EFBIG. */
+/*
+ * Reads a file into *ret: NUL-terminated, allocated. -ENOENT, -EINVAL if it is not a regular file, -ELOOP,
+ * -EFBIG.
+ */
 int sf_target_get(const struct sf_target *target, const char *name, size_t max_bytes, char **ret,
 		  size_t *ret_len, struct sf_err *err);
-/* Opens a file for reading. -ENOENT, -EEXIST for what is no file. Returns the descriptor. */
+/* Opens a file for reading and returns the descriptor. -ENOENT, -EEXIST if it is not a regular file. */
 int sf_target_look(const struct sf_target *target, const char *name, struct sf_err *err);
-/* -ENOENT is none. */
+/* A missing file is not an error. */
 int sf_target_remove(const struct sf_target *target, const char *name, struct sf_err *err);
 
 /*
- * Opens the file that is to become name, for reading and writing: what its beginner left of it (*keep_bytes:
- * how much of it counts), cut off there and then given its size, so that the rest is a hole; or an empty one,
- * when there is none or none of ours: *keep_bytes is 0 then. Something has been put there before. Returns the
- * descriptor.
+ * Opens the partial file of name for reading and writing, and returns the descriptor. If an earlier export
+ * left one, it is truncated to *keep_bytes and extended with a hole to size_bytes. If there is none, or it is
+ * not ours, a new one is created and *keep_bytes becomes 0. The caller must have called sf_target_put()
+ * before.
  */
 int sf_target_begin(const struct sf_target *target, const char *name, uint64_t size_bytes,
 		    uint64_t *keep_bytes, struct sf_err *err);
-/* Gives the file that was begun, and is durable, its name. -EEXIST when something has it. */
+/* Renames the partial file, which the caller has made durable, to name. -EEXIST if name exists. */
 int sf_target_finish(const struct sf_target *target, const char *name, struct sf_err *err);
 
 #endif

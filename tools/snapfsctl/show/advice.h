@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What to do about a failure: one line for those that have an obvious next step. */
+/* Tells the user what to do about a failure, in one line, where the next step is obvious. */
 #ifndef SF_SNAPFSCTL_SHOW_ADVICE_H
 #define SF_SNAPFSCTL_SHOW_ADVICE_H
 
-/* On standard error, when there is any for this errno and the daemon's text. path: what was worked on,
- * "VM/NAME"; may be "". */
+/*
+ * Prints advice on standard error if there is any for this errno and error text. path: the snapshot that
+ * failed, "VM/NAME"; may be "".
+ */
 void sf_advice_say(int rc, const char *text, const char *path);
 
 #endif

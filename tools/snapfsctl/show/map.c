@@ -5,12 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What is known of a block, by and by. */
+/* What is known about a block so far. */
 enum {
-	F_DATA = 1,     /* it is no hole, in one or both */
-	F_A = 2,        /* A has something other than zeros */
+	F_DATA = 1,     /* not a hole in at least one snapshot */
+	F_A = 2,        /* A has bytes other than zero */
 	F_B = 4,        /* B has */
-	F_DIFFERENT = 8 /* not the same in both */
+	F_DIFFERENT = 8 /* A and B differ */
 };
 
 bool sf_map_is_zero(const char *data, size_t len)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Maps as text and as a picture. */
+/* Draws a map (map.h) as text for terminals and as an SVG picture. */
 #ifndef SF_SNAPFSCTL_SHOW_MAP_DRAW_H
 #define SF_SNAPFSCTL_SHOW_MAP_DRAW_H
 
@@ -7,27 +7,27 @@
 
 #include <stdio.h>
 
-/* What is drawn: a disk of one snapshot, or of two. */
+/* What the map shows: a disk of one snapshot, or of two. */
 struct sf_map_subject {
-	const char *a, *b; /* "web/x"; b NULL: there is one only */
+	const char *a, *b; /* "web/x"; b NULL: there is only one */
 	const char *file;  /* "disk.img" */
 };
 
 /* "<0.1%" and its NUL. */
 #define SF_MAP_PERCENT 16
 void sf_map_percent(uint64_t part, uint64_t whole, char text[static SF_MAP_PERCENT]);
-/* "data", "changed", "only in ", which wants a name behind it. */
+/* "data", "changed", or "only in ", to which the caller adds a name. */
 const char *sf_map_label(const struct sf_map *map, enum sf_map_state state);
 
-/* An offset that is a round number, exactly: "0", "64K", "1280M". */
+/* An exact offset in the largest unit that divides it: "0", "64K", "1280M". */
 #define SF_MAP_OFFSET 24
 void sf_map_offset(uint64_t off, char text[static SF_MAP_OFFSET]);
 
-/* columns: the width of a line; colours: of terminals. */
+/* columns: the width of a line in characters. colours: use escape sequences. */
 void sf_map_print(FILE *out, const struct sf_map *map, const struct sf_map_subject *subject, unsigned columns,
 		  bool colours);
 
-/* An SVG picture that grows by a panel for each disk. All zeros is none. */
+/* An SVG picture; each disk adds a panel. All zeros is an empty value. */
 struct sf_map_picture {
 	FILE *body;
 	char *text;
@@ -35,14 +35,16 @@ struct sf_map_picture {
 	unsigned height;
 };
 
-/* -ENOMEM */
+/* -ENOMEM. */
 int sf_map_picture_begin(struct sf_map_picture *picture);
 void sf_map_picture_add(struct sf_map_picture *picture, const struct sf_map *map,
 			const struct sf_map_subject *subject);
-/* The whole of it: title and note (when they were taken) stand above all panels. -EIO and what out says,
- * -ENOMEM; the picture is gone then as well. */
+/*
+ * Writes the picture to out and frees it, also on failure. title and note (when the snapshots were taken)
+ * stand above all panels. -ENOMEM, -EIO, or the errno of writing to out.
+ */
 int sf_map_picture_end(struct sf_map_picture *picture, FILE *out, const char *title, const char *note);
-/* Without drawing it. */
+/* Frees the picture without writing it. */
 void sf_map_picture_drop(struct sf_map_picture *picture);
 
 #endif

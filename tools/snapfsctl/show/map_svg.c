@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The picture: a bar with the shares and below it the disk from its beginning to its end, a square for each
- * cell, line by line as text is read. Static SVG 1.1, readable on light and on dark ground, without scripts
- * or anything from elsewhere.
+ * Draws a map as static SVG 1.1: a bar with the shares, and below it the disk from beginning to end, one
+ * square for each cell, line by line like text. It is readable on light and dark backgrounds and has no
+ * scripts and no external resources.
  */
 #include "map_draw.h"
 
@@ -15,17 +15,17 @@
 
 #define PER_ROW      128
 #define ROWS_MAX     32
-#define PITCH        7 /* of squares, with the gap between them */
+#define PITCH        7 /* distance between squares, including the gap */
 #define SQUARE       6
 #define LEFT         76
 #define RIGHT        32
 #define WIDTH        (LEFT + PER_ROW * PITCH + RIGHT)
-#define TOP          108 /* title and notes */
-#define LABEL_STEP   4   /* rows from one offset to the next */
+#define TOP          108 /* space for title and notes */
+#define LABEL_STEP   4   /* rows between two offset labels */
 #define BAR          12
-#define LINE         21 /* of the legend */
+#define LINE         21 /* height of a line in the legend */
 #define KEYS_IN_LINE 2
-/* Characters of a name in the legend, of the title. */
+/* The most characters of a name in the legend, and of the title. */
 #define NAME_SHOWN  32
 #define TITLE_SHOWN 84
 
@@ -49,7 +49,7 @@ static const char style[] =
 	"}\n"
 	"</style>\n";
 
-/* A text in XML; names have no control characters. */
+/* Escapes text for XML. Names have no control characters. */
 static void put_text(FILE *out, const char *text)
 {
 	for (; *text; text++) {
@@ -73,8 +73,10 @@ static void put_line(FILE *out, const char *class, unsigned x, unsigned y, const
 
 /* --- a panel --- */
 
-/* How strong a square is: the share of its cell that is in the state shown, in quarters, so that one block is
- * still seen. */
+/*
+ * The strength of a square is the share of its cell that is in the state shown, in quarters, so that a single
+ * block stays visible.
+ */
 static unsigned strength(const struct sf_map_sum *sum, enum sf_map_state state)
 {
 	uint64_t all = 0, part = sum->bytes[state];
@@ -99,7 +101,7 @@ static void put_squares(FILE *out, unsigned from, unsigned to, unsigned y, enum 
 	(void)fputs("\"/>\n", out);
 }
 
-/* Squares of the same look are one path. */
+/* Adjacent squares that look the same share one path. */
 static void put_row(FILE *out, const struct sf_map *map, uint64_t off, uint64_t cell, unsigned y)
 {
 	enum sf_map_state before = SF_MAP_HOLE;
@@ -129,7 +131,7 @@ static void put_row(FILE *out, const struct sf_map *map, uint64_t off, uint64_t 
 static const enum sf_map_state order[SF_MAP_NSTATES] = {SF_MAP_DATA, SF_MAP_CHANGED, SF_MAP_ONLY_B,
 							SF_MAP_ONLY_A, SF_MAP_HOLE};
 
-/* The shares side by side; what there is at all is at least seen. */
+/* Draws the shares side by side; a share above 0 is at least 2 wide. */
 static void put_bar(FILE *out, const struct sf_map_sum *sum, uint64_t whole, unsigned y)
 {
 	double x = LEFT, room = PER_ROW * PITCH - 1;
@@ -147,7 +149,7 @@ static void put_bar(FILE *out, const struct sf_map_sum *sum, uint64_t whole, uns
 	}
 }
 
-/* "only in before-the-up...": at most so many characters of a name. */
+/* Cuts a name to `most` characters and appends an ellipsis. */
 static void shorten(const char *name, size_t most, char *buf, size_t size)
 {
 	size_t len = 0, n = 0;
@@ -182,7 +184,7 @@ static void put_key(FILE *out, const struct sf_map *map, const struct sf_map_sub
 	(void)fputs("</tspan></text>\n", out);
 }
 
-/* Returns how many lines it takes. */
+/* Returns the number of lines it used. */
 static unsigned put_keys(FILE *out, const struct sf_map *map, const struct sf_map_subject *subject,
 			 const struct sf_map_sum *sum, unsigned y)
 {
@@ -226,10 +228,10 @@ void sf_map_picture_add(struct sf_map_picture *picture, const struct sf_map *map
 	picture->height = y + 32;
 }
 
-/* --- all of it --- */
+/* --- the picture --- */
 
 static const char reading[] =
-	"Squares from left to right and down, as on the disk; fainter ones hold less of what they show.";
+	"Squares run from left to right and down, as on the disk; fainter ones hold less of what they show.";
 
 int sf_map_picture_begin(struct sf_map_picture *picture)
 {
@@ -241,7 +243,7 @@ int sf_map_picture_begin(struct sf_map_picture *picture)
 void sf_map_picture_drop(struct sf_map_picture *picture)
 {
 	if (picture->body)
-		(void)fclose(picture->body); /* it is thrown away */
+		(void)fclose(picture->body); /* the content is discarded */
 	free(picture->text);
 	*picture = (struct sf_map_picture){0};
 }

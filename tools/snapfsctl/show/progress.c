@@ -11,7 +11,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-/* Nothing is shown of what takes less than this, and no more often than that. */
+/* Nothing is shown for operations shorter than PATIENCE_MS; the others are how often it is updated. */
 #define PATIENCE_MS      500
 #define TERMINAL_STEP_MS 200
 #define LINE_STEP_MS     5000
@@ -49,7 +49,7 @@ void sf_progress_begin(struct sf_progress *progress, const char *what, bool quie
 					 .began_ms = sf_clock_mono_ms()};
 }
 
-/* ", 350M/s, 12s left"; what is not known is left out. */
+/* ", 350M/s, 12s left"; leaves out what is unknown. */
 static void describe_rate(const struct sf_progress *progress, uint64_t now, uint64_t done, uint64_t total,
 			  char *buf, size_t size)
 {

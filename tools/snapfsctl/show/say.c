@@ -14,7 +14,7 @@ void sf_ctl_say(const char *fmt, ...)
 	va_start(ap, fmt);
 	(void)vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
-	/* Names, guests and peers supply parts of the line: the terminal must not obey them. */
+	/* Names, guests and peers supply parts of the line, which the terminal must not obey. */
 	sf_text_defuse(line);
 	(void)fprintf(stderr, "snapfsctl: %s\n", line);
 }

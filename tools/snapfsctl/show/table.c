@@ -13,14 +13,14 @@
 #include <string.h>
 
 #define COLUMNS_MAX 32
-/* A cell is a name, a number or one line of a description. */
+/* Longer cells are cut. A cell is a name, a number or one line of a description. */
 #define CELL_MAX 4096
 
 struct sf_table {
 	struct libscols_table *scols;
 	const struct sf_column *columns;
 	size_t ncolumns;
-	size_t order[COLUMNS_MAX]; /* which columns are shown, from left to right */
+	size_t order[COLUMNS_MAX]; /* the columns shown, from left to right */
 	size_t nshown;
 	bool bare;
 };
@@ -46,7 +46,7 @@ static void show_usual(struct sf_table *table, bool full)
 {
 	for (size_t i = 0; i < table->ncolumns; i++)
 		if (full || !(table->columns[i].flags & SF_COLUMN_LONG))
-			(void)show(table, i); /* there is room for all that there are */
+			(void)show(table, i); /* there is room for all columns */
 }
 
 static int fail_column(const struct sf_table *table, const char *name, int len, struct sf_err *err)
@@ -57,7 +57,7 @@ static int fail_column(const struct sf_table *table, const char *name, int len, 
 	for (size_t i = 0; i < table->ncolumns && used < sizeof(known); i++)
 		used += (size_t)snprintf(known + used, sizeof(known) - used, "%s%s", i ? ", " : "",
 					 table->columns[i].name);
-	return sf_fail(err, -EINVAL, "there is no column '%.*s'; there are %s", len, name, known);
+	return sf_fail(err, -EINVAL, "there is no column '%.*s'; the columns are %s", len, name, known);
 }
 
 static int choose(struct sf_table *table, const struct sf_table_style *style, struct sf_err *err)
@@ -122,7 +122,7 @@ int sf_table_new(struct sf_table **ret, bool terminal, const struct sf_column *c
 	if (rc == 0 && add_columns(table) < 0)
 		rc = sf_fail(err, -ENOMEM, "out of memory");
 	if (rc == 0 && terminal && !getenv("NO_COLOR"))
-		(void)scols_table_enable_colors(table->scols, 1); /* without: no colours */
+		(void)scols_table_enable_colors(table->scols, 1); /* on failure there are no colours */
 	if (rc < 0) {
 		sf_table_free(table);
 		return rc;
@@ -158,7 +158,7 @@ void sf_table_cell(struct sf_table *table, struct sf_row *row, size_t column, co
 	plain[len] = '\0';
 	for (size_t i = 0; row && i < table->nshown; i++)
 		if (table->order[i] == column)
-			/* Only memory can fail: the cell stays empty. */
+			/* Out of memory: the cell stays empty. */
 			(void)scols_line_set_data((struct libscols_line *)row, i, plain);
 }
 

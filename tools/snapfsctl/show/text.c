@@ -55,7 +55,7 @@ void sf_text_span(uint64_t seconds, char text[static SF_TEXT_SPAN])
 			       seconds / 3600 % 24);
 }
 
-/* "2d" as seconds; 0 when it is not a span. */
+/* "2d" in seconds; 0 if it is not a time span. */
 static uint64_t parse_span(const char *text)
 {
 	static const struct {
@@ -68,7 +68,7 @@ static uint64_t parse_span(const char *text)
 	if (*text < '0' || *text > '9')
 		return 0;
 	n = strtoul(text, &end, 10);
-	/* Some thousands of years; more would not fit into nanoseconds. */
+	/* A limit of 158 years: more would overflow the nanoseconds. */
 	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
 		if (*end == units[i].unit && !end[1] && n <= 5000000000ULL / units[i].seconds)
 			return n * units[i].seconds;
@@ -150,8 +150,7 @@ static size_t least(size_t a, size_t b)
 	return a < b ? a : b;
 }
 
-/* Three rows of the table of distances between beginnings are enough. Longer words than these are not
- * mistyped names. */
+/* Longer words are not mistyped names. Three rows of the distance table are enough. */
 #define WORD_MAX 300
 
 size_t sf_text_distance(const char *a, const char *b)

@@ -25,23 +25,22 @@
 #include <time.h>
 #include <unistd.h>
 
-/* How often jobs.json is looked at while a call is under way. */
+/* How often jobs.json is read while a call is in flight. */
 #define LOOK_MS 200
 
-/* --- a call in its thread --- */
+/* --- the worker thread --- */
 
 struct act {
 	const struct sf_mount *mount;
 	bool quiet;            /* no progress */
-	const char *operation; /* as jobs.json calls it */
+	const char *operation; /* its name in jobs.json */
 	char vm[SF_NAME_MAX + 1], path[SF_SNAP_PATH], file[SF_SNAP_PATH + 32], to[SF_SNAP_PATH];
-	const struct sf_snap *snap; /* the one that is meant */
-	const char *name; /* create: what it is to be called, when that is all that is asked for; NULL
-			     otherwise */
+	const struct sf_snap *snap; /* the snapshot that the call acts on */
+	const char *name; /* create: the requested name if the request has nothing else; NULL otherwise */
 	const char *attribute, *text;
 	int (*call)(struct act *act); /* 0 or -errno; may fill err */
 	struct sf_err err;            /* its text is empty unless the call knows more than an errno */
-	char answer[8192];            /* what was read back */
+	char answer[8192];            /* what the call read back */
 	int rc;
 	int done; /* an eventfd */
 };
@@ -52,11 +51,11 @@ static void *work(void *arg)
 	uint64_t one = 1;
 
 	act->rc = act->call(act);
-	(void)write(act->done, &one, sizeof(one)); /* an eventfd takes it */
+	(void)write(act->done, &one, sizeof(one)); /* cannot fail on an eventfd */
 	return NULL;
 }
 
-/* Only SIGUSR1 is for the worker; everything else wakes the thread that waits for it. */
+/* The worker handles only SIGUSR1. All other signals go to the thread that waits for it. */
 static int start(struct act *act, pthread_t *ret)
 {
 	sigset_t all, before;
@@ -70,7 +69,7 @@ static int start(struct act *act, pthread_t *ret)
 	return -rc;
 }
 
-/* The progress of our job, as far as the tree tells it. */
+/* Shows the progress of our job if the tree reports it. */
 static void look(const struct act *act, struct sf_progress *progress)
 {
 	auto_json json_t *jobs = NULL;
@@ -110,17 +109,17 @@ static void wait_for(struct act *act, pthread_t worker, struct sf_progress *prog
 			sf_progress_end(progress);
 			sf_ctl_say(strcmp(act->operation, "create") == 0 ||
 						   strcmp(act->operation, "revert") == 0
-					   ? "cancelling; what was begun is undone"
-					   : "interrupted; what was begun comes to its end first");
+					   ? "cancelling; the operation is undone"
+					   : "interrupted; the operation completes first");
 			told = true;
 		}
-		(void)pthread_kill(worker, SIGUSR1); /* again and again: the first may have come too early */
+		(void)pthread_kill(worker, SIGUSR1); /* repeated, as one may come before the call blocks */
 	}
 	(void)pthread_join(worker, NULL);
 	sf_progress_end(progress);
 }
 
-/* "TIME ERRNO text" of last-error, cut into its parts in place. */
+/* Splits a line of last-error, "TIME ERRNO text", into its parts in place. */
 static bool split_last_error(char *line, uint64_t *ret_when, char **ret_code, char **ret_text)
 {
 	char *space = strchr(line, ' ');
@@ -139,8 +138,9 @@ static bool split_last_error(char *line, uint64_t *ret_when, char **ret_code, ch
 }
 
 /*
- * The daemon's own text about the failure that has just been: what last-error says, if it is younger than the
- * call, of the same errno, and names what the call was about. Somebody else's may have come after it.
+ * Adds the daemon's own text for the failure: the line in last-error, if it is younger than the call, has the
+ * same errno and names the same path. Another user's failure may have replaced it; then the text is the
+ * errno's.
  */
 static void explain(const struct act *act, uint64_t began_ns, int rc, struct sf_err *err)
 {
@@ -156,7 +156,7 @@ static void explain(const struct act *act, uint64_t began_ns, int rc, struct sf_
 		(void)sf_fail(err, rc, "%s %s: %s", act->operation, act->path, strerror(-rc));
 }
 
-/* Runs a call that was filled in; its errors are complete. */
+/* Runs a prepared call; on failure err is complete. */
 static int run(struct act *act, struct sf_err *err)
 {
 	auto_fd int done = eventfd(0, EFD_CLOEXEC);
@@ -170,7 +170,7 @@ static int run(struct act *act, struct sf_err *err)
 	(void)snprintf(what, sizeof(what), "%s %s", act->operation, act->path);
 	sf_interrupt_catch();
 	if (done < 0 || (rc = start(act, &worker)) < 0)
-		return sf_fail(err, -ENOMEM, "%s: no thread for it", what);
+		return sf_fail(err, -ENOMEM, "%s: cannot start a thread", what);
 	sf_progress_begin(&progress, what, act->quiet);
 	wait_for(act, worker, &progress);
 	if (act->rc == 0)
@@ -184,15 +184,15 @@ static int run(struct act *act, struct sf_err *err)
 
 /* --- the calls --- */
 
-/* One write of act->text into act->file, and what can be read back of it from there. */
+/* Writes act->text to act->file and reads the answer back. */
 static int call_write(struct act *act)
 {
 	auto_fd int fd = openat(act->mount->fd, act->file, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 	size_t len = strlen(act->text);
 	ssize_t n;
 
-	if (fd < 0 && errno == EACCES &&
-	    act->name) /* .create is root's; a group that may take snapshots has mkdir */
+	/* Only root may open .create; a group that may take snapshots uses mkdir. */
+	if (fd < 0 && errno == EACCES && act->name)
 		return mkdirat(act->mount->fd, act->path, 0700) < 0 ? -errno : 0;
 	if (fd < 0)
 		return -errno;
@@ -204,8 +204,10 @@ static int call_write(struct act *act)
 	return act->rc;
 }
 
-/* The snapshot's directory, which stays the same one whatever is renamed meanwhile; -ESTALE when it is not
- * the one that is meant. */
+/*
+ * Opens the snapshot's directory, so that a rename meanwhile does no harm. -ESTALE if it is not the snapshot
+ * that was loaded.
+ */
 static int open_snapshot(struct act *act)
 {
 	auto_fd int dir = openat(act->mount->fd, act->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
@@ -223,12 +225,12 @@ static int open_snapshot(struct act *act)
 	meta = sf_json_parse_object(text, len, "meta.json", NULL);
 	uuid = json_string_value(json_object_get(meta, "uuid"));
 	if (!uuid || !wanted || strcmp(uuid, wanted) != 0)
-		return sf_fail(&act->err, -ESTALE, "%s %s: another snapshot has this name by now",
+		return sf_fail(&act->err, -ESTALE, "%s %s: another snapshot has this name now",
 			       act->operation, act->path);
 	return sf_take_fd(&dir);
 }
 
-/* One write of act->text into a control file of the snapshot. */
+/* Writes act->text to a control file of the snapshot. */
 static int call_word(struct act *act)
 {
 	auto_fd int dir = open_snapshot(act);
@@ -245,8 +247,9 @@ static int call_word(struct act *act)
 }
 
 /*
- * The kernel hears of a name that went without its doing a moment later, at most when it asks again by
- * itself: whoever looks after us is to find it gone. Another one may have the name by then.
+ * Waits until the kernel has noticed that the name is gone, so that the caller's next look does not find it.
+ * The daemon removed it without the kernel's help, so the kernel learns of it a moment later, or when its
+ * cached entry expires. A new snapshot may have the name by then.
  */
 static void await_gone(const struct act *act)
 {
@@ -262,7 +265,7 @@ static void await_gone(const struct act *act)
 	}
 }
 
-/* Control files are root's; a group that may delete has rmdir. */
+/* Only root may open control files; a group that may delete snapshots uses rmdir. */
 static int call_delete(struct act *act)
 {
 	int rc = call_word(act);
@@ -297,7 +300,7 @@ static void name_act(struct act *act, const char *vm, const char *name)
 	(void)snprintf(act->path, sizeof(act->path), "%s/%s", vm, name);
 }
 
-/* What .create answered: the name, or the failure in the daemon's words. */
+/* Takes the answer of .create: the name, or the daemon's error. */
 static int take_outcome(struct act *act, int rc, char *name, char *note, size_t note_size, struct sf_err *err)
 {
 	auto_json json_t *answer = sf_json_parse_object(act->answer, strlen(act->answer), ".create", NULL);
@@ -311,9 +314,10 @@ static int take_outcome(struct act *act, int rc, char *name, char *note, size_t 
 	if (!text)
 		text = act->name;
 	if (!text)
-		return sf_fail(err, -EPROTO,
-			       "create in VM '%s': it was taken, but its name could not be read back",
-			       act->vm);
+		return sf_fail(
+			err, -EPROTO,
+			"create in VM '%s': the snapshot was taken, but its name could not be read back",
+			act->vm);
 	(void)snprintf(name, SF_NAME_MAX + 1, "%s", text);
 	text = json_string_value(json_object_get(answer, "note"));
 	(void)snprintf(note, note_size, "%s", text ? text : "");

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Members of the daemon's documents that may be missing: what is not there, or of another type, is empty or
- * 0. */
+/*
+ * Reads optional members of the daemon's JSON documents: one that is missing or has another type reads as ""
+ * or 0.
+ */
 #ifndef SF_SNAPFSCTL_TREE_MEMBERS_H
 #define SF_SNAPFSCTL_TREE_MEMBERS_H
 

@@ -21,7 +21,7 @@
 
 /* --- the watchdog --- */
 
-/* CLOCK_MONOTONIC in ms after which nobody waits any longer; 0: not watching. And how long that is. */
+/* The deadline in CLOCK_MONOTONIC ms (0: not watching), and the timeout that it is computed from. */
 static atomic_uint_fast64_t watchdog_until_ms, watchdog_timeout_ms;
 
 static uint64_t timeout_ms(void)
@@ -48,7 +48,7 @@ static void *watch(void *arg)
 		struct timespec step = {.tv_nsec = 50 * 1000 * 1000};
 
 		if (until && now >= until) {
-			sf_ctl_say("%s: no answer for %llu s; does the daemon hang? (`snapfsctl doctor` says "
+			sf_ctl_say("%s: no answer for %llu s; the daemon may hang (`snapfsctl doctor` says "
 				   "more)",
 				   mount->path,
 				   (unsigned long long)(atomic_load(&watchdog_timeout_ms) / 1000));
@@ -59,13 +59,16 @@ static void *watch(void *arg)
 	return NULL;
 }
 
-/* The environment is read once, here: the thread does not, as time zones change it. */
+/*
+ * Reads the environment here and only once: the thread must not read it, because the main thread changes it
+ * for time zones.
+ */
 static void start_watchdog(const struct sf_mount *mount)
 {
 	pthread_t thread;
 
 	atomic_store(&watchdog_timeout_ms, timeout_ms());
-	/* Without the thread there is no deadline, which is no reason to fail. */
+	/* Best effort: without the thread there is no deadline. */
 	if (pthread_create(&thread, NULL, watch, (void *)mount) == 0)
 		(void)pthread_detach(thread);
 }
@@ -83,9 +86,9 @@ void sf_mount_unwatch(const bool *watching)
 	atomic_store(&watchdog_until_ms, 0);
 }
 
-/* --- finding --- */
+/* --- finding the mount --- */
 
-/* The target of the one mounted snapfs. */
+/* Finds the only mounted snapfs. */
 static int find(char *path, size_t size, struct sf_err *err)
 {
 	FILE *table = setmntent("/proc/self/mounts", "re");
@@ -149,7 +152,7 @@ int sf_mount_open(struct sf_mount *mount, const char *given, struct sf_err *err)
 	return open_mount(mount, err);
 }
 
-/* Takes out empty and "." components. */
+/* Removes empty and "." components. */
 static size_t tidy(const char *path, char *buf, size_t size)
 {
 	size_t len = 0;

@@ -55,8 +55,10 @@ static int compare_names(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* The directories in an open directory that are no control files: VMs of the root, snapshots of a VM. Takes
- * fd. */
+/*
+ * Lists the directories in an open directory that are not control files: VMs of the root, snapshots of a VM.
+ * Takes fd.
+ */
 static int list_directories(int fd, char ***ret, size_t *ret_n, struct sf_err *err)
 {
 	auto_dir DIR *dir = fdopendir(fd);
@@ -106,7 +108,7 @@ int sf_vms_load(const struct sf_mount *mount, char ***ret, size_t *ret_n, struct
 	return list_directories(fd, ret, ret_n, err);
 }
 
-/* Of n names the one nearest to what somebody typed; NULL when none is near. */
+/* The name that is closest to typed; NULL if none is close. */
 static const char *nearest(char **names, size_t n, const char *typed)
 {
 	size_t best = strlen(typed) / 3 + 2;
@@ -123,8 +125,10 @@ static const char *nearest(char **names, size_t n, const char *typed)
 	return found;
 }
 
-/* The failure of a name that is not among those that there are; prefix is what stands before it in a path.
- * Frees names. */
+/*
+ * Fails with -ENOENT for a name that does not exist, and suggests a similar one. prefix precedes the name in
+ * a path. Frees names.
+ */
 static int fail_missing(char **names, size_t n, const char *prefix, const char *typed, const char *kind,
 			struct sf_err *err)
 {
@@ -142,24 +146,23 @@ static int fail_missing(char **names, size_t n, const char *prefix, const char *
 	return rc;
 }
 
-/* Opens a directory of the tree by a name that a user gave. */
+/* Opens a directory of the tree by a name that the user typed. */
 static int open_directory(int at, const char *name)
 {
 	if (sf_name_check(name, NULL) < 0) {
-		errno = ENOENT; /* nothing in the tree is called so */
+		errno = ENOENT; /* the tree has no such names */
 		return -1;
 	}
 	return openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 }
 
-/* What was given for a VM and cannot be one: a snapshot, or how others write one. */
+/* Fails for an argument that cannot be a VM: a snapshot, in our notation or another program's. */
 static int fail_not_vm(const char *vm, struct sf_err *err)
 {
 	char shown[SF_SNAP_PATH];
 
 	sf_text_printable(vm, shown, sizeof(shown));
-	return sf_fail(err, -ENOENT,
-		       "'%s' is not a VM's name; a snapshot is written VM/NAME, and has commands of its own",
+	return sf_fail(err, -ENOENT, "'%s' is not a VM's name; snapshots (VM/NAME) have other commands",
 		       shown);
 }
 
@@ -273,10 +276,10 @@ static bool is_broken(const json_t *broken, const char *name)
 static void mark_broken(struct sf_snap *snap)
 {
 	(void)snprintf(snap->problem, sizeof(snap->problem),
-		       "broken: it cannot be read any more; snapfsctl doctor says why");
+		       "broken: its content cannot be read; snapfsctl doctor says why");
 }
 
-/* Adds a VM's snapshots to what is there, in the order of their times. */
+/* Appends a VM's snapshots, sorted by time. */
 static int load_vm(const struct sf_mount *mount, const char *vm, struct sf_snaps *snaps, struct sf_err *err)
 {
 	char path[SF_NAME_MAX + sizeof("/.snapshots.json")];
@@ -301,7 +304,7 @@ static int load_vm(const struct sf_mount *mount, const char *vm, struct sf_snaps
 		const char *name = sf_member_string(meta, "name");
 
 		if (sf_name_check(name, NULL) < 0)
-			continue; /* the daemon has none such: nothing that could be said of it */
+			continue; /* the daemon has no such names */
 		*snap = (struct sf_snap){.meta = json_incref(meta)};
 		(void)snprintf(snap->vm, sizeof(snap->vm), "%s", vm);
 		(void)snprintf(snap->name, sizeof(snap->name), "%s", name);
@@ -339,7 +342,7 @@ int sf_snaps_load(const struct sf_mount *mount, const char *vm, struct sf_snaps 
 	return 0;
 }
 
-/* The failure of a snapshot that is not in the directory of its VM. */
+/* Fails for a snapshot that its VM's directory does not have. */
 static int fail_snapshot(const struct sf_mount *mount, const struct sf_snap *wanted, struct sf_err *err)
 {
 	auto_watch bool watching = sf_mount_watch(mount);

@@ -32,7 +32,7 @@ static struct sf_usage_entry *find(struct sf_usages *usages, const char *kind, c
 	return NULL;
 }
 
-/* What several VMs share is listed once, as no one's. */
+/* Adds an entry. One that several VMs share is listed once, without a VM. */
 static int add(struct sf_usages *usages, const char *vm, const struct sf_usage_entry *entry)
 {
 	struct sf_usage_entry *known = find(usages, entry->kind, entry->subject), *larger;
@@ -52,11 +52,11 @@ static int add(struct sf_usages *usages, const char *vm, const struct sf_usage_e
 	larger->subject = strdup(entry->subject);
 	larger->problem = strdup(entry->problem);
 	(void)snprintf(larger->vm, sizeof(larger->vm), "%s", vm);
-	usages->n++; /* also half-built: sf_usages_fini() frees it */
+	usages->n++; /* half-built entries count, too: sf_usages_fini() frees them */
 	return larger->kind && larger->subject && larger->problem ? 0 : -ENOMEM;
 }
 
-/* What watches over a disk's pools; where nothing does, the room that its snapshots are made in. */
+/* Adds what monitors a disk's pools; if nothing does, the space in which its snapshots are created. */
 static int add_disk(struct sf_usages *usages, const char *vm, const json_t *disk)
 {
 	const json_t *list = json_object_get(disk, "usage"), *space = json_object_get(disk, "space"), *item;

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What can run full below the VMs' disks: pools, COW stores, and the file systems of images; from .vm.json.
+/*
+ * Lists what can run full below the VMs' disks: pools, COW stores, and the file systems of images. The source
+ * is .vm.json.
  */
 #ifndef SF_SNAPFSCTL_TREE_USAGES_H
 #define SF_SNAPFSCTL_TREE_USAGES_H
@@ -17,11 +19,11 @@ struct sf_mount;
 struct sf_usage_entry {
 	char *kind;               /* "pool data", "COW store", "space" */
 	char *subject;            /* its name */
-	char *problem;            /* a sentence; empty when all is well */
-	char vm[SF_NAME_MAX + 1]; /* the one VM that it concerns; empty: several */
+	char *problem;            /* a sentence; empty if there is none */
+	char vm[SF_NAME_MAX + 1]; /* the only VM that uses it; empty: several */
 	uint64_t used_bytes, total_bytes;
 	unsigned warn_percent; /* where snapfs warns or extends; 0: nowhere */
-	unsigned stop_percent; /* where no more snapshots are taken; 0: nowhere */
+	unsigned stop_percent; /* where snapfs takes no more snapshots; 0: nowhere */
 };
 
 struct sf_usages {
@@ -29,16 +31,19 @@ struct sf_usages {
 	size_t n;
 };
 
-/* Of the VMs named, or of all (nvms 0); each once. -EACCES for those who may not. */
+/* Loads the usages of the named VMs, or of all (nvms 0), each once. -EACCES if the user may not read them. */
 int sf_usages_load(const struct sf_mount *mount, char **vms, size_t nvms, struct sf_usages *ret,
 		   struct sf_err *err);
-/* All zeros is none. */
+/* All zeros is an empty value. */
 void sf_usages_fini(struct sf_usages *usages);
 
 /* 0 to 100. */
 unsigned sf_usage_percent(const struct sf_usage_entry *usage);
 
-/* "[#####...|..]" of width columns within the brackets (at most 60), '|' where snapfs warns. */
+/*
+ * "[#####...|..]", with width columns (at most SF_USAGE_BAR - 3) between the brackets; '|' marks where snapfs
+ * warns.
+ */
 #define SF_USAGE_BAR 64
 void sf_usage_bar(const struct sf_usage_entry *usage, unsigned width, char bar[static SF_USAGE_BAR]);
 
