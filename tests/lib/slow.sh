@@ -2,8 +2,9 @@
 # Sourced by the libraries of the cases: deadlines that scale with the machine.
 # shellcheck shell=bash
 
-# slow SECONDS: prints SECONDS times SNAPFS_SLOWNESS, rounded up. scripts/test measures how slow the machine is and sets
-# SNAPFS_SLOWNESS to an integer of 1 or more; 1 is also the default. SECONDS may have a fraction. Starts no process.
+# slow SECONDS: prints SECONDS times SNAPFS_SLOWNESS, rounded up. scripts/test measures how slow the machine
+# is and sets SNAPFS_SLOWNESS to an integer of 1 or more; 1 is also the default. SECONDS may have a fraction.
+# Starts no process.
 slow() {
 	local whole=${1%%.*} fraction=0
 	[[ $1 != *.* ]] || fraction=${1#*.}000
