@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Opening the Xen backend, and the list of VMs, with helpers of all kinds. */
+/* Opening the Xen backend, and its list of VMs, with helpers that behave and misbehave. */
 #include "xen_fixture.h"
 
 #include <sys/mman.h>
@@ -18,7 +18,7 @@ static void an_ordinary_helper_will_do(void **state)
 	ok(sf_hypervisor_check_host(f->hv, host, &f->err), &f->err);
 	failed(sf_hypervisor_check_host(f->hv, "nobody's 0", &f->err), -EOPNOTSUPP, &f->err,
 	       "describes no Xen host");
-	assert_int_equal(count(f, "began", NULL), 2); /* one for questions, one for the list */
+	assert_int_equal(count(f, "began", NULL), 2); /* one for requests, one for the list */
 }
 
 static void not_open(struct fixture *f, const char *scenario, int rc, const char *why)
@@ -90,7 +90,7 @@ static void without_a_first_list_it_does_not_open(void **state)
 
 /* --- the list --- */
 
-/* "web extra": the names of the VMs, or "E" and the error. */
+/* Writes the names of the VMs, like "web extra", or "E" and the error. */
 static void names(struct fixture *f, char *text, size_t size)
 {
 	struct sf_vm_list list = {0};
@@ -111,7 +111,7 @@ static bool are(const char *text, const char *want)
 	return *want == 'E' ? strncmp(text, want, strlen(want)) == 0 : strcmp(text, want) == 0;
 }
 
-/* Until they are so; of an error, its beginning will do. */
+/* Waits until names() gives this text; for an error, until the text begins with it. */
 static void await_names(struct fixture *f, const char *want)
 {
 	uint64_t until = sf_clock_mono_ms() + LONG_MS;
@@ -245,9 +245,9 @@ static void a_program_that_has_gone_meanwhile_is_tried_again(void **state)
 	await_names(f, "web");
 }
 
-/* --- what is logged --- */
+/* --- logging --- */
 
-/* Standard error as it is meanwhile. */
+/* Captures standard error. */
 struct capture {
 	int saved, memory;
 };
@@ -261,7 +261,7 @@ static struct capture capture(void)
 	return capture;
 }
 
-/* What came there; to be freed. */
+/* Ends the capture. Returns what was written; the caller frees it. */
 static char *release(struct capture *capture)
 {
 	char *text = calloc(1, TEXT_MAX);
@@ -334,7 +334,7 @@ static void closing_does_not_wait_for_whoever_answers_or_lists(void **state)
 		    "on('end', hang)\n");
 	began = sf_clock_mono_ms();
 	close_xen(f);
-	assert_true(sf_clock_mono_ms() - began < 4000); /* less than one that has gone is given to end */
+	assert_true(sf_clock_mono_ms() - began < 4000); /* less than the time that a helper gets to exit */
 	check_all_ended(f);
 }
 
