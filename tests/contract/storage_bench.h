@@ -22,8 +22,7 @@ struct bench {
 	struct sf_storages ours;
 	struct sf_storages foreign; /* storages of another state directory on the same ground */
 	struct sf_volume *volumes[CONTRACT_DISKS];
-	char origins[CONTRACT_DISKS][SF_ORIGIN_MAX]; /* origins of the volumes; objects keep them after the
-							volume is closed */
+	char origins[CONTRACT_DISKS][SF_ORIGIN_MAX]; /* objects outlive their volume and need it */
 	char *models[CONTRACT_DISKS];
 	uint64_t size;
 	struct snap snaps[BENCH_SNAPS];

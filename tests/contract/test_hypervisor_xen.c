@@ -83,8 +83,7 @@ static void let_run(void *arg)
 	uint64_t before,
 		until = sf_clock_mono_ms() + (power_now(ground) == SF_POWER_RUNNING ? RUNS_MS : RESTS_MS);
 
-	(void)usleep(LOOK_MS *
-		     1000); /* writes that were in flight when the guest was paused may still arrive */
+	(void)usleep(LOOK_MS * 1000); /* writes from before a pause may still arrive */
 	before = progress(ground);
 	while (sf_clock_mono_ms() < until && progress(ground) == before)
 		(void)usleep(LOOK_MS * 1000);

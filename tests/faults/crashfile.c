@@ -23,7 +23,7 @@ struct file_change {
 	int fd; /* the caller's descriptor; valid until crashlog_after() only */
 	uint64_t off, len;
 	uint64_t old_size, new_size;
-	char *old; /* DATA, SIZE: the old bytes at off. XATTR: the old value, NULL if there was none */
+	char *old; /* DATA, SIZE: the old bytes at off; XATTR: the old value or NULL */
 	size_t old_len;
 	char *new;
 	size_t new_len;

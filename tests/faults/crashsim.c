@@ -92,7 +92,7 @@ static void point(const char *call, const char *object)
 	uint64_t n = atomic_fetch_add(&sim.report->points, 1) + 1;
 
 	(void)snprintf(sim.report->call, sizeof(sim.report->call), "%s %s", call,
-		       object); /* truncation is harmless */
+		       object); /* may be truncated */
 	if (n < sim.k)
 		return;
 	atomic_store(&sim.report->cut, true);
@@ -320,9 +320,7 @@ int __wrap_ioctl(int fd, unsigned long request, ...)
 
 	fd_point("ioctl", fd);
 	if (request == FS_IOC_SETFLAGS)
-		return __real_ioctl(
-			fd, request,
-			arg); /* affects the placement of blocks, not the content: nothing to lose */
+		return __real_ioctl(fd, request, arg); /* changes how blocks are placed, not their content */
 	change = before_clone(fd, request, arg);
 	return (int)keep(change, __real_ioctl(fd, request, arg));
 }

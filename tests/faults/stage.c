@@ -87,8 +87,7 @@ void stage_complain(struct stage *stage, const char *fmt, ...)
 	va_list args;
 
 	va_start(args, fmt);
-	(void)vsnprintf(text + len, STAGE_COMPLAINTS - len - 1, fmt,
-			args); /* if they do not all fit, the first ones tell most */
+	(void)vsnprintf(text + len, STAGE_COMPLAINTS - len - 1, fmt, args); /* the first ones tell most */
 	va_end(args);
 	len = strlen(text);
 	text[len] = '\n';

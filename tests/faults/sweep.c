@@ -202,8 +202,7 @@ static void sweep_pass(const struct options *options, struct attempt attempt, st
 		if (options->k > 0) {
 			attempt.k = options->k;
 			attempt.recovery_k = options->recovery_k;
-			(void)try_point(options, &attempt,
-					tally); /* only one point was asked for, whether it exists or not */
+			(void)try_point(options, &attempt, tally); /* just one, whether it exists or not */
 			return;
 		}
 		sweep_mode(options, attempt, tally, first, turn, turns);

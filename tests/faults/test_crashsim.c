@@ -141,8 +141,7 @@ static void change_attributes(int dir)
 
 	bench_must(fd >= 0 && fchmod(fd, 0640) == 0 && fchown(fd, getuid(), getgid()) == 0);
 	bench_must(futimens(fd, (const struct timespec[]){{.tv_sec = 5}, {.tv_sec = 5}}) == 0);
-	(void)fsetxattr(fd, "user.test", "new", 3,
-			0); /* not every file system has extended attributes; the parent checks */
+	(void)fsetxattr(fd, "user.test", "new", 3, 0); /* may be unsupported; the parent checks */
 	bench_must(fdatasync(fd) == 0);
 }
 

@@ -4,7 +4,7 @@
 READ_STRESS=$(dirname "$SNAPFS")/../tests/mount/read_stress
 [ -x "$READ_STRESS" ] || skip "$READ_STRESS is not built"
 STRESS_SEED=${SNAPFS_TEST_SEED:-$RANDOM}
-STRESS_S=6 # of reading
+STRESS_S=6 # seconds of reading
 DISK_SEEDS=1000000
 
 # generation SEED DISK...: overwrites every disk with the content of that seed.

@@ -317,8 +317,7 @@ static bool read_snapshot(struct reader *reader)
 	for (int reads = 1 + (int)draw(reader, READS_MAX); reads > 0; reads--)
 		read_once(reader, mode, fd, seed + (uint64_t)n * DISK_SEEDS, size);
 	if (draw(reader, 3) == 0)
-		(void)posix_fadvise(fd, 0, 0,
-				    POSIX_FADV_DONTNEED); /* the next reader must not find it cached */
+		(void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED); /* uncached for the next reader */
 	(void)close(fd);
 	return true;
 }

@@ -11,7 +11,7 @@ SNAPFS=${SNAPFS:-$BUILD/fs/snapfs}
 . "$VM_HERE/../mount/lib.sh"
 
 if [ "${SNAPFS_OWN_KERNEL:-}" != yes ] && [ "${SNAPFS_VM_ON_HOST:-}" != yes ]; then
-	die "this wants tests/vm/run ${0##*/}: it works on scratch disks only"
+	die "run it with tests/vm/run ${0##*/}: it works on scratch disks only"
 fi
 
 DISK_MIB=4096
@@ -35,7 +35,7 @@ take_disk() {
 	if [ "${SNAPFS_OWN_KERNEL:-}" = yes ]; then
 		read -r -a scratch <<<"$SNAPFS_SCRATCH"
 		DISK=${scratch[${#DISKS[@]}]:-}
-		[ -b "$DISK" ] || die "there is no further scratch disk: $SNAPFS_SCRATCH"
+		[ -b "$DISK" ] || die "no scratch disk is left: $SNAPFS_SCRATCH"
 	else
 		file=$HOST_DISKS/disk${#DISKS[@]}
 		truncate -s "${DISK_MIB}M" "$file"
@@ -193,7 +193,7 @@ remove_devices() {
 	if [ ${#DISKS[@]} -gt 0 ]; then
 		timeout 60 vgremove -ff -y "$VG"
 	fi
-	for ((try = 0; try < 5; try++)); do # those below are busy until those above are gone
+	for ((try = 0; try < 5; try++)); do # a device is busy until those stacked on it are gone
 		for device in $(our_devices | tac); do
 			dmsetup remove --retry "$device"
 		done

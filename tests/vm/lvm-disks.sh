@@ -14,7 +14,7 @@ blank() {
 	esac
 	VOLUMES+=("$name")
 	blkdiscard -z "/dev/$SNAPFS_TEST_VG/$name"
-	blkdiscard "/dev/$SNAPFS_TEST_VG/$name" 2>/dev/null || true # a thin one has no block then
+	blkdiscard "/dev/$SNAPFS_TEST_VG/$name" 2>/dev/null || true # leaves a thin volume without blocks
 	ln -s "/dev/$SNAPFS_TEST_VG/$name" "$1"
 }
 

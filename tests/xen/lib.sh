@@ -183,13 +183,13 @@ continued() {
 	wait_ticks "$1"
 	is "$2" "$(field "$1" boot 0)" "boot of $1"
 	first=$(field "$1" count 0)
-	[ "$first" -gt "$3" ] && [ "$first" -le $(($3 + 2)) ] || die "$1 goes on with $first when its disk had $3"
+	[ "$first" -gt "$3" ] && [ "$first" -le $(($3 + 2)) ] || die "$1 continues from $first, but its disk had $3"
 }
 
 # reverted NAME BOOT COUNT: since the mark, made while the guest ran, it was reverted to the instant with that
 # boot's nonce and that count on its disk, and counts on from there.
 reverted() {
-	await "$1 to go on from $3" has_said "$1" "boot=$2 count=($(($3 + 1))|$(($3 + 2))) "
+	await "$1 to continue from $3" has_said "$1" "boot=$2 count=($(($3 + 1))|$(($3 + 2))) "
 	goes_on "$1"
 	is "$2" "$(field "$1" boot)" "boot of $1"
 }
@@ -238,7 +238,7 @@ make() {
 # --- interrupting operations ---
 
 # The process of Xen that writes a guest's RAM to a file.
-STREAMER=libxl-save-help # as the kernel cuts its name
+STREAMER=libxl-save-help # the name as the kernel truncates it
 
 streams() {
 	[ -n "$(find "$STATE/$1" -name memory.sav -size +8M 2>/dev/null)" ] && pgrep -x "$STREAMER" >/dev/null

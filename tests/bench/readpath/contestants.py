@@ -25,7 +25,7 @@ def await_that(what, holds, child):
 class Contestant:
     """images, sparse, on_disk: paths of the files that it serves. It runs from start() to stop()."""
 
-    direct = False  # read with O_DIRECT where a load leaves it open
+    direct = False  # use O_DIRECT for loads that permit it
 
     def __init__(self, name, ground):
         self.name, self.ground = name, ground

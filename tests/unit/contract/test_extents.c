@@ -87,7 +87,7 @@ static void the_list_has_a_cap(void **state)
 	(void)state;
 	for (uint64_t i = 0; i < SF_EXTENTS_MAX; i++)
 		if (sf_extents_add(&extents, 2 * i, 1, NULL) < 0)
-			fail_msg("range %zu", (size_t)i);
+			fail_msg("cannot add range %zu", (size_t)i);
 	failed(sf_extents_add(&extents, 2 * SF_EXTENTS_MAX, 1, &err), -E2BIG, &err, "16777216 pieces");
 	add(&extents, 2 * SF_EXTENTS_MAX - 1, 1); /* no range more */
 	assert_int_equal(sf_extents_bytes(&extents), SF_EXTENTS_MAX + 1);

@@ -36,7 +36,7 @@ static int inner_pread(struct sf_image *base, void *buf, size_t len, uint64_t of
 static int inner_extent(struct sf_image *base, uint64_t off, struct sf_extent *ret, struct sf_err *err)
 {
 	(void)base, (void)off, (void)ret, (void)err;
-	fail_msg("the inner image was asked for its holes");
+	fail_msg("the inner image was asked for its extents");
 	return -EIO;
 }
 

@@ -308,7 +308,7 @@ static char *await_vm_json(struct fixture *f, const char *part)
 		free(json);
 		(void)poll(NULL, 0, 10);
 	}
-	fail_msg(".vm.json does not come to say '%s'", part);
+	fail_msg(".vm.json does not get '%s' in time", part);
 	return NULL;
 }
 

@@ -96,7 +96,7 @@ static void await(struct fixture *f, char *(*document)(struct sf_engine *), cons
 			return;
 		(void)poll(NULL, 0, 10); /* rounds run in their own thread */
 	}
-	fail_msg("%s '%s'", wanted ? "nobody says" : "somebody still says", part);
+	fail_msg("%s '%s'", wanted ? "the document lacks" : "the document still has", part);
 }
 
 static void a_problem_stands_until_a_round_is_without_it(void **state)

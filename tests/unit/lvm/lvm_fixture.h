@@ -183,7 +183,7 @@ static inline void await_log(const struct fixture *f, const char *words)
 
 	while (count(f, words) == 0) {
 		if (sf_clock_mono_ms() >= until)
-			fail_msg("'%s' does not happen", words);
+			fail_msg("'%s' was not logged in time", words);
 		(void)poll(NULL, 0, 1);
 	}
 }

@@ -198,7 +198,7 @@ static inline void await_count(const struct fixture *f, const char *words, unsig
 		if (sf_clock_mono_ms() >= until) {
 			auto_free char *log = get(f, "log");
 
-			fail_msg("'%s' does not happen:\n%s", words, log);
+			fail_msg("'%s' was not logged in time:\n%s", words, log);
 		}
 		(void)poll(NULL, 0, 2);
 	}
@@ -210,7 +210,7 @@ static inline pid_t who(const struct fixture *f, const char *words)
 	pid_t pid = 0;
 
 	if (count(f, words, &pid) == 0)
-		fail_msg("'%s' has not happened", words);
+		fail_msg("'%s' was not logged", words);
 	return pid;
 }
 
@@ -234,7 +234,7 @@ static inline void check_all_ended(const struct fixture *f)
 
 	for (char *line; (line = strsep(&rest, "\n"));)
 		if (atol(line) > 0 && kill((pid_t)atol(line), 0) == 0)
-			fail_msg("still there: %s", line);
+			fail_msg("the process has not ended: %s", line);
 	assert_true(waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD);
 }
 

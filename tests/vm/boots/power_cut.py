@@ -27,7 +27,7 @@ VG, POOL, VM = "vg", "pool", "web"
 DISKS = ["thin", "classic"]
 BLOCK = 4096
 NBLOCKS = 1024
-TOP = "/run/power-cut"  # of this kernel's memory
+TOP = "/run/power-cut"  # in this kernel's memory
 DISK = f"{TOP}/disk"  # the file system on /dev/ubdb
 MNT = f"{TOP}/mnt"
 LOG = f"{DISK}/log"
@@ -63,7 +63,7 @@ class Log:
 
     def __init__(self):
         self.fd = os.open(LOG, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
-        self.parents = {}  # generation -> the one that it was written over; None: over anything
+        self.parents = {}  # generation -> its parent; None: the first one
         self.live = None  # generation
         self.snapshots = {}  # name -> generation
         self.pending = None
@@ -85,7 +85,7 @@ class Log:
     def write(self, **entry):
         line = (json.dumps(entry) + "\n").encode()
         if os.write(self.fd, line) != len(line):
-            raise Wrong("the log cannot be written")
+            raise Wrong("cannot write the log")
         os.fsync(self.fd)
         self.apply(entry)
 
@@ -235,16 +235,16 @@ def check_names(log, live, names):
             found[name] = generation
     lost = [name for name in must_be if name not in found]
     if lost:
-        raise Wrong(f"lost: {lost}; there are {names}; {pending} was under way")
+        raise Wrong(f"lost: {lost}; there are {names}; {pending} was in flight")
     if pending.get("op") == "rename" and (pending["name"] in found) == (pending["to"] in found):
         raise Wrong(f"after {pending}: {names}")
     left = pending.get("op") == "revert" and live != log.live
     kept = left and not pending["discard"]
     for name in new:
         if not name.startswith("pre-revert-") or pending.get("op") != "revert" or pending["discard"]:
-            raise Wrong(f"'{name}' came from nowhere; {pending} was under way")
+            raise Wrong(f"unexpected snapshot '{name}'; {pending} was in flight")
         found[name] = log.live
-    same = pending.get("op") == "revert" and log.live == log.snapshots[pending["name"]]  # nobody can tell
+    same = pending.get("op") == "revert" and log.live == log.snapshots[pending["name"]]  # the states are indistinguishable
     if len(new) > 1 or (not same and (len(new) == 1) != bool(kept)):
         raise Wrong(f"after {pending} the volumes hold generation {live}, and of generation {log.live} there are {new}")
     return found

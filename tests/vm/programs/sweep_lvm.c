@@ -36,8 +36,7 @@
 
 static const struct {
 	const char *operation, *storage;
-	bool rare; /* runs with --all only: the storage does nothing here that the other operations do not
-		      cover */
+	bool rare; /* with --all only: the storage does nothing new in it */
 } cases[] = {
 	{"create", "lvm_thin", false},
 	{"create", "lvm_classic", false},
@@ -241,11 +240,10 @@ static void sweep_points(const struct options *options, struct stage *stage, str
 		killed = try_point(stage, &attempt, beginning, tally);
 		if (killed && ++n % options->recover_every == 0) {
 			attempt.recovery_k = ++nrecoveries * 5 % (tally->recovery_points + 1) + 1;
-			(void)try_point(stage, &attempt, beginning,
-					tally); /* the result equals that of the first try */
+			(void)try_point(stage, &attempt, beginning, tally); /* with the same result */
 		}
 		if (attempt.k > POINTS_MAX) {
-			(void)printf("# it does not end within %d points\n", POINTS_MAX);
+			(void)printf("# the operation does not end within %d points\n", POINTS_MAX);
 			tally->faults++;
 			break;
 		}
@@ -266,8 +264,7 @@ static void sweep_case(const struct options *options, struct stage *stage, const
 	} else if (options->k > 0) {
 		attempt.k = options->k;
 		attempt.recovery_k = options->recovery_k;
-		(void)try_point(stage, &attempt, beginning,
-				tally); /* only one point was asked for, whether it exists or not */
+		(void)try_point(stage, &attempt, beginning, tally); /* just one, whether it exists or not */
 	} else {
 		sweep_points(options, stage, attempt, beginning, tally);
 	}

@@ -72,7 +72,7 @@ static void agrees(const char *cow, uint64_t chunk, uint64_t size, const bool *c
 		for (uint64_t at = off / chunk; at < (off + len + chunk - 1) / chunk; at++)
 			if (copied[at] != data)
 				fail_msg("%s: chunk %ju is %s", cow, (uintmax_t)at,
-					 data ? "said to be copied" : "not said to be copied");
+					 data ? "reported as copied" : "not reported as copied");
 	}
 	sf_extents_fini(&extents);
 }
