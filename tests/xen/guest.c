@@ -3,11 +3,9 @@
  * The only process of a test guest. It counts, in RAM and on its disks, and prints at each tick whether they
  * agree:
  *
- *   guest boot=NONCE start count=C xvda=C xvdb=C MATCH      once at the start, continuing from the count on
- *   xvda
- *   guest boot=NONCE count=C xvda=C-1 xvdb=C-1 MATCH        at each tick, where C is the new count and xvda
- *   and
- *                                                           xvdb are what the disks had before they got C
+ *   guest boot=NONCE start count=C xvda=C xvdb=C MATCH   once at the start, continuing from the count on xvda
+ *   guest boot=NONCE count=C xvda=C-1 xvdb=C-1 MATCH     at each tick: C is the new count, C-1 what the disks
+ *                                                        had before they got C
  *
  * MISMATCH instead of MATCH: a disk, or a page of the RAM that the guest keeps dirty, is of another instant
  * than the count. A nonce tells a restored guest from one that has booted. The guest bypasses its page cache
