@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# What the benchmarks written in shell share: figures by label, and medians side by side. Sourced after the lib.sh of a kind of cases.
+# Shared by the benchmarks written in shell: collects figures by label and prints medians side by side.
+# Sourced after the lib.sh of a suite.
 # shellcheck shell=bash
 RESULTS=$WORK/results
 
-# note LABEL MILLISECONDS
+# note LABEL MILLISECONDS: records a figure.
 note() {
 	echo "$1 $2" >>"$RESULTS"
 }
 
-# timed LABEL COMMAND...: in this shell, so that the command may be a function that sets variables.
+# timed LABEL COMMAND...: runs COMMAND in this shell, so a function may set variables, and records the time.
 timed() {
 	local label=$1 began=${EPOCHREALTIME/./} us
 	shift
@@ -17,7 +18,8 @@ timed() {
 	note "$label" $((us / 1000)).$(printf %03d $((us % 1000)))
 }
 
-# tell WHAT GOAL LABEL [RIVAL]: the median of a label's figures, the least and the most; the same of the rival's, and the ratio of the two.
+# tell WHAT GOAL LABEL [RIVAL]: prints median, minimum and maximum of a label, the same for its rival, and the
+# ratio of the two.
 tell() {
 	python3 - "$RESULTS" "$@" <<'PYTHON'
 import statistics

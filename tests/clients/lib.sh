@@ -1,34 +1,35 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# What the cases in this folder share, beside ../mount/lib.sh: a VM with disks that are worth a backup, its snapshots and what has
-# to be in them, a mount that comes back as another device, and looks at what a program reads and restores.
+# The library of the cases in this folder, on top of ../mount/lib.sh: a VM with realistic disks, its snapshots
+# and their expected content, a remount with a new device number, and checks of what a program reads and
+# restores.
 # shellcheck shell=bash disable=SC2034
 . "$(dirname "${BASH_SOURCE[0]}")/../mount/lib.sh"
 
 FILES=(disk-vdb.img disk.img meta.json)
 WAS=$WORK/was
 LIVE=("$DATA/web.img" "$DATA/web-data.img")
-# What the programs keep for themselves goes with the case.
+# The programs' own files are removed with the case.
 USER_HOME=${HOME:-/root}
 export HOME=$WORK/home
 unset XDG_CACHE_HOME XDG_CONFIG_HOME
 mkdir "$HOME" "$WAS"
 
-# needs PROGRAM PACKAGE
+# needs PROGRAM PACKAGE: skips the case without PROGRAM, which is in PACKAGE.
 needs() {
 	command -v "$1" >/dev/null || skip "$1 is not installed (package $2)"
 }
 
-# The boot disk: an ext4 in its first partition, bytes in its second.
+# The boot disk: an ext4 in the first partition, random bytes in the second.
 DISK_MIB=96
 FIRST_MIB=1 FIRST_SIZE_MIB=32
 SECOND_MIB=33
 
-# put BYTES OFFSET FILE: random ones.
+# put BYTES OFFSET FILE: writes random data.
 put() {
 	head -c "$1" /dev/urandom | dd of="$3" bs=1M seek="$2" oflag=seek_bytes conv=notrunc status=none
 }
 
-# first_partition TEXT: makes it anew, with the files of $WORK/files, of which motd says TEXT.
+# first_partition TEXT: makes it anew with the files in $WORK/files, and with TEXT in motd.
 first_partition() {
 	rm -rf "$WORK/files"
 	mkdir -p "$WORK/files/etc"
@@ -37,7 +38,7 @@ first_partition() {
 	must mkfs.ext4 -q -F -E "offset=$((FIRST_MIB << 20))" -d "$WORK/files" "${LIVE[0]}" "${FIRST_SIZE_MIB}M"
 }
 
-# start_vm: a boot disk with two partitions, and another disk with data at odd places.
+# start_vm: makes a boot disk with two partitions and a disk with data at odd offsets, and starts the daemon.
 start_vm() {
 	needs sfdisk fdisk
 	needs mkfs.ext4 e2fsprogs
@@ -53,13 +54,13 @@ start_vm() {
 	start --vm "web=${LIVE[0]},${LIVE[1]}"
 }
 
-# guest_writes: to both disks, as a guest does.
+# guest_writes: changes both disks like a guest.
 guest_writes() {
 	first_partition changed
 	put 700001 70000001 "${LIVE[1]}"
 }
 
-# snapshot NAME: takes it, and keeps beside the mount what it has to be for ever.
+# snapshot NAME: takes a snapshot and saves its expected content outside the mount.
 snapshot() {
 	mkdir "$WAS/$1"
 	cp --sparse=always "${LIVE[0]}" "$WAS/$1/disk.img"
@@ -69,7 +70,8 @@ snapshot() {
 	cp "$MNT/web/$1/meta.json" "$WAS/$1/"
 }
 
-# remount: ends the daemon and starts it again. Somebody else has the old device number by then, so the mount gets another.
+# remount: restarts the daemon. Another mount takes the old device number first, so the new mount gets a
+# different one.
 NOTHERS=0
 remount() {
 	local dev first=$NOTHERS other
@@ -84,12 +86,13 @@ remount() {
 	[ "$(stat -c %d "$MNT")" != "$dev" ] || die "the mount has the device number it had"
 }
 
-# from_mount COMMAND...: in the directory that snapfs is mounted at, as backups of "web" rather than of an absolute path.
+# from_mount COMMAND...: runs COMMAND in the mount point, so that it backs up "web" and not an absolute path.
 from_mount() {
 	(cd "$MNT" && "$@")
 }
 
-# bytes_read_for COMMAND...: sets READ to what the daemon has read meanwhile: images, as long as no kernel has them in its cache.
+# bytes_read_for COMMAND...: sets READ to the bytes that the daemon read for COMMAND. These are reads of
+# images, as long as they are not in the page cache.
 bytes_read_for() {
 	local before
 	before=$(awk '/^rchar:/ { print $2 }' "/proc/$PID/io")
@@ -97,19 +100,20 @@ bytes_read_for() {
 	READ=$(($(awk '/^rchar:/ { print $2 }' "/proc/$PID/io") - before))
 }
 
-# reads COMMAND...: it reads images.
+# reads COMMAND...: checks that COMMAND reads images.
 reads() {
 	bytes_read_for "$@"
 	[ "$READ" -gt 3000000 ] || die "$READ bytes were read for: $*"
 }
 
-# skims COMMAND...: it knows without reading them that no image has changed. For a mount that nobody has read from yet.
+# skims COMMAND...: checks that COMMAND recognises unchanged images without reading them. Needs a mount from
+# which nothing was read yet.
 skims() {
 	bytes_read_for "$@"
 	[ "$READ" -lt 300000 ] || die "$READ bytes were read for: $*"
 }
 
-# restored DIRECTORY NAME: has the files of that snapshot, all bytes of them, and no others.
+# restored DIRECTORY NAME: checks that it has exactly the files of that snapshot, with all bytes.
 restored() {
 	local file
 	is "${FILES[*]}" "$(ls -A "$1" | paste -sd ' ')" "files in $1"
@@ -118,7 +122,7 @@ restored() {
 	done
 }
 
-# as_sparse FILE NAME: takes the room that the live disk took, or up to 1 MiB more.
+# as_sparse FILE NAME: checks that FILE takes at most 1 MiB more space than the live disk did.
 as_sparse() {
 	local had has
 	had=$(stat -c %b "$WAS/$2/${1##*/}")
@@ -126,7 +130,8 @@ as_sparse() {
 	[ "$has" -le $((had + 2048)) ] || die "$1 has $has blocks, the snapshot $had"
 }
 
-# dated DIRECTORY NAME FORMAT: the directory and its files have the times of that snapshot, as stat prints them in FORMAT.
+# dated DIRECTORY NAME FORMAT: checks that the directory and its files have the times of that snapshot, as
+# stat prints them in FORMAT.
 dated() {
 	local file
 	for file in . "${FILES[@]}"; do
@@ -134,7 +139,7 @@ dated() {
 	done
 }
 
-# described DIRECTORY NAME: it has the extended attributes of the snapshot.
+# described DIRECTORY NAME: checks that it has the extended attributes of the snapshot.
 described() {
 	is "what is $2" "$(getfattr --only-values --absolute-names -n user.snapfs.description "$1")" "description of $1"
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* One sim guest with two disks in memory, for the drivers that test hypervisors. */
+/* One sim guest with two disks in memory, shared by the drivers that test hypervisors. */
 #ifndef SF_TESTS_CONTRACT_SIM_GROUND_H
 #define SF_TESTS_CONTRACT_SIM_GROUND_H
 
@@ -19,17 +19,17 @@ struct sim_ground {
 	struct sf_storages storages;
 	struct sf_backend_env env;
 	struct sf_object kept[SIM_DISKS];
-	char origins[SIM_DISKS][SF_ORIGIN_MAX]; /* theirs */
+	char origins[SIM_DISKS][SF_ORIGIN_MAX]; /* origins of the two disks */
 	struct sf_hypervisor *sim;
-	void *more; /* the driver's own */
+	void *more; /* the driver's own data */
 };
 
-/* Opens the sim, which ticks only when asked to. */
+/* Opens a sim that ticks only on request. */
 struct sim_ground *sim_ground_new(void);
-/* The hypervisor is closed by then. */
+/* The hypervisor must be closed first. */
 void sim_ground_free(struct sim_ground *ground);
 
-/* As struct contract_hypervisor wants them. */
+/* Callbacks for struct contract_hypervisor. */
 uint64_t sim_ground_progress(void *ground);
 void sim_ground_let_run(void *ground);
 void sim_ground_keep_disks(void *ground);

@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-/* Pieces that fit no block size, so that images are read unaligned and over their end. */
+/* A piece that fits no block size, so images are read unaligned and beyond their end. */
 #define ODD_PIECE (100 * 1024 + 7)
 
 static void open_volumes(struct bench *bench)
@@ -201,7 +201,7 @@ static int count_object(void *arg, const struct sf_object *object, const char *w
 {
 	struct count *count = arg;
 
-	(void)where; /* the door has checked it */
+	(void)where; /* checked by core/contract/storage_listing.c */
 	(void)err;
 	count->n += !count->token || sf_id_equal(count->token, &object->token);
 	return 0;

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * What the cases of the storage suite work with: two live disks, a model of what they hold, and snapshots of
- * both.
- */
+/* The bench of the storage suite: two live disks, a model of their content, and snapshots of both. */
 #ifndef SF_TESTS_CONTRACT_STORAGE_BENCH_H
 #define SF_TESTS_CONTRACT_STORAGE_BENCH_H
 
@@ -14,7 +11,7 @@
 
 struct snap {
 	struct sf_object object;
-	char *content; /* what its image must read as */
+	char *content; /* what the image must read as */
 };
 
 struct bench {
@@ -23,10 +20,9 @@ struct bench {
 	struct sf_disk disks[CONTRACT_DISKS];
 	struct sf_id state_id;
 	struct sf_storages ours;
-	struct sf_storages foreign; /* the same ground, another state directory */
+	struct sf_storages foreign; /* storages of another state directory on the same ground */
 	struct sf_volume *volumes[CONTRACT_DISKS];
-	char origins[CONTRACT_DISKS]
-		    [SF_ORIGIN_MAX]; /* theirs, which objects have for longer than a volume is open */
+	char origins[CONTRACT_DISKS][SF_ORIGIN_MAX]; /* objects outlive their volume and need it */
 	char *models[CONTRACT_DISKS];
 	uint64_t size;
 	struct snap snaps[BENCH_SNAPS];
@@ -34,32 +30,34 @@ struct bench {
 	struct sf_err err;
 };
 
-/* cmocka's setup and teardown; *state is the driver before. */
+/* cmocka's setup and teardown. The former expects the driver in *state and replaces it with the bench. */
 int bench_setup(void **state);
 int bench_teardown(void **state);
 
 struct sf_storage *bench_storage(struct bench *bench);
 
-/* Closes everything and opens it again, as a new process would. */
+/* Closes and reopens everything, as a new process does. */
 void bench_reopen(struct bench *bench);
 
-/* Writes what follows from seed, to the disk and to its model. */
+/* Writes a pattern derived from seed to the disk and to its model. */
 void bench_write(struct bench *bench, size_t disk, uint64_t off, size_t len, uint64_t seed);
-/* The disk holds what its model does. */
+/* Asserts that the disk equals its model. */
 void bench_check_disk(struct bench *bench, size_t disk);
 
-/* A new object of the disk with a new token, not created yet. */
+/* A new object of the disk with a new token; nothing is created yet. */
 struct sf_object bench_object(struct bench *bench, size_t disk);
-/* Creates and settles a snapshot. */
+/* Creates and settles a snapshot of the disk. */
 const struct snap *bench_take(struct bench *bench, size_t disk);
-/* The image reads as the disk was. */
+/* Asserts that the image reads as the disk did when the snapshot was taken. */
 void bench_check_snap(struct bench *bench, const struct snap *snap);
 void bench_revert(struct bench *bench, size_t disk, const struct snap *snap);
 struct sf_image *bench_image(struct bench *bench, const struct sf_object *object);
 
-/* How often the list for the disk names the token; every token is checked to have a place. */
+/*
+ * Counts how often the disk's list contains the token. Asserts that every token in the list has a location.
+ */
 size_t bench_listed(struct bench *bench, size_t disk, const struct sf_id *token);
-/* How many objects it names. */
+/* The number of objects in the disk's list. */
 size_t bench_list_length(struct bench *bench, size_t disk);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The cases of the storage suite by subject, without setup: the runner adds the bench. */
+/* The cases of the storage suite, one table a subject. They have no setup; the runner adds the bench. */
 #ifndef SF_TESTS_CONTRACT_STORAGE_CASES_H
 #define SF_TESTS_CONTRACT_STORAGE_CASES_H
 
@@ -7,7 +7,7 @@
 
 struct contract_case;
 
-/* What a case can need of a storage. */
+/* Abilities that a case may need. */
 #define NEEDS_HOLES   1U
 #define NEEDS_WRITERS 2U
 #define NEEDS_LABELS  4U

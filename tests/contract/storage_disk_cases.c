@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Cases of the storage suite: the live disk, and who may claim it. */
+/* Cases of the storage suite: the live disk, and holding it. */
 #include "storage_bench.h"
 #include "storage_cases.h"
 

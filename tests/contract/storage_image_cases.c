@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Cases of the storage suite: images and their readers. */
+/* Cases of the storage suite: images of snapshots and their readers. */
 #include "storage_bench.h"
 #include "storage_cases.h"
 
@@ -125,7 +125,7 @@ static void a_snapshot_of_a_blank_disk_is_blank(void **state)
 	sf_image_close(image);
 }
 
-/* --- At the same time --- */
+/* --- Concurrency --- */
 
 #define NREADERS 2
 
@@ -135,7 +135,7 @@ struct reader {
 	uint64_t size;
 	atomic_bool *stop;
 	unsigned nrounds;
-	unsigned nwrong; /* cmocka's assertions belong to the main thread */
+	unsigned nwrong; /* cmocka's assertions work in the main thread only */
 };
 
 static void *read_and_compare(void *arg)

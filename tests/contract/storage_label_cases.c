@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Cases of the storage suite: what is written down beside a snapshot, and the snapshots of others. */
+/* Cases of the storage suite: labels of snapshots, and foreign snapshots. */
 #include "storage_bench.h"
 #include "storage_cases.h"
 
@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-/* What names may hold and tags may not, and what tags use for themselves. */
+/* Characters that names allow and LVM tags do not, and those that our tags use as escapes and separators. */
 #define ODD_NAME "a=b, c:+.#&! \"größe\"\\ 100% ~$@'_"
 /* 127 bytes. */
 #define LONG_NAME "äöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäöüx"
@@ -34,7 +34,7 @@ static int find_object(void *arg, const struct sf_object *object, const char *wh
 		return 0;
 	assert_string_equal(object->origin, search->wanted->origin);
 	search->found = *object;
-	search->found.origin = NULL; /* good for this call only */
+	search->found.origin = NULL; /* the pointer is valid during this call only */
 	search->nfound++;
 	return 0;
 }
@@ -125,7 +125,7 @@ static int count_stranger(void *arg, const char *where, const struct sf_id *stat
 {
 	struct strangers *strangers = arg;
 
-	(void)where; /* the door has checked it */
+	(void)where; /* checked by core/contract/storage_listing.c */
 	(void)err;
 	strangers->n++;
 	strangers->nexpected += state_id && sf_id_equal(state_id, strangers->state_id);
@@ -137,7 +137,7 @@ static void check_strangers(struct bench *bench, size_t disk, unsigned n)
 	struct sf_id other = bench->state_id;
 	struct strangers strangers = {.state_id = &other};
 
-	other.bytes[0] ^= 0xff; /* as the bench has it */
+	other.bytes[0] ^= 0xff; /* the id that the bench gives to bench->foreign */
 	contract_ok(sf_volume_strangers(bench->volumes[disk], count_stranger, &strangers, &bench->err),
 		    &bench->err);
 	assert_int_equal(strangers.n, n);
@@ -157,7 +157,7 @@ static void strangers_are_shown_and_not_listed(void **state)
 		    &bench->err);
 	contract_ok(sf_object_create(volume, &theirs, NULL, &st, &bench->err), &bench->err);
 	sf_volume_close(volume);
-	bench_reopen(bench); /* how soon others' changes are seen is not promised */
+	bench_reopen(bench); /* a backend may notice foreign changes late */
 	check_strangers(bench, 0, 1);
 	check_strangers(bench, 1, 0);
 	assert_int_equal(bench_list_length(bench, 0), 1);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Cases of the storage suite: snapshots as they come and go, and reverting to them. */
+/* Cases of the storage suite: creating, listing and removing snapshots, and reverting to them. */
 #include "core/contract/job.h"
 #include "storage_bench.h"
 #include "storage_cases.h"

@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-/* Of one suite. */
+/* The most cases in one suite. */
 #define CASES_MAX 64
 
 void contract_ok(int rc, const struct sf_err *err)

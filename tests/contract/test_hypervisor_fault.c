@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* `fault` with a plan that only counts, around `sim`: it must change nothing that anyone can see. */
+/*
+ * Runs the hypervisor contract on `fault` around `sim`, with a plan that only counts: nothing observable may
+ * change.
+ */
 #include "backends/fault/fault.h"
 #include "base/err.h"
 #include "sim_ground.h"

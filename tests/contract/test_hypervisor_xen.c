@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The hypervisor contract on real Xen, in a dom0. tests/xen/cases/contract has configured a guest called
- * CONTRACT_VM, which counts on its disk SNAPFS_TEST_DISK (tests/xen/guest.c); the configurations lie in
- * SNAPFS_TEST_CONFIGS, and the helper is SNAPFS_TEST_HELPER.
+ * The hypervisor contract on real Xen, in a dom0. tests/xen/cases/contract configures a guest CONTRACT_VM
+ * that counts on the disk SNAPFS_TEST_DISK (tests/xen/guest.c). SNAPFS_TEST_CONFIGS is the directory of guest
+ * configurations, SNAPFS_TEST_HELPER the helper.
  */
 #include "backends/xen/xen.h"
 #include "base/clock.h"
@@ -20,9 +20,12 @@
 
 #include <cmocka.h>
 
-#define BLOCK      4096 /* the guest's, and enough for O_DIRECT */
+#define BLOCK      4096 /* the guest's unit, and aligned for O_DIRECT */
 #define DISK_BYTES (4 * 1024 * 1024)
-/* A guest that boots under emulation; one at rest is watched for so long. */
+/*
+ * RUNS_MS: how long an emulated guest may take to boot and count. RESTS_MS: how long a paused guest is
+ * observed.
+ */
 #define RUNS_MS  60000
 #define RESTS_MS 1500
 #define LOOK_MS  50
@@ -30,7 +33,7 @@
 struct ground {
 	struct sf_hypervisor *hv;
 	int disk;
-	uint64_t base, last; /* a guest that boots counts from 1 again */
+	uint64_t base, last; /* base: sum of earlier boots, because each boot counts from 1 again */
 	uint64_t kept_base, kept_last;
 	char *kept;
 };
@@ -80,7 +83,7 @@ static void let_run(void *arg)
 	uint64_t before,
 		until = sf_clock_mono_ms() + (power_now(ground) == SF_POWER_RUNNING ? RUNS_MS : RESTS_MS);
 
-	(void)usleep(LOOK_MS * 1000); /* what was written when it was paused is on its way */
+	(void)usleep(LOOK_MS * 1000); /* writes from before a pause may still arrive */
 	before = progress(ground);
 	while (sf_clock_mono_ms() < until && progress(ground) == before)
 		(void)usleep(LOOK_MS * 1000);
@@ -133,7 +136,7 @@ static void teardown(void *arg, struct sf_hypervisor *hv)
 	struct ground *ground = arg;
 
 	sf_hypervisor_close(hv);
-	(void)close(ground->disk); /* nothing was written that its guest did not see */
+	(void)close(ground->disk); /* the test has written only what the guest has read since */
 	free(ground->kept);
 	free(ground);
 }

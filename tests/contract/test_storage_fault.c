@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* `fault` with a plan that only counts, around `mem`: it must change nothing that anyone can see. */
+/*
+ * Runs the storage contract on `fault` around `mem`, with a plan that only counts: nothing observable may
+ * change.
+ */
 #include "backends/fault/fault.h"
 #include "backends/mem/mem.h"
 #include "base/err.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Runs in a new directory below SNAPFS_TEST_DIR, TMPDIR or /tmp: whichever file system that is on is what is
- * tested.
+ * The storage contract on the `file` backend, in a new directory below SNAPFS_TEST_DIR, TMPDIR or /tmp. It
+ * tests the file system that this directory is on.
  */
 #include "backends/file/file.h"
 #include "base/err.h"
@@ -81,7 +81,7 @@ static struct sf_storage *open_storage(void *ground, const struct sf_id *state_i
 	struct sf_storage *storage = NULL;
 	struct sf_err err;
 
-	(void)ground; /* a disk says by itself where it lies */
+	(void)ground; /* the disk's path tells where it is */
 	contract_ok(sf_file_open(&env, &storage, &err), &err);
 	return storage;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * test_storage_lvm thin|classic: in the VG $SNAPFS_TEST_VG and, for thin, its pool $SNAPFS_TEST_POOL, which a
- * case of tests/vm makes. Volumes come and go with each case.
+ * test_storage_lvm thin|classic: the storage contract on real LVM, in the VG $SNAPFS_TEST_VG and, for thin,
+ * its pool $SNAPFS_TEST_POOL. A case of tests/vm makes them. Each case creates and removes its volumes.
  */
 #include "backends/lvm/lvm.h"
 #include "base/err.h"
@@ -50,7 +50,7 @@ static void lvm(const char *const *argv)
 	assert_int_equal(status, 0);
 }
 
-/* A new classic LV holds whatever lay there before. */
+/* A new classic LV contains the old data of its extents. */
 static void make_blank(const struct sf_disk *disk)
 {
 	char *zeros = calloc(1, CONTRACT_DISK_BYTES);
@@ -80,7 +80,7 @@ static void make_volume(const struct ground *ground, const char *vdev, struct sf
 		make_blank(ret);
 }
 
-static const char *pool_name; /* of the suite, from main() */
+static const char *pool_name; /* from main(); NULL: classic */
 
 static void *setup(struct sf_disk disks[CONTRACT_DISKS])
 {

@@ -18,7 +18,7 @@ static void *setup(struct sf_disk disks[CONTRACT_DISKS])
 	struct sf_mem_world *world;
 	struct sf_err err;
 
-	disks[0] = (struct sf_disk){"vda", "mem:4198912"}; /* not a multiple of anything but sectors */
+	disks[0] = (struct sf_disk){"vda", "mem:4198912"}; /* a multiple of the sector size only */
 	disks[1] = (struct sf_disk){"vdb", "mem:4198912"};
 	contract_ok(sf_mem_world_new(64 * 1024 * 1024, &world, &err), &err);
 	return world;

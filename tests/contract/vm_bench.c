@@ -32,7 +32,7 @@ int vm_bench_teardown(void **state)
 
 	bench->driver->teardown(bench->ground, bench->hv);
 	sf_vm_list_fini(&bench->list);
-	(void)fclose(bench->ram); /* nothing in it matters any more */
+	(void)fclose(bench->ram); /* the content is no longer needed */
 	free(bench);
 	return 0;
 }

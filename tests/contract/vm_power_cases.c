@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Cases of the hypervisor suite: the list, guests at rest, power. */
+/* Cases of the hypervisor suite: the list of VMs, pausing, power. */
 #include "vm_bench.h"
 
 #include <errno.h>
@@ -85,7 +85,7 @@ static void what_it_cannot_do_is_not_supported(void **state)
 	}
 }
 
-/* --- Rest --- */
+/* --- Pausing --- */
 
 static void a_paused_guest_is_at_rest_until_it_is_resumed(void **state)
 {

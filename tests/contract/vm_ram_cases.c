@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Cases of the hypervisor suite: RAM saved and restored. */
+/* Cases of the hypervisor suite: saving and restoring RAM. */
 #include "core/contract/job.h"
 #include "vm_bench.h"
 
@@ -19,9 +19,9 @@ struct saving {
 	struct vm_bench *bench;
 	unsigned npaused;
 	unsigned nat_rest;
-	off_t paused_bytes; /* of the stream, when paused was called */
-	off_t stream_bytes; /* and when at_rest was */
-	int rc;             /* what at_rest is to answer */
+	off_t paused_bytes; /* length of the stream when paused() was called */
+	off_t stream_bytes; /* length of the stream when at_rest() was called */
+	int rc;             /* what at_rest() returns */
 };
 
 static int on_paused(void *arg, struct sf_err *err)
@@ -135,7 +135,7 @@ static void a_full_stream_fails_the_save(void **state)
 	vm_check_runs(bench);
 }
 
-/* Headers may go before. */
+/* The stream may begin with headers of up to this length before any RAM. */
 #define NO_RAM_YET 65536
 
 static void a_guest_saved_at_rest_is_paused_first(void **state)
@@ -228,7 +228,7 @@ struct watchdog {
 	struct vm_bench *bench;
 	atomic_bool stop;
 	unsigned nlooks;
-	unsigned nfailed; /* cmocka's assertions belong to the main thread */
+	unsigned nfailed; /* cmocka's assertions work in the main thread only */
 };
 
 static void *watch(void *arg)
@@ -272,7 +272,7 @@ static void a_watchdog_may_look_and_resume_during_a_save(void **state)
 
 	assert_int_equal(pthread_create(&thread, NULL, watch, &watchdog), 0);
 	rc = sf_hypervisor_save(bench->hv, bench->vm, fileno(bench->ram), true, &hooks, NULL, &bench->err);
-	let_resume(&watchdog, NULL); /* a backend need not call paused */
+	let_resume(&watchdog, NULL); /* a backend need not have called paused() */
 	pthread_join(thread, NULL);
 	if (rc < 0)
 		contract_failed(rc, &bench->err, -EAGAIN, "resumed");

@@ -13,8 +13,8 @@ ctl() {
 	"$SNAPFSCTL" --mount "$MNT" "$@"
 }
 
-# exits STATUS COMMAND...: checks the exit status of COMMAND; its output is in $WORK/out and $WORK/err. --json output is checked
-# against the schema.
+# exits STATUS COMMAND...: checks the exit status of COMMAND; its output is in $WORK/out and $WORK/err. --json
+# output is checked against the schema.
 exits() {
 	local wanted=$1 status=0
 	shift
@@ -23,7 +23,8 @@ exits() {
 	[[ " $* " != *" --json "* ]] || [ "$wanted" = 2 ] || keeps_schema
 }
 
-# told TEXT: standard error of the last command contains TEXT; printed TEXT: standard output does.
+# told TEXT: checks that standard error of the last command contains TEXT; printed TEXT: the same for standard
+# output.
 told() {
 	grep -qF -- "$1" "$WORK/err" || die "standard error is '$(cat "$WORK/err")' instead of: $1"
 }
@@ -32,7 +33,8 @@ printed() {
 	grep -qF -- "$1" "$WORK/out" || die "standard output is '$(cat "$WORK/out")' instead of: $1"
 }
 
-# keeps_schema [CONDITION]: $WORK/out is one document d that matches the schema and the Python condition.
+# keeps_schema [CONDITION]: checks that $WORK/out is one JSON document, d, that matches the schema and the
+# Python condition.
 keeps_schema() {
 	python3 - "$TOP/tools/snapfsctl/schema.json" "$WORK/out" "${1:-True}" <<'PYTHON' || die "the answer is: $(cat "$WORK/out" "$WORK/err")"
 import json
@@ -60,8 +62,8 @@ answers() {
 	keeps_schema "$condition"
 }
 
-# history VM MODEL NAME=TIME...: copies the snapshot MODEL of image files to these names and times (UTC, without the Z), while no
-# daemon runs.
+# history VM MODEL NAME=TIME...: copies the snapshot MODEL of image files to these names and times (UTC,
+# without the Z). No daemon may run.
 history() {
 	python3 - "$STATE" "$DATA" "$@" <<'PYTHON'
 import json
@@ -89,8 +91,9 @@ for entry in wanted:
 PYTHON
 }
 
-# on_terminal COLUMNS INPUT COMMAND...: runs COMMAND on a terminal of that width, copies what it shows to $WORK/screen as it comes,
-# and returns its exit status. INPUT is typed at once or, with TYPE_AFTER=TEXT, once the screen shows TEXT.
+# on_terminal COLUMNS INPUT COMMAND...: runs COMMAND on a terminal of that width, copies what it shows to
+# $WORK/screen, and returns its exit status. INPUT is typed at once or, with TYPE_AFTER=TEXT, when the screen
+# shows TEXT.
 on_terminal() {
 	python3 - "$@" >"$WORK/screen" <<'PYTHON'
 import fcntl

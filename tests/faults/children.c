@@ -8,10 +8,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Seconds for one process; a healthy one takes milliseconds, on LVM some seconds. */
+/* Seconds for one process. A healthy one takes milliseconds, or a few seconds on LVM. */
 #define PATIENCE 60
 
-/* Its messages go to the stage's log, which is shown when something is wrong. */
+/* Redirects the messages to the stage's log, which is printed on a failure. */
 static void begin_child(const struct stage *stage)
 {
 	char path[PATH_MAX];
@@ -30,7 +30,7 @@ void children_run(struct stage *stage, void (*fn)(struct stage *stage, const voi
 	int status = 0, how;
 	pid_t pid;
 
-	(void)fflush(stdout); /* or a sanitizer's _exit prints it again */
+	(void)fflush(stdout); /* otherwise a sanitizer's _exit prints it again */
 	pid = fork();
 	if (pid == 0) {
 		begin_child(stage);
@@ -38,7 +38,7 @@ void children_run(struct stage *stage, void (*fn)(struct stage *stage, const voi
 		_exit(0);
 	}
 	if (pid < 0 || waitpid(pid, &status, 0) != pid) {
-		stage_complain(stage, "%s cannot be run", what);
+		stage_complain(stage, "cannot start %s", what);
 		return;
 	}
 	how = WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
@@ -64,12 +64,12 @@ void children_tell(const struct stage *stage)
 
 	if (text) {
 		print_lines("  ", text);
-		(void)fclose(text); /* memory */
+		(void)fclose(text); /* a memory stream */
 	}
 	(void)snprintf(path, sizeof(path), "%s/log", stage->path);
 	log = fopen(path, "re");
 	if (log) {
 		print_lines("    log: ", log);
-		(void)fclose(log); /* only read */
+		(void)fclose(log); /* opened for reading */
 	}
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * For the tests of the simulator: where a process works until its power is cut, and a look at what is left.
+ * For the tests of the simulator: runs work in a child process until its power is cut, and looks at what is
+ * left.
  */
 #ifndef TESTS_FAULTS_CRASHBENCH_H
 #define TESTS_FAULTS_CRASHBENCH_H
@@ -12,10 +13,10 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* Enough for every kind of outcome to turn up. */
+/* Enough for every kind of outcome to occur. */
 #define BENCH_SEEDS 64
 
-/* The work's directory, the graveyard beside it, and how the last cut went. */
+/* The directory of the work, the graveyard beside it, and the report of the last cut. */
 struct bench {
 	char path[PATH_MAX];
 	int top, work, graveyard;
@@ -23,33 +24,36 @@ struct bench {
 };
 extern struct bench bench;
 
-/* Of a cmocka group. */
+/* For cmocka groups. */
 int bench_setup(void **state);
 int bench_teardown(void **state);
 
 typedef void bench_fn(int dir);
 
 /*
- * before runs unarmed in an empty directory; work runs armed, in a process of its own, until point k or its
- * end.
+ * Starts a child process in an empty directory. It runs before() unarmed, then work() armed, until point k or
+ * the end of work().
  */
 void bench_cut(bench_fn *before, bench_fn *work, uint64_t k, enum crashsim_mode mode, uint64_t seed);
 
-/* --- In that process; what fails ends it. --- */
+/* --- In the child process. A failure ends it. --- */
 void bench_must(bool ok);
-/* Writes text to dir/name, made if need be; flags: more of open(2). */
+/* Writes text to dir/name, creating it if needed. flags: further flags of open(2). */
 void bench_put(int dir, const char *name, int flags, const char *text, bool synced);
-/* "file" with "old content". */
+/* Makes the file "file" with the content "old content". */
 void bench_old_file(int dir);
 
-/* --- Afterwards. --- */
-/* "-" when it is not there; static memory. */
+/* --- Afterwards --- */
+/* The file's content, or "-" if there is no such file. Static memory. */
 const char *bench_content(const char *name);
-/* 0 when it is not there. */
+/* 0 if there is no such file. */
 mode_t bench_mode(const char *name);
-/* Seconds since the epoch of its last change; 0 when it is not there. */
+/* Seconds since the epoch, or 0 if there is no such file. */
 time_t bench_mtime(const char *name);
-/* Not cmocka's skip(): what version 1.1 prints for that in TAP reads as a failure. */
+/*
+ * Prints that a test is skipped. Replaces cmocka's skip(), whose TAP output of version 1.1 counts as a
+ * failure.
+ */
 void bench_pass_by(const char *what);
 
 #endif

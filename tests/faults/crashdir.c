@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The log of changes to directories, and the graveyard where unlinked files wait for the change to be
+ * The log of changes to directories, and the graveyard, which keeps unlinked files until the change is
  * durable.
  */
 #include "crashfile.h"
@@ -23,7 +23,8 @@ struct dir_change {
 	enum kind kind;
 	struct crashnode *dir, *to_dir;
 	char name[NAME_MAX + 1], to[NAME_MAX + 1];
-	char grave[32];         /* the file that was at to (RENAME) or name (UNLINK); empty: none */
+	char grave[32]; /* name in the graveyard of the file that was at to (RENAME) or name (UNLINK); empty:
+			   none */
 	struct crashnode *gone; /* of RMDIR */
 	struct stat st;         /* of RMDIR */
 };
@@ -48,11 +49,11 @@ static struct dir_change *change_new(enum kind kind, int dir, const char *path)
 		crashlog_die("out of memory for", path);
 	change->kind = kind;
 	change->dir = change->to_dir = crashnode_of_parent(dir, path, &name);
-	(void)snprintf(change->name, sizeof(change->name), "%s", name); /* the kernel refuses a longer one */
+	(void)snprintf(change->name, sizeof(change->name), "%s", name); /* the kernel refuses longer names */
 	return change;
 }
 
-/* A second name, for as long as losing the change would bring the first one back. */
+/* Links the file into the graveyard, where it stays as long as losing the change would restore its name. */
 static void bury(struct dir_change *change, int dir, const char *name)
 {
 	(void)snprintf(change->grave, sizeof(change->grave), "%d.%u", (int)getpid(), graveyard.count++);
@@ -77,7 +78,7 @@ struct dir_change *crashlog_before_remove(int dir, const char *path, bool direct
 	struct dir_change *change = change_new(directory ? RMDIR : UNLINK, dir, path);
 
 	if (fstatat(dir, path, &change->st, AT_SYMLINK_NOFOLLOW) < 0)
-		return change; /* the call is about to fail */
+		return change; /* the call will fail */
 	if (directory)
 		change->gone = crashnode_of_name(dir, path);
 	else if (!S_ISDIR(change->st.st_mode))
@@ -92,7 +93,7 @@ struct dir_change *crashlog_before_rename(int from_dir, const char *from, int to
 	const char *name;
 
 	change->to_dir = crashnode_of_parent(to_dir, to, &name);
-	(void)snprintf(change->to, sizeof(change->to), "%s", name); /* the kernel refuses a longer one */
+	(void)snprintf(change->to, sizeof(change->to), "%s", name); /* the kernel refuses longer names */
 	if (flags & (RENAME_EXCHANGE | RENAME_NOREPLACE) ||
 	    fstatat(to_dir, to, &change->st, AT_SYMLINK_NOFOLLOW) < 0)
 		return change;
@@ -157,7 +158,7 @@ static int undo_rmdir(struct dir_change *change)
 	return 0;
 }
 
-/* Out of the grave, back to its name. */
+/* Moves the file from the graveyard back to its name. */
 static int revive(struct dir_change *change)
 {
 	const char *name = change->kind == UNLINK ? change->name : change->to;
@@ -186,7 +187,7 @@ static void undo(struct dir_change *change)
 		crashlog_die("take back a change of", change->name);
 }
 
-/* How many of the last changes each disk loses. */
+/* Chooses how many of its last changes each disk loses. */
 static void choose_lost(enum crashsim_mode mode, uint64_t *random, uint64_t lost[static CRASHNODE_DISKS])
 {
 	for (const struct dir_change *change = first; change; change = change->next)

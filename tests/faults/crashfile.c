@@ -20,11 +20,10 @@ struct file_change {
 	struct file_change *prev, *next;
 	struct crashnode *node;
 	enum kind kind;
-	int fd; /* as the call had it; only until after */
+	int fd; /* the caller's descriptor; valid until crashlog_after() only */
 	uint64_t off, len;
 	uint64_t old_size, new_size;
-	char *old; /* of DATA and SIZE: what stood at off; of XATTR: the value, NULL when there was
-		      none */
+	char *old; /* DATA, SIZE: the old bytes at off; XATTR: the old value or NULL */
 	size_t old_len;
 	char *new;
 	size_t new_len;
@@ -212,7 +211,7 @@ static void undo_all(const struct crashnode *node, int fd)
 			undo(change, fd);
 }
 
-/* Some of the writes arrived, the last of them only in part; the size may have been ahead of the data. */
+/* Repeats some of the writes, the last of them partly. The size may be ahead of the data. */
 static void redo_some(const struct crashnode *node, int fd, uint64_t *random)
 {
 	uint64_t end = crashnode_size(node);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The two halves of the log, as crashlog.c puts them together. */
+/*
+ * The two halves of the log: changes to files and changes to directories. Only crashlog.c uses this header.
+ */
 #ifndef TESTS_FAULTS_CRASHFILE_H
 #define TESTS_FAULTS_CRASHFILE_H
 

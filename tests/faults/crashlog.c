@@ -45,10 +45,10 @@ static bool is_product_file(int dir, int fd, const char *name)
 }
 
 /*
- * A lease that the process still holds would keep its own undoing waiting. Pipes stay open, so that threads
- * at their ends see nothing. Others may see a file gone; the next change or point keeps them waiting until
- * the process has ended. Not by fstat() and close(), in which a thread sanitizer would see the race that this
- * is.
+ * Closes the files that the process has open: a lease that it still holds would block the undoing. Pipes stay
+ * open, so threads at their ends notice nothing. Other threads may find a file closed; their next change or
+ * point then blocks until the process has ended. Uses fstatat() and a raw close, because a thread sanitizer
+ * would report this (real) race in fstat() and close().
  */
 static void close_files(void)
 {
@@ -61,7 +61,7 @@ static void close_files(void)
 		int fd = (int)strtol(entry->d_name, NULL, 10);
 
 		if (entry->d_name[0] != '.' && is_product_file(dirfd(dir), fd, entry->d_name))
-			(void)syscall(SYS_close, fd); /* nobody is left to be told */
+			(void)syscall(SYS_close, fd); /* nobody is left to report a failure to */
 	}
 }
 

@@ -31,7 +31,7 @@ static unsigned disk_of(int fd)
 	return len > 0 && strncmp(path, own_disk, len) == 0 && (path[len] == '/' || path[len] == '\0');
 }
 
-/* Takes over fd. */
+/* Takes ownership of fd. */
 static struct crashnode *node_of_path_fd(int fd, const char *what)
 {
 	struct crashnode *node;
@@ -41,7 +41,7 @@ static struct crashnode *node_of_path_fd(int fd, const char *what)
 		crashlog_die("pin", what);
 	for (node = nodes; node; node = node->next) {
 		if (node->dev == st.st_dev && node->ino == st.st_ino) {
-			(void)close(fd); /* O_PATH: nothing to lose */
+			(void)close(fd); /* O_PATH: no data to lose */
 			return node;
 		}
 	}

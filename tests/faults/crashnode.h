@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Files and directories that the log knows, by inode. Each is pinned by an O_PATH descriptor, so its inode
- * number is not reused and it can be opened again under whatever name it has, or none.
+ * Files and directories known to the log, by inode. An O_PATH descriptor pins each, so its inode number is
+ * not reused and it can be reopened under any name, or without one.
  */
 #ifndef TESTS_FAULTS_CRASHNODE_H
 #define TESTS_FAULTS_CRASHNODE_H
@@ -21,27 +21,31 @@ struct crashnode {
 
 #define CRASHNODE_DISKS 2
 
-/* path, absolute and without symbolic links, is kept. */
+/* path is absolute, has no symbolic links, and must stay valid. */
 void crashnode_own_disk(const char *path);
 
 /*
- * The node of an open file or of dir/name (a symbolic link is not followed). Never NULL; lives until the end.
+ * The node of an open file, or of dir/name without following a symbolic link. Never NULL. Nodes are never
+ * freed.
  */
 struct crashnode *crashnode_of_fd(int fd);
 struct crashnode *crashnode_of_name(int dir, const char *name);
-/* The directory that path's last component is in; *ret_name points into path. */
+/* The node of the directory that holds path's last component; *ret_name points to that component, in path. */
 struct crashnode *crashnode_of_parent(int dir, const char *path, const char **ret_name);
-/* The directory was made again: the node is that one now. */
+/* Makes the node stand for the directory dir/name, which was just made again. */
 void crashnode_replace(struct crashnode *node, int dir, const char *name);
 
-/* A new descriptor of a regular file. flags: O_RDONLY, O_RDWR. */
+/* Opens a regular file. flags: O_RDONLY or O_RDWR. Returns the descriptor; the caller closes it. */
 int crashnode_open(const struct crashnode *node, int flags);
 
-/* Bytes of a file; fewer than len at its end. fd may be -1 or not readable. */
+/*
+ * Reads at off and returns the bytes read, fewer than len only at the end of the file. fd may be -1 or not
+ * readable.
+ */
 size_t crashnode_read(const struct crashnode *node, int fd, void *buf, size_t len, uint64_t off);
 uint64_t crashnode_size(const struct crashnode *node);
 
-/* True for descriptors that the log itself needs. */
+/* True for a descriptor that the log itself uses. */
 bool crashnode_owns(int fd);
 
 #endif

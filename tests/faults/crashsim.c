@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The points: every wrapped call. The order is always: point, note what it is about to change, real call,
- * keep the note.
+ * The points: every wrapped call. The order is always: count the point, note what will change, make the real
+ * call, keep the note.
  */
 #include "crashsim.h"
 
@@ -74,7 +74,7 @@ void crashsim_arm(uint64_t k, enum crashsim_mode mode, uint64_t seed, int gravey
 	atomic_store(&sim.armed, true);
 }
 
-/* The lock is never given back: whoever else reaches a point waits until the process is gone. */
+/* Never releases the lock, so other threads that reach a point block until the process has ended. */
 static _Noreturn void lose_and_exit(void)
 {
 	crashlog_lose(sim.mode, sim.seed);
@@ -83,7 +83,7 @@ static _Noreturn void lose_and_exit(void)
 
 void crashsim_cut(void)
 {
-	(void)pthread_mutex_lock(&sim.lock); /* given back by nobody, as above */
+	(void)pthread_mutex_lock(&sim.lock); /* never released, as above */
 	lose_and_exit();
 }
 
@@ -92,7 +92,7 @@ static void point(const char *call, const char *object)
 	uint64_t n = atomic_fetch_add(&sim.report->points, 1) + 1;
 
 	(void)snprintf(sim.report->call, sizeof(sim.report->call), "%s %s", call,
-		       object); /* a cut name will do */
+		       object); /* may be truncated */
 	if (n < sim.k)
 		return;
 	atomic_store(&sim.report->cut, true);
@@ -119,7 +119,7 @@ void crashsim_point(const char *call)
 	point(call, "");
 }
 
-/* Whether a call on fd is a change that a power cut could lose: pipes and sockets are not. */
+/* Whether a power cut could lose a change made through fd. Pipes and sockets do not count. */
 static bool counts(int fd)
 {
 	int saved = errno;
@@ -131,7 +131,7 @@ static bool counts(int fd)
 	return yes;
 }
 
-/* What the call said is what its caller sees, whatever the log did meanwhile. */
+/* Keeps the note if the call succeeded. The caller of the wrapper sees the call's result and errno. */
 static ssize_t keep(struct file_change *change, ssize_t rc)
 {
 	int saved = errno;
@@ -269,7 +269,9 @@ static uint64_t size_of(int fd)
 	return (uint64_t)st.st_size;
 }
 
-/* No more than there is: callers ask for long pieces, and the log has to hold what they change. */
+/*
+ * Limits len to what the file holds: callers ask for long pieces, and the log stores everything that changes.
+ */
 static uint64_t copy_len(int in, uint64_t off, uint64_t len)
 {
 	uint64_t size = size_of(in), rest = off < size ? size - off : 0;
@@ -318,13 +320,12 @@ int __wrap_ioctl(int fd, unsigned long request, ...)
 
 	fd_point("ioctl", fd);
 	if (request == FS_IOC_SETFLAGS)
-		return __real_ioctl(fd, request,
-				    arg); /* steers where blocks go, not what is read: nothing to lose */
+		return __real_ioctl(fd, request, arg); /* changes how blocks are placed, not their content */
 	change = before_clone(fd, request, arg);
 	return (int)keep(change, __real_ioctl(fd, request, arg));
 }
 
-/* Not passed on: the disk that counts is the simulated one, and a real one would only take its time. */
+/* Does not sync the real disk: only the simulated one counts, and the real one would only cost time. */
 static int simulated_sync(const char *call, int fd, bool data_only)
 {
 	auto_unlock pthread_mutex_t *held = sf_lock(&sim.lock);

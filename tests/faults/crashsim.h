@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A power cut under unmodified code. The program is linked with -Wl,--wrap for every libc call that changes
- * files (the list is in meson.build); once armed, each such call on a regular file or a directory is one
- * *point*, and at the chosen point the process stops: what was not made durable is kept, dropped or torn,
- * then it ends.
+ * Simulates a power cut under unmodified code. The program is linked with -Wl,--wrap for every libc call that
+ * changes files (meson.build has the list). Once armed, each such call on a regular file or a directory is a
+ * *point*. At the chosen point the process stops, changes that are not durable are kept, dropped or torn, and
+ * the process ends.
  *
- * What may be lost: data and attributes of a file since its last fsync (fdatasync: data only), and directory
- * changes since the last fsync of that directory, in order, as a journalling file system loses them: when one
- * directory is synced, all earlier changes on the same disk are durable with it. Any thread may reach a
- * point; one mutex orders all changes.
+ * What a cut can lose: changes to a file's data and attributes since its last fsync (fdatasync: data only),
+ * and changes to directories since the last fsync of that directory. Directory changes are lost in order, as
+ * in a journalling file system: syncing one directory makes all earlier changes on the same disk durable. Any
+ * thread may reach a point; one mutex orders all changes.
  */
 #ifndef TESTS_FAULTS_CRASHSIM_H
 #define TESTS_FAULTS_CRASHSIM_H
@@ -17,43 +17,44 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* How a process ends whose power was cut. */
+/* Exit status after a power cut. */
 #define CRASHSIM_EXIT 99
-/* How it ends when this model cannot undo what it did; the reason is on standard error. */
+/* Exit status when the model cannot undo a change; the reason is on standard error. */
 #define CRASHSIM_EXIT_UNMODELLED 97
-/* No point has this number. */
+/* A number that no point has. */
 #define CRASHSIM_NEVER UINT64_MAX
 
 enum crashsim_mode {
-	CRASHSIM_KEEP, /* everything reached the disk: the process was killed */
-	CRASHSIM_DROP, /* nothing did that was not synced */
-	CRASHSIM_TORN, /* by seed: some did, and some of it in part */
+	CRASHSIM_KEEP, /* everything reached the disk: the process was merely killed */
+	CRASHSIM_DROP, /* only what was synced reached the disk */
+	CRASHSIM_TORN, /* the seed selects what reached the disk, and what of it in part */
 };
 
-/* Lives in memory that outlives the process, so that others can read how it ended. */
+/* How a process ended. The report lies in shared memory, so it survives the process. */
 struct crashsim_report {
-	_Atomic uint64_t points; /* reached since it was armed */
-	atomic_bool cut;         /* point k was reached */
-	char call[160];          /* the last point */
+	_Atomic uint64_t points; /* points reached since arming */
+	atomic_bool cut;         /* point k was reached and the power cut */
+	char call[160];          /* the call at the last point */
 };
 
 /*
- * What is below path lies on a disk of its own: what is synced elsewhere says nothing about it. path:
- * absolute, without symbolic links, kept. Before crashsim_arm().
+ * Declares that path lies on a disk of its own, so syncing elsewhere makes nothing below it durable. Call it
+ * before crashsim_arm(). path is absolute, has no symbolic links, and must stay valid.
  */
 void crashsim_own_disk(const char *path);
 
 /*
- * From here on the k-th point (from 1) ends the process. graveyard: an empty directory on the same file
- * system as everything that is going to change, for files that are unlinked; stays open. Once per process.
+ * Makes the k-th point from now on, counted from 1, end the process. Call it once per process.
+ * graveyard: descriptor of an empty directory that takes unlinked files. It is on the same file system as
+ * everything that will change, and must stay open.
  */
 void crashsim_arm(uint64_t k, enum crashsim_mode mode, uint64_t seed, int graveyard,
 		  struct crashsim_report *report);
 
-/* A point that is not a libc call; does nothing unless armed. */
+/* Counts a point that is not a libc call. A no-op unless armed. */
 void crashsim_point(const char *call);
 
-/* The power fails now, whatever k was. */
+/* Cuts the power now, whatever k is. */
 _Noreturn void crashsim_cut(void);
 
 #endif

@@ -55,7 +55,7 @@ static void list_tree(const struct stage *stage, const char *name, bool details,
 		if (entry->fts_level > 0 && entry->fts_info != FTS_DP)
 			list_entry(entry, strlen(path) + 1, details, out);
 	if (walk)
-		(void)fts_close(walk); /* only read */
+		(void)fts_close(walk); /* opened for reading */
 }
 
 char *listing_files(const struct stage *stage, const char *name, bool details)
@@ -65,7 +65,7 @@ char *listing_files(const struct stage *stage, const char *name, bool details)
 	FILE *out = open_memstream(&text, &len);
 
 	list_tree(stage, name, details, out);
-	(void)fclose(out); /* memory: allocation failure leaves text NULL or short, which the
+	(void)fclose(out); /* a memory stream: on allocation failure text is NULL or short, which the
 			      comparison notices */
 	return text;
 }
@@ -121,6 +121,6 @@ char *listing_all(struct house *house)
 		house->stage->ground->list(house->stage, out);
 	(void)fprintf(out, "guest %s %d %llu\n", sf_power_name(view.power), view.crashed,
 		      (unsigned long long)view.tick);
-	(void)fclose(out); /* memory, as above */
+	(void)fclose(out); /* a memory stream, as above */
 	return text;
 }

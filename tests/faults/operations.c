@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* --- Bringing the stage about --- */
+/* --- Preparing the stage --- */
 
 static struct stage_facts *facts(struct house *house)
 {
@@ -35,7 +35,7 @@ static struct stage_snapshot *note(struct house *house, const char *name, bool m
 	return snapshot;
 }
 
-/* The guest goes on to a new tick; nothing else happens yet. */
+/* Lets the guest advance to a new tick, and records that nothing else has changed. */
 static void advance(struct house *house)
 {
 	facts(house)->old_tick = facts(house)->new_tick = house_advance(house, 3);
@@ -62,8 +62,8 @@ static void turn_off(struct house *house)
 }
 
 /*
- * Two snapshots of different ticks and a live state after both. RAM takes most of a try's time: only where it
- * matters.
+ * Takes two snapshots at different ticks and leaves the live state after both. Saves RAM only where a case
+ * needs it, because that takes most of a try's time.
  */
 static void two_snapshots(struct house *house, bool memory_of_a, enum stage_fate fate_of_a)
 {
@@ -82,7 +82,7 @@ static int find(struct house *house, const char *name, struct sf_snapshot **ret)
 	return rc < 0 ? rc : sf_catalog_snapshot(sf_engine_catalog(house->engine), vm.id, name, ret);
 }
 
-/* --- Manifests: of "a" --- */
+/* --- Manifests, all of snapshot "a" --- */
 
 static int set_manifest(struct house *house, unsigned char fill, struct sf_err *err)
 {
@@ -171,7 +171,7 @@ static void before_create_off(struct house *house)
 	turn_off(house);
 }
 
-/* At rest by its owner's wish, not by ours: so it stays. */
+/* The owner paused the guest, so it must stay paused. */
 static void before_create_paused(struct house *house)
 {
 	struct sf_vm_desc vm = house_vm(house);
@@ -242,7 +242,7 @@ static int read_deleted(struct house *house, struct sf_image *image, struct sf_e
 	return 0;
 }
 
-/* Done, as far as its user is concerned, when the delete returns; the close has the storage removed. */
+/* The operation counts as done when the delete returns. Closing the image then removes the volume. */
 static int delete_while_read(struct house *house, struct sf_err *err)
 {
 	struct sf_snapshot *snapshot;
@@ -354,7 +354,9 @@ static int revert_disks_discard(struct house *house, struct sf_err *err)
 	return revert(house, "b", true, err);
 }
 
-/* Disks that a revert has exchanged already are exchanged once more, for an older snapshot. */
+/*
+ * Reverts once, so that the operation exchanges disks that are already exchanged, now for an older snapshot.
+ */
 static void before_revert_again(struct house *house)
 {
 	struct sf_err err = {0};
@@ -373,7 +375,7 @@ static void before_revert_again_discard(struct house *house)
 	aim(house, 0, false, SF_POWER_RUNNING);
 }
 
-/* The guest is off now and was running then. */
+/* The guest ran when the snapshot was taken and is off now. */
 static void before_revert_off(struct house *house)
 {
 	two_snapshots(house, true, STAGE_STAYS);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What is swept: each operation with what has to be there before it. */
+/* The operations that the crash sweep covers, each with what must exist before it. */
 #ifndef TESTS_FAULTS_OPERATIONS_H
 #define TESTS_FAULTS_OPERATIONS_H
 
@@ -11,15 +11,14 @@ struct operation {
 	const char *name;
 	unsigned ndisks;
 	/*
-	 * Brings the stage about and notes the facts; not armed. NULL: the operation is the first start
-	 * itself.
+	 * Prepares the stage and records the facts, unarmed. NULL: the operation is the first start itself.
 	 */
 	void (*prepare)(struct house *house);
-	/* The call under test, and all that follows from it. */
+	/* Makes the call under test, and all calls that follow from it. */
 	int (*run)(struct house *house, struct sf_err *err);
 };
 
-/* Ends with an entry without a name. */
+/* Ends with an entry whose name is NULL. */
 extern const struct operation operations[];
 
 #endif

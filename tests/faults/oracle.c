@@ -17,7 +17,7 @@
 
 #define SAFETY "pre-revert-"
 
-/* What the first engine shows, still there when it is closed. */
+/* What the first engine shows. The data stays valid after it is closed. */
 struct survey {
 	struct house *house;
 	struct stage *stage;
@@ -25,7 +25,7 @@ struct survey {
 	struct sf_snapshot **snapshots;
 	size_t n;
 	uint64_t live_tick;
-	bool left[STAGE_DISKS_MAX]; /* objects of what was forgotten */
+	bool left[STAGE_DISKS_MAX]; /* objects of the forgotten snapshot that still exist */
 };
 
 /* --- Which snapshots there are --- */
@@ -58,13 +58,13 @@ static void check_fate(const struct survey *survey, const struct stage_snapshot 
 	if ((fact->fate == STAGE_GOES || fact->fate == STAGE_FORGOTTEN) && done && there)
 		stage_complain(survey->stage, "snapshot '%s' was deleted and is back", fact->name);
 	if (fact->fate == STAGE_RENAMED && there == renamed)
-		stage_complain(survey->stage, "of '%s' and its new name '%s' there are %s", fact->name,
-			       fact->to, there ? "both" : "neither");
+		stage_complain(survey->stage, "snapshot '%s', renamed to '%s', exists under %s", fact->name,
+			       fact->to, there ? "both names" : "neither name");
 	if (fact->fate == STAGE_RENAMED && done && there)
 		stage_complain(survey->stage, "snapshot '%s' has lost its new name", fact->name);
 }
 
-/* Whose record is gone and whose objects are to be there; NULL: nobody's. */
+/* The snapshot whose record is gone and whose objects must remain; NULL: none. */
 static const struct stage_snapshot *forgotten(const struct survey *survey)
 {
 	for (size_t i = 0; i < survey->facts->nsnapshots; i++) {
@@ -76,7 +76,7 @@ static const struct stage_snapshot *forgotten(const struct survey *survey)
 	return NULL;
 }
 
-/* The state being left is kept exactly when it has been left. */
+/* A safety snapshot must exist if and only if the VM has left its old state. */
 static void check_safety(const struct survey *survey)
 {
 	bool there = safety(survey) != NULL;
@@ -86,7 +86,8 @@ static void check_safety(const struct survey *survey)
 	if (survey->facts->keeps_old && left && !there)
 		stage_complain(survey->stage, "the VM was reverted and the state it left is lost");
 	if (there && !(survey->facts->keeps_old && left))
-		stage_complain(survey->stage, "snapshot '%s' of a state that was not left",
+		stage_complain(survey->stage,
+			       "safety snapshot '%s' exists, but the VM has not left that state",
 			       safety(survey)->record.name);
 }
 
@@ -100,11 +101,11 @@ static struct stage_snapshot fact_of(const struct survey *survey, const char *na
 			return survey->facts->snapshots[i];
 	safe.memory = survey->facts->old_power != SF_POWER_OFF;
 	if (strncmp(name, SAFETY, strlen(SAFETY)) != 0)
-		stage_complain(survey->stage, "snapshot '%s' came from nowhere", name);
+		stage_complain(survey->stage, "unexpected snapshot '%s'", name);
 	return safe;
 }
 
-/* --- What is in them --- */
+/* --- The content of snapshots --- */
 
 static bool read_image(const struct survey *survey, struct sf_storage *storage,
 		       const struct sf_record_disk *disk, char *buf)
@@ -184,8 +185,7 @@ static void check_memory(const struct survey *survey, const struct sf_record *re
 			       (unsigned long long)have, (unsigned long long)tick);
 }
 
-/* The text of a manifest.json speaks of this snapshot and is a whole one, with hashes that are made of that.
- */
+/* Whether text is a complete manifest.json of this snapshot whose hashes consist of the byte fill. */
 static bool is_manifest(const char *text, size_t len, const struct sf_record *record, unsigned char fill)
 {
 	auto_json json_t *root = sf_json_parse_object(text, len, "manifest.json", NULL);
@@ -198,7 +198,7 @@ static bool is_manifest(const char *text, size_t len, const struct sf_record *re
 	       sf_json_id(json_array_get(list, 0), "xxh3_128", &have, NULL) == 0 && sf_id_equal(&have, &want);
 }
 
-/* The old one or the new one, and the new one once that was promised. */
+/* The manifest must be the old or the new one, and once the operation has succeeded, the new one. */
 static void check_manifest(const struct survey *survey, const struct sf_snapshot *snapshot,
 			   const struct stage_snapshot *fact)
 {
@@ -265,10 +265,9 @@ static void check_live(struct survey *survey)
 		compare(survey, "live", i, survey->live_tick, buf);
 	}
 	if (survey->live_tick != facts->new_tick && (facts->done || survey->live_tick != facts->old_tick))
-		stage_complain(survey->stage, "the VM is at tick %llu; it was at %llu%s %llu",
+		stage_complain(survey->stage, "the VM is at tick %llu; it was at %llu and %s %llu",
 			       (unsigned long long)survey->live_tick, (unsigned long long)facts->old_tick,
-			       facts->done ? " and was brought to" : ", to be brought to",
-			       (unsigned long long)facts->new_tick);
+			       facts->done ? "must be at" : "may be at", (unsigned long long)facts->new_tick);
 }
 
 static void check_guest(const struct survey *survey)
@@ -290,7 +289,7 @@ static void check_guest(const struct survey *survey)
 			       (unsigned long long)view.tick, (unsigned long long)survey->live_tick);
 }
 
-/* RAM and disks fit together only if the guest survives going on. */
+/* Lets the guest run on. It survives only if RAM and disks fit together. */
 static void check_it_goes_on(struct house *house)
 {
 	struct sf_vm_desc vm = house_vm(house);
@@ -303,16 +302,16 @@ static void check_it_goes_on(struct house *house)
 	if (rc == 0)
 		rc = sf_hypervisor_resume(house->hv, &vm, &err);
 	if (rc < 0)
-		stage_complain(house->stage, "the guest cannot go on: %s", err.text);
+		stage_complain(house->stage, "the guest cannot continue: %s", err.text);
 	before = house_view(house);
 	sf_sim_tick(house->sim, 3);
 	after = house_view(house);
 	if (after.crashed || after.tick != before.tick + 3)
-		stage_complain(house->stage, "the guest %s when it should go on",
+		stage_complain(house->stage, "the guest %s when it should continue",
 			       after.crashed ? "crashes" : "stands still");
 }
 
-/* --- Who owns what --- */
+/* --- Owners of files and volumes --- */
 
 static void own_files(const struct survey *survey, FILE *state, FILE *images)
 {
@@ -352,7 +351,7 @@ static void check_owned(const struct survey *survey, const char *name, const cha
 
 		(void)snprintf(line, sizeof(line), "\n%s\n", file);
 		if (!strstr(owned, line))
-			stage_complain(survey->stage, "nobody owns %s/%s", name, file);
+			stage_complain(survey->stage, "unexpected file %s/%s", name, file);
 	}
 }
 
@@ -364,13 +363,13 @@ static void check_files(const struct survey *survey)
 	     *images_out = open_memstream(&images, &images_len);
 
 	own_files(survey, state_out, images_out);
-	(void)fclose(state_out); /* memory */
+	(void)fclose(state_out); /* a memory stream */
 	(void)fclose(images_out);
 	check_owned(survey, "state", state);
 	check_owned(survey, "images", images);
 }
 
-/* Notes the objects that were left behind on purpose. */
+/* Whether the object belongs to the forgotten snapshot. Marks it as seen. */
 static bool is_left(struct survey *survey, const struct sf_id *token)
 {
 	const struct stage_snapshot *fact = forgotten(survey);
@@ -395,7 +394,7 @@ static int check_object(void *arg, const struct sf_object *object, const char *w
 		for (size_t d = 0; d < survey->snapshots[i]->record.ndisks; d++)
 			if (sf_id_equal(&survey->snapshots[i]->record.disks[d].object.token, &object->token))
 				return 0;
-	stage_complain(survey->stage, "no record knows the volume %s", where);
+	stage_complain(survey->stage, "no record mentions the volume %s", where);
 	return 0;
 }
 
@@ -411,10 +410,10 @@ static void check_objects(struct survey *survey)
 	}
 	for (unsigned i = 0; forgotten(survey) && i < survey->stage->ndisks; i++)
 		if (!survey->left[i])
-			stage_complain(survey->stage, "of a snapshot that was forgotten disk %u is lost", i);
+			stage_complain(survey->stage, "disk %u of a forgotten snapshot is lost", i);
 }
 
-/* --- All of it --- */
+/* --- All checks --- */
 
 static void check_health(const struct survey *survey)
 {
@@ -426,7 +425,7 @@ static void check_health(const struct survey *survey)
 	json_array_foreach(json_object_get(health, "problems"), i, problem) norphans +=
 		strcmp(json_string_value(json_object_get(problem, "kind")), "orphan") == 0;
 	if (forgotten(survey) && norphans == survey->stage->ndisks && i == norphans)
-		return; /* this is what is said of them */
+		return; /* expected: forgotten objects are reported as orphans */
 	if (!json_is_true(json_object_get(health, "ok")))
 		stage_complain(survey->stage, "health.json: %s", text ? text : "none");
 }
@@ -460,7 +459,7 @@ static bool list_snapshots(struct survey *survey)
 	return false;
 }
 
-/* Returns what there is after the recovery. */
+/* Checks the state after the recovery. Returns a listing of it, NULL on failure. The caller frees it. */
 static char *check_first(struct stage *stage)
 {
 	struct house house;
@@ -469,7 +468,7 @@ static char *check_first(struct stage *stage)
 
 	if (house_open(&house, stage) && list_snapshots(&survey)) {
 		check_health(&survey);
-		house_close_engine(&house); /* its threads have ended: nothing changes any more */
+		house_close_engine(&house); /* ends its threads, so nothing changes any more */
 		check_everything(&survey);
 		listing = listing_all(&house);
 		sf_catalog_snapshots_free(survey.snapshots, survey.n);

@@ -1,27 +1,30 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What must hold once a new engine has started on what a power cut left; the facts are in stage.h. */
+/*
+ * The oracle of the crash sweep: checks what must hold after a new engine has started on the state that a
+ * power cut left. The expected facts are in stage.h.
+ */
 #ifndef TESTS_FAULTS_ORACLE_H
 #define TESTS_FAULTS_ORACLE_H
 
 #include "stage.h"
 
 /*
- * Starts an engine (recovery), complains about what it finds wrong, starts another one, which may change
- * nothing, and lets the guest go on.
+ * Starts an engine, which recovers, and complains about everything it finds wrong. Then starts a second
+ * engine, which may change nothing, and lets the guest continue.
  */
 void oracle_check(struct stage *stage);
 
 /* --- listing.c --- */
 
 /*
- * What is below a directory of the stage, sorted: a path a line, with details its mode, size and hash.
- * Allocated.
+ * Lists everything below a directory of the stage, sorted, one path a line; with details also mode, size and
+ * hash. The caller frees it.
  */
 char *listing_files(const struct stage *stage, const char *name, bool details);
-/* Files, objects, live disks and guest, in every detail. Allocated. */
+/* Lists files, objects, live disks and the guest in every detail. The caller frees it. */
 char *listing_all(struct house *house);
 
-/* All of a live disk; false with a complaint. buf has STAGE_DISK_BYTES. */
+/* Reads a live disk whole into buf, STAGE_DISK_BYTES long. False, with a complaint, on failure. */
 bool read_live(struct house *house, unsigned i, char *buf);
 
 #endif

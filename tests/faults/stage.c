@@ -13,7 +13,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-/* Content of all `mem` disks and snapshots of one try, several times over. */
+/* Several times the content of all `mem` disks and snapshots of one try. */
 #define MEM_BYTES  (64 * 1024 * 1024)
 #define FILES_OPEN 16
 
@@ -95,7 +95,8 @@ void stage_complain(struct stage *stage, const char *fmt, ...)
 }
 
 /*
- * Calls that change nothing are left out: a stop before one is the same as a stop after the change before it.
+ * Whether a call of a backend is a point. Queries are not: a stop before one equals a stop after the change
+ * before it.
  */
 static bool changes(const char *call)
 {
@@ -199,7 +200,7 @@ bool house_open(struct house *house, struct stage *stage)
 	if (rc == 0)
 		return true;
 	sf_state_close(state);
-	stage_complain(stage, "it does not start: %s", err.text);
+	stage_complain(stage, "the engine does not start: %s", err.text);
 	return false;
 }
 
@@ -262,7 +263,7 @@ void stage_content(unsigned i, uint64_t tick, char *buf)
 
 	memset(buf, 0, STAGE_DISK_BYTES);
 	if (tick == 0)
-		return; /* a new disk */
+		return; /* a blank disk */
 	for (size_t at = 0; at < STAGE_DISK_BYTES; at += sizeof(value)) {
 		value = value * 6364136223846793005 + 1442695040888963407; /* Knuth's MMIX generator */
 		memcpy(buf + at, &value, sizeof(value));

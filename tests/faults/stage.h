@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * One VM, its disks, guest and state directory, made afresh for each try, outliving the processes that work
- * on them. What the disks and RAM hold tells their instant: the guest's tick in the first sector and a
- * pattern that follows from the tick behind it. Facts and complaints live in memory shared with the children.
+ * The stage of one try of the crash sweep: one VM with disks, guest and state directory, all made anew. It
+ * outlives the processes that work on it. Disks and RAM tell the instant they are from: the first sector
+ * holds the guest's tick, the rest a pattern derived from it. Facts and complaints lie in memory shared with
+ * the child processes.
  */
 #ifndef TESTS_FAULTS_STAGE_H
 #define TESTS_FAULTS_STAGE_H
@@ -25,7 +26,7 @@
 #define STAGE_VM            "vm"
 #define STAGE_DISKS_MAX     2
 #define STAGE_SNAPSHOTS_MAX 4
-/* Data, a hole, data: each as long as a chunk of `mem`. */
+/* Data, a hole, data, each one chunk of `mem` long. */
 #define STAGE_DISK_BYTES ((size_t)3 * SF_MEM_CHUNK)
 #define STAGE_COMPLAINTS 8192
 
@@ -34,8 +35,8 @@ enum stage_fate {
 	STAGE_STAYS,
 	STAGE_COMES,
 	STAGE_GOES,
-	STAGE_RENAMED,   /* to `to` */
-	STAGE_FORGOTTEN, /* goes, and its objects stay */
+	STAGE_RENAMED,   /* to the name in `to` */
+	STAGE_FORGOTTEN, /* its record is deleted and its objects stay */
 };
 
 struct stage_snapshot {
@@ -44,9 +45,9 @@ struct stage_snapshot {
 	enum stage_fate fate;
 	uint64_t tick;
 	bool memory;
-	uint64_t id;                               /* as is this */
-	struct sf_id tokens[STAGE_DISKS_MAX];     /* of one that is to be forgotten */
-	unsigned char old_manifest, new_manifest; /* what its hashes are made of; 0: there is none */
+	uint64_t id;                              /* set only if STAGE_FORGOTTEN, as are tokens */
+	struct sf_id tokens[STAGE_DISKS_MAX];     /* of its objects */
+	unsigned char old_manifest, new_manifest; /* the byte that its hashes consist of; 0: no manifest */
 };
 
 struct stage_facts {
@@ -54,80 +55,82 @@ struct stage_facts {
 	size_t nsnapshots;
 	uint64_t old_tick, new_tick; /* of the live disks, before and after the operation */
 	enum sf_power old_power, new_power;
-	bool keeps_old;   /* a revert with a safety snapshot */
-	atomic_bool done; /* the operation returned success */
+	bool keeps_old;   /* the operation is a revert with a safety snapshot */
+	atomic_bool done; /* the operation has returned success */
 };
 
 struct stage_shared {
 	struct stage_facts facts;
 	struct crashsim_report report;
-	char complaints[STAGE_COMPLAINTS]; /* a line each; empty: all is well */
+	char complaints[STAGE_COMPLAINTS]; /* one a line; empty: none */
 };
 
 struct house;
 struct sf_snapshot;
 struct stage;
 
-/* Disks that are not the stage's own. */
+/* Disks that a backend other than `mem` and `file` provides. It must complain about anything wrong. */
 struct stage_ground {
-	/* Specification of disk number i. */
+	/* Writes the specification of disk i. */
 	void (*spec)(const struct stage *stage, unsigned i, char spec[static PATH_MAX]);
-	/* Gives the house its storages, with house_add_storage(). */
+	/* Opens the storages and adds them with house_add_storage(). */
 	int (*open)(struct house *house, struct sf_err *err);
-	/* After recovery, before snapshots are read: complains about what should not be there. */
+	/*
+	 * Runs after recovery and before snapshots are read. Complains about volumes that should not exist.
+	 */
 	void (*check)(struct house *house, struct sf_snapshot *const *snapshots, size_t n);
-	/* All there is, a line each: what a second start may not change. */
+	/* Lists all volumes, one a line. A second start must not change the list. */
 	void (*list)(const struct stage *stage, FILE *out);
 };
 
 struct stage {
-	char path[PATH_MAX / 2];           /* holds state/, images/, graveyard/ and log */
-	const char *storage;               /* "mem", "file", or the ground's */
-	const struct stage_ground *ground; /* NULL: `mem` disks, or images in the stage */
+	char path[PATH_MAX / 2];           /* contains state/, images/, graveyard/ and log */
+	const char *storage;               /* "mem", "file", or a kind that the ground knows */
+	const struct stage_ground *ground; /* NULL: `mem` disks, or image files in the stage */
 	unsigned ndisks;
 	struct sf_mem_world *mem;
 	struct sf_sim_world *sim;
 	struct stage_shared *shared;
 };
 
-/* Ends the program when it fails: without a stage there is no test. */
+/* Ends the program on failure. */
 void stage_new(struct stage *stage, const char *base, const char *storage, unsigned ndisks);
 void stage_free(struct stage *stage);
 
-/* Writes a line about something that must not be. */
+/* Records a complaint, one line. */
 void stage_complain(struct stage *stage, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* What a process needs to work on a stage: everything but the face. */
+/* Everything a process needs to work on a stage, without the FUSE face. */
 struct house {
 	struct stage *stage;
 	struct sf_config config;
 	struct sf_backend_env env;
 	struct sf_fault_plan *plan;
 	struct sf_storages storages;
-	struct sf_hypervisor *sim; /* inside of hv */
+	struct sf_hypervisor *sim; /* wrapped in hv */
 	struct sf_hypervisor *hv;
 	struct sf_engine *engine;
 };
 
-/* False, with a complaint, when something fails. What is open is closed by house_close() in either case. */
+/* False, with a complaint, on failure. In either case the caller must call house_close(). */
 bool house_open(struct house *house, struct stage *stage);
-/* The engine alone, with the state directory; backends and guest stay. */
+/* Closes the engine and the state directory; backends and guest stay open. */
 void house_close_engine(struct house *house);
 void house_close(struct house *house);
-/* Takes over inner, inside of house->plan; for a ground's open. */
+/* Wraps inner in house->plan and takes ownership of it. Called by a ground's open(). */
 int house_add_storage(struct house *house, struct sf_storage *inner, struct sf_err *err);
 
-/* Lets the guest tick and write the pattern of its new tick; returns that tick. */
+/* Lets the guest tick and write the pattern of its new tick to the disks. Returns that tick. */
 uint64_t house_advance(struct house *house, unsigned ticks);
 struct sf_sim_view house_view(struct house *house);
 struct sf_vm_desc house_vm(struct house *house);
-/* The VM's id in the catalog; 0 when it is not shown. */
+/* The VM's id in the catalog, or 0 if the VM is not shown. */
 uint64_t house_vm_id(struct house *house);
 
-/* Opens disk number i of the VM; NULL with a complaint. */
+/* Opens disk i of the VM. NULL, with a complaint, on failure. */
 struct sf_volume *house_volume(struct house *house, unsigned i);
 
-/* What disk number i holds at tick, all STAGE_DISK_BYTES of it. */
+/* Writes what disk i holds at tick to buf, STAGE_DISK_BYTES. */
 void stage_content(unsigned i, uint64_t tick, char *buf);
 
 #endif

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The crash sweep: every operation on every storage, stopped at every point in every mode, then recovered and
- * judged; at every point once more with the recovery itself stopped. One TAP case for each operation and
- * storage.
+ * The crash sweep. It runs every operation on every storage, stops it at every point in every mode, starts an
+ * engine again, and checks the result. Every point is tried once more with the recovery stopped too. One TAP
+ * case for each operation and storage.
  *
  * With --seconds, or SNAPFS_SWEEP_SECONDS in the environment, each case gets an equal share of that time. It
- * visits every PASSES-th point of every mode, then the points after them, and so on; it prints how many
- * passes it completed. SNAPFS_TEST_TURN, which follows from the commit, says which pass comes first.
+ * visits every PASSES-th point of every mode, then the points after them, and so on, and prints how many
+ * passes it has completed. SNAPFS_TEST_TURN, which follows from the commit, selects the first pass.
  */
 #include "children.h"
 #include "operations.h"
@@ -22,12 +22,12 @@
 #include <string.h>
 #include <unistd.h>
 
-/* No operation here has as many; one that has is going round in circles. */
+/* More than any operation has; beyond this an operation is in an endless loop. */
 #define POINTS_MAX 2000
-/* Faults of one case that are told in full, and after which it is given up. */
+/* TOLD: faults of one case that are printed in full. ENOUGH: faults after which the case is given up. */
 #define TOLD   3
 #define ENOUGH 25
-/* In which a case visits its points. */
+/* The number of passes in which a case visits all its points. */
 #define PASSES 16
 
 static const char *const mode_names[] = {"keep", "drop", "torn"};
@@ -51,12 +51,12 @@ struct attempt {
 
 struct tally {
 	uint64_t points, faults;
-	uint64_t recovery_points; /* of the longest recovery seen */
+	uint64_t recovery_points; /* of the longest recovery so far */
 	uint64_t until_ms;        /* 0: no limit */
 	uint64_t passes;
 };
 
-/* Images and state directory are on different disks on most hosts, so on all of ours. */
+/* Most hosts keep images and state directory on different disks, so the sweep simulates two disks. */
 static void arm(struct stage *stage, uint64_t k, enum crashsim_mode mode, uint64_t seed)
 {
 	static char images[PATH_MAX];
@@ -87,8 +87,7 @@ static void operate(struct stage *stage, const void *arg)
 		return;
 	arm(stage, attempt->k, attempt->mode, attempt->seed);
 	rc = attempt->operation->run(&house, &err);
-	crashsim_point(
-		"return"); /* what it says no longer counts when another thread was stopped meanwhile */
+	crashsim_point("return"); /* if another thread was stopped meanwhile, the result no longer counts */
 	if (rc < 0)
 		stage_complain(stage, "the operation fails: %s", err.text);
 	else
@@ -103,7 +102,7 @@ static void recover_in_vain(struct stage *stage, const void *arg)
 	struct house house;
 
 	arm(stage, attempt->recovery_k, attempt->mode, ~attempt->seed);
-	(void)house_open(&house, stage); /* its failure is a complaint already */
+	(void)house_open(&house, stage); /* a failure is already recorded as a complaint */
 	house_close(&house);
 	crashsim_cut();
 }
@@ -114,7 +113,7 @@ static void judge(struct stage *stage, const void *arg)
 	oracle_check(stage);
 }
 
-/* --- Telling --- */
+/* --- Reporting --- */
 
 static void tell(struct stage *stage, const struct attempt *attempt, const char *call)
 {
@@ -126,9 +125,9 @@ static void tell(struct stage *stage, const struct attempt *attempt, const char 
 	children_tell(stage);
 }
 
-/* --- One try, one case, all --- */
+/* --- One try, one case, all cases --- */
 
-/* True when the point was there to stop at. */
+/* Runs one try. Returns whether the operation reached the point. */
 static bool try_point(const struct options *options, const struct attempt *attempt, struct tally *tally)
 {
 	char call[sizeof(((struct crashsim_report *)0)->call)], after[2 * sizeof(call)];
@@ -167,8 +166,8 @@ static bool time_over(const struct tally *tally)
 }
 
 /*
- * One pass over the points of a mode, which is number turn of turns. The recovery is stopped once for each k;
- * the modes take turns in that.
+ * One pass over the points of a mode. The recovery is stopped once for each k, in the mode for which k %
+ * turns == turn.
  */
 static void sweep_mode(const struct options *options, struct attempt attempt, struct tally *tally,
 		       uint64_t first, uint64_t turn, uint64_t turns)
@@ -180,10 +179,10 @@ static void sweep_mode(const struct options *options, struct attempt attempt, st
 		cut = try_point(options, &attempt, tally);
 		if (attempt.k % turns == turn) {
 			attempt.recovery_k = pick(attempt.seed, attempt.k, tally->recovery_points + 1);
-			(void)try_point(options, &attempt, tally); /* cut says the same again */
+			(void)try_point(options, &attempt, tally); /* the result equals cut */
 		}
 		if (attempt.k >= POINTS_MAX) {
-			(void)printf("# it does not end within %d points\n", POINTS_MAX);
+			(void)printf("# the operation does not end within %d points\n", POINTS_MAX);
 			tally->faults++;
 			break;
 		}
@@ -203,7 +202,7 @@ static void sweep_pass(const struct options *options, struct attempt attempt, st
 		if (options->k > 0) {
 			attempt.k = options->k;
 			attempt.recovery_k = options->recovery_k;
-			(void)try_point(options, &attempt, tally); /* one point was asked for, there or not */
+			(void)try_point(options, &attempt, tally); /* just one, whether it exists or not */
 			return;
 		}
 		sweep_mode(options, attempt, tally, first, turn, turns);
@@ -219,7 +218,7 @@ static void sweep_case(const struct options *options, const struct attempt *atte
 		tally->passes += !time_over(tally);
 	}
 	if (tally->passes < passes)
-		(void)printf("# %s on %s: its share of the time is over: %llu points, %llu of %llu passes\n",
+		(void)printf("# %s on %s: no time left: %llu points, %llu of %llu passes\n",
 			     attempt->operation->name, attempt->storage, (unsigned long long)tally->points,
 			     (unsigned long long)tally->passes, (unsigned long long)passes);
 }
@@ -254,7 +253,7 @@ static uint64_t sweep_all(const struct options *options)
 				seen++;
 			if (!wanted(options->operation, op->name) || !wanted(options->storage, storages[i]))
 				continue;
-			if (options->seconds > 0) /* what is left, in equal parts; never nothing */
+			if (options->seconds > 0) /* an equal share of the remaining time, at least 1 ms */
 				tally.until_ms =
 					start + (end_ms > start ? (end_ms - start) / (total - seen + 1) : 0) +
 					1;
@@ -353,7 +352,7 @@ static void parse(int argc, char **argv, struct options *options)
 		usage();
 }
 
-/* Memory where there is some: thousands of stages come and go. */
+/* A directory in memory if there is one: the sweep makes thousands of stages. */
 static const char *default_dir(void)
 {
 	const char *tmp = getenv("TMPDIR");

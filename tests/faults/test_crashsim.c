@@ -141,7 +141,7 @@ static void change_attributes(int dir)
 
 	bench_must(fd >= 0 && fchmod(fd, 0640) == 0 && fchown(fd, getuid(), getgid()) == 0);
 	bench_must(futimens(fd, (const struct timespec[]){{.tv_sec = 5}, {.tv_sec = 5}}) == 0);
-	(void)fsetxattr(fd, "user.test", "new", 3, 0); /* not every file system has it; the parent looks */
+	(void)fsetxattr(fd, "user.test", "new", 3, 0); /* may be unsupported; the parent checks */
 	bench_must(fdatasync(fd) == 0);
 }
 
@@ -196,7 +196,7 @@ static void pipes_are_no_points_and_backend_calls_are(void **state)
 	assert_true(bench.report->cut);
 }
 
-/* Whatever fails: when another thread is being stopped, files go away under this one. */
+/* Ignores errors: while another thread is being stopped, files disappear under this one. */
 static void *write_for_ever(void *arg)
 {
 	for (;;) {
@@ -233,8 +233,7 @@ static void hold_a_lease(int dir)
 	bench_put(dir, "file", 0, "NEW CONTENT", false);
 	fd = openat(dir, "file", O_RDONLY | O_CLOEXEC);
 	bench_must(fd >= 0 && fcntl(fd, F_SETSIG, SIGURG) == 0 && fcntl(fd, F_SETLEASE, F_RDLCK) == 0);
-	alarm(20); /* far below the 45 s for which the kernel would let the lease stop the undoing
-		    */
+	alarm(20); /* far below the 45 s after which the kernel would break the lease */
 	crashsim_cut();
 }
 

@@ -20,7 +20,7 @@ static void rename_unsynced_data(int dir)
 	bench_must(renameat(dir, "tmp", dir, "file") == 0 && fsync(dir) == 0);
 }
 
-/* The classic: the name is durable, the data is not. */
+/* The classic mistake: the name is durable and the data is not. */
 static void renaming_before_the_file_is_synced_leaves_it_empty_or_torn(void **state)
 {
 	unsigned torn = 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The configuration file, and the command line's --vm: what is accepted stays within the documented bounds.
+ * Fuzzes the configuration file and --vm of the command line. What is accepted must be within the documented
+ * bounds.
  */
 #include "core/config/config.h"
 
@@ -89,7 +90,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	} else {
 		if (!strstr(err.text, "f:"))
 			abort();
-		/* What was read up to there need not be whole. */
+		/* After a failure the configuration may be incomplete. */
 		sf_config_fini(&config);
 		sf_config_init(&config);
 	}

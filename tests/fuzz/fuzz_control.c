@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Writes into control files: what is accepted keeps the rules for names and disks; a refusal is one printable
- * line.
+ * Fuzzes writes to control files. What is accepted must follow the rules for names and disks; a refusal must
+ * be one printable line.
  */
 #include "face/control.h"
 
@@ -37,7 +37,7 @@ static void check_run(const struct sf_control_run *run)
 		abort();
 }
 
-/* What is taken can be written, and names files that can be there. */
+/* An accepted manifest can be written, and names only files that a snapshot can have. */
 static void check_manifest(const struct sf_manifest *manifest)
 {
 	const struct sf_id uuid = {.bytes = {1}};

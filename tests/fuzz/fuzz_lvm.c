@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What lvs says, and the tags in it: those that pass for ours come out of the formatter as they went in. */
+/*
+ * Fuzzes the parser of lvs reports and of the tags in them. Tags that parse as ours must come out of the
+ * formatter unchanged.
+ */
 #include "backends/lvm/report.h"
 
 #include "base/cleanup.h"
@@ -33,7 +36,7 @@ static void check_tags(const char *text)
 			abort();
 }
 
-/* Everything in a report ends where it should. */
+/* Every string in a report is terminated. */
 static void check_report(const struct sf_lvm_report *report)
 {
 	for (size_t i = 0; i < report->n; i++) {

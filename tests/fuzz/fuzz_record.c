@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* meta.json: what is accepted comes out of the formatter as it went in. */
+/* Fuzzes the parser of meta.json. What is accepted must come out of the formatter unchanged. */
 #include "core/state/record.h"
 
 #include <stdlib.h>
@@ -12,7 +12,7 @@ static char *format(const struct sf_record *record, size_t *ret_len)
 	char *text = sf_record_format(record, ret_len);
 
 	if (!text)
-		abort(); /* an accepted record that cannot be written */
+		abort(); /* an accepted record cannot be written */
 	return text;
 }
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What thin_dump says: any text is refused or gives ranges that keep the rules of extents.h. */
+/*
+ * Fuzzes the parser of thin_dump's output. Any text is either refused or gives ranges that obey the rules of
+ * extents.h.
+ */
 #include "backends/lvm/thin_map.h"
 
 #include "base/cleanup.h"

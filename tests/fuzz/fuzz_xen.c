@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What daemon and Xen helper say to each other, as it comes out of a socket in pieces, some of them with
- * descriptors: all lines and no others, nothing leaks, and what either parser takes is formatted so that it
- * is taken again, as the same. And the header of a file of saved RAM.
+ * Fuzzes the protocol between daemon and Xen helper, as it comes out of a socket in pieces, some of them with
+ * descriptors: all lines arrive and no others, no descriptor leaks, and what either parser accepts is
+ * formatted so that it parses to the same. Also fuzzes the header of a file of saved RAM.
  */
 #include "backends/xen/saved_file.h"
 #include "backends/xen/link.h"
@@ -59,7 +59,7 @@ static void check_request(const char *line, size_t len)
 
 static bool same_desc(const struct sf_vm_desc *a, const struct sf_vm_desc *b)
 {
-	bool whole = memchr(a->name, '\0', sizeof(a->name)) != NULL; /* a cut one may change again */
+	bool whole = memchr(a->name, '\0', sizeof(a->name)) != NULL; /* truncated names may change again */
 
 	if ((whole && strcmp(a->name, b->name) != 0) || strcmp(a->uuid, b->uuid) != 0 ||
 	    a->memory_bytes != b->memory_bytes || a->ndisks != b->ndisks || a->nleft_out != b->nleft_out)
@@ -110,7 +110,7 @@ static void check_reply(const char *line, size_t len)
 	sf_xen_reply_fini(&second);
 }
 
-/* With as many copies of the socket itself. */
+/* Sends a piece with nfds copies of the socket itself. */
 static void send_piece(int to, const uint8_t *data, size_t size, size_t nfds)
 {
 	char control[CMSG_SPACE(FDS_MAX * sizeof(int))] = {0};
@@ -131,7 +131,9 @@ static void send_piece(int to, const uint8_t *data, size_t size, size_t nfds)
 	require(sendmsg(to, &msg, 0) == (ssize_t)size);
 }
 
-/* All lines that have come, which must be the data's next ones; returns how far they reach. */
+/*
+ * Takes all lines that have arrived. They must be the next ones in the data. Returns the offset behind them.
+ */
 static size_t take_lines(struct sf_xen_link *link, const uint8_t *data, size_t at, size_t sent)
 {
 	size_t len;
@@ -189,7 +191,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_link(data, size);
 	check_file(data, size);
 	after = dup(0);
-	require(after == lowest); /* no descriptor is left */
+	require(after == lowest); /* no descriptor has leaked */
 	close(after);
 	return 0;
 }

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# A Debian of its own in a directory, made by debootstrap from this machine's mirror; sourced. It is kept in ~/.cache/snapfs.
+# Sourced. Makes a Debian root directory with debootstrap, from the mirror that this machine uses. Roots are
+# kept in ~/.cache/snapfs.
 # shellcheck shell=bash disable=SC2016,SC2034
 ROOTS=${HOME:-/root}/.cache/snapfs
 
-# debian_root SUITE DIRECTORY OPTION...: what comes of it is DIRECTORY.new, which the caller renames when the root is whole.
+# debian_root SUITE DIRECTORY OPTION...: makes DIRECTORY.new; the caller renames it to DIRECTORY when the root
+# is complete.
 debian_root() {
 	local mirror
 	mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | grep -m1 'debian/\?$') || return 1

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# What scripts/uml and scripts/xen-vm share: a command that runs in a kernel of its own, the time limit, power cuts, the exit status.
-# Who sources it has $work, a directory that the machine inside sees too, and end_machine, which returns when nothing of the
-# machine can write to a disk any more. Inside, `started` appears in $work when the command begins, and `status` when it has ended.
+# Shared by scripts/uml and scripts/xen-vm: a command that runs in a separate kernel, its time limit, power
+# cuts, and the exit status.
+# The caller provides $work, a directory that the machine sees too, and end_machine, which returns once the
+# machine can no longer write to any disk. In the machine, the file $work/started appears when the command
+# begins, and $work/status when it has ended.
 # shellcheck shell=bash
 me=${0##*/}
 
@@ -10,7 +12,8 @@ refuse() {
 	exit 125
 }
 
-# write_command COMMAND...: what runs inside, with the directory and the environment of here.
+# write_command COMMAND...: prints a script that runs COMMAND in the current directory with the environment of
+# the tests.
 write_command() {
 	local name
 	while read -r name; do
@@ -27,7 +30,8 @@ milliseconds() {
 	echo "${now%???}"
 }
 
-# The clock runs from when the file is there; without -C that is the guest's own, made when COMMAND begins.
+# The clock starts when the file appears: the one given with -C, or $work/started, which the guest makes when
+# COMMAND begins.
 cut_due() {
 	[ -n "$cut$cut_file" ] && [ -e "${cut_file:-$work/started}" ] || return 1
 	[ -n "${cut_from:-}" ] || cut_from=$(milliseconds)
@@ -36,13 +40,13 @@ cut_due() {
 
 exec {tick}<> <(:)
 
-# pause SECONDS: without a process.
+# pause SECONDS: sleeps without starting a process.
 pause() {
 	read -r -t "$1" -u "$tick" || true
 }
 
-# await_end PID SECONDS: until the machine ends by itself, for which it has that many seconds once the command has ended. When the
-# power cut is due, or the time is over, it ends the machine, and this program too.
+# await_end PID SECONDS: waits until the machine ends by itself. It has SECONDS left once the command has
+# ended. When a power cut is due or the time limit is over, ends the machine and exits.
 await_end() {
 	local until=$((SECONDS + limit)) between=0.02 ended=
 	[ -z "$cut$cut_file" ] || between=0.002

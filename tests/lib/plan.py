@@ -1,20 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Decides which cases of a lane run, in which order, and until when. Knows neither meson nor machines.
 
-scripts/test runs every lane in two phases: the essential cases of all lanes, then the rest. tests/essential lists the former.
-The environment carries the rest of the plan:
-    SNAPFS_TEST_PHASE    "essential", "rest", or nothing for all cases
-    SNAPFS_TEST_UNTIL    seconds since the epoch after which no case begins; nothing: no limit
-    SNAPFS_TEST_WHY      why a case that did not run was skipped
-    SNAPFS_TEST_TURN     a number that follows from the commit: where the order of the rest begins
-    SNAPFS_SLOWNESS      what time limits are multiplied by
+scripts/test runs every lane in two phases: first the essential cases of all lanes, which tests/essential
+lists, then the rest. The plan is passed in the environment:
+    SNAPFS_TEST_PHASE    "essential" or "rest"; unset: all cases
+    SNAPFS_TEST_UNTIL    no case begins after this time, in seconds since the epoch; unset: no limit
+    SNAPFS_TEST_WHY      the skip reason of cases that did not run
+    SNAPFS_TEST_TURN     where the order of the rest begins; a number derived from the commit
+    SNAPFS_SLOWNESS      the factor for time limits
 """
 import fnmatch
 import os
 import time
 
 ESSENTIAL = os.path.join(os.path.dirname(os.path.dirname(os.path.realpath(__file__))), "essential")
-# A case that runs at the end of the time gets this much longer before it is stopped.
+# A case that is running when the time is over is stopped after this grace period.
 GRACE_S = 60
 
 
@@ -23,7 +23,9 @@ def slowness():
 
 
 def read_essential(path=ESSENTIAL):
-    """{lane: [pattern]}. A line is `lane: pattern...`; several lines of a lane add up, # begins a comment."""
+    """Returns {lane: [pattern]}. Each line is `lane: pattern...`; lines of the same lane add up; # begins a
+    comment.
+    """
     found = {}
     with open(path) as lines:
         for number, line in enumerate(lines, 1):
@@ -42,7 +44,7 @@ def matches(name, patterns):
 
 
 def phase_of(names, phase, patterns):
-    """The names that belong to the phase, in their order. Every name belongs to exactly one of the two."""
+    """The names that belong to the phase, in the given order. Every name belongs to exactly one phase."""
     if not phase:
         return list(names)
     if phase not in ("essential", "rest"):
@@ -51,20 +53,22 @@ def phase_of(names, phase, patterns):
 
 
 def rotated(names, turn):
-    """Begins at the case that the turn selects, so that another commit begins elsewhere."""
+    """The names in an order that begins at a case selected by turn, so that each commit begins elsewhere."""
     names = sorted(names)
     start = turn % len(names) if names else 0
     return names[start:] + names[:start]
 
 
 def ordered(names, turn, length):
-    """With time for everything, the longest cases come first, so that parallel jobs end together; otherwise the commit decides."""
+    """The longest cases first if there is time for all, so that parallel jobs end together; otherwise the
+    rotation decides.
+    """
     names = rotated(names, turn)
     return sorted(names, key=length, reverse=True) if slowness() == 1 else names
 
 
 class Time:
-    """How long cases may begin, and how long they may run."""
+    """Until when cases may begin, and how long they may run."""
 
     def __init__(self, until=None, why="no time left", now=time.time):
         self.until, self.why, self.now = until, why, now
@@ -78,11 +82,13 @@ class Time:
         return self.until is not None and self.now() >= self.until
 
     def left(self):
-        """Seconds until running cases are stopped; None: they are not."""
+        """Seconds until running cases are stopped; None: no limit."""
         return None if self.until is None else max(0.0, self.until + GRACE_S - self.now())
 
     def limit(self, limit_s):
-        """(seconds that a case with this limit may run, whether it has failed if it is stopped after them)."""
+        """Returns (the seconds a case with this limit may run, whether it has failed if it is stopped after
+        them).
+        """
         left = self.left()
         if left is None or limit_s <= left:
             return limit_s, True

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Reports cases in TAP, as they end. A case that prints a TAP plan stands for the tests in it."""
+"""Reports cases in TAP, as they end. A case that prints a TAP plan counts as the tests in it."""
 import re
 import sys
 import threading
@@ -10,7 +10,7 @@ PLAN = re.compile(r"^1\.\.(\d+)(?: *# *skip\S* *(.*))?", re.M | re.I)
 
 
 class Report:
-    """Threads share it."""
+    """Thread-safe."""
 
     def __init__(self):
         self.lock = threading.Lock()
@@ -39,7 +39,9 @@ class Report:
             print("# " + text, flush=True)
 
     def case(self, name, status, output, seconds, tap=None):
-        """status: 0 passed, 77 skipped, 124 ended by its time limit, else failed. tap: where a plan may be, if not in output."""
+        """status: 0 passed, 77 skipped, 124 stopped by the time limit, else failed. tap: the text that may
+        contain a plan; None: output.
+        """
         tap = output if tap is None else tap
         plans = PLAN.findall(tap)
         tests = TEST.findall(tap) if plans else []
@@ -73,6 +75,6 @@ class Report:
         self.note(f"{name}: {seconds:.1f} s")
 
     def end(self):
-        """Prints the plan. The exit status: 0 when something ran or was skipped and nothing failed."""
+        """Prints the plan. Returns the exit status: 0 if there was at least one result and nothing failed."""
         print(f"1..{self.count}", flush=True)
         return 1 if self.failed or self.count == 0 else 0

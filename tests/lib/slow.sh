@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Deadlines that scale with the machine; sourced by the libraries of the cases.
+# Sourced by the libraries of the cases: deadlines that scale with the machine.
 # shellcheck shell=bash
 
-# slow SECONDS: prints SECONDS times SNAPFS_SLOWNESS, rounded up. scripts/test measures how slow the machine is and sets
-# SNAPFS_SLOWNESS to an integer of 1 or more; 1 is also the default. SECONDS may have a fraction. Starts no process.
+# slow SECONDS: prints SECONDS times SNAPFS_SLOWNESS, rounded up. scripts/test measures how slow the machine
+# is and sets SNAPFS_SLOWNESS to an integer of 1 or more; 1 is also the default. SECONDS may have a fraction.
+# Starts no process.
 slow() {
 	local whole=${1%%.*} fraction=0
 	[[ $1 != *.* ]] || fraction=${1#*.}000
@@ -11,7 +12,7 @@ slow() {
 	echo $(((ms * ${SNAPFS_SLOWNESS:-1} + 999) / 1000))
 }
 
-# no_time_left: whether scripts/test wants no further case to begin; why_no_time: the reason for the skip. See tests/lib/plan.py.
+# no_time_left: whether no further case may begin; why_no_time: prints the skip reason. See tests/lib/plan.py.
 no_time_left() {
 	[ -n "${SNAPFS_TEST_UNTIL:-}" ] && [ "$EPOCHSECONDS" -ge "$SNAPFS_TEST_UNTIL" ]
 }
@@ -20,7 +21,8 @@ why_no_time() {
 	echo "${SNAPFS_TEST_WHY:-no time left}"
 }
 
-# time_limit SECONDS: prints how long a case with this limit may run, as plan.py has it: until a minute after the time is over.
+# time_limit SECONDS: prints how long a case with this limit may run. Like plan.py: at most until a minute
+# after the time is over.
 time_limit() {
 	local limit left
 	limit=$(slow "$1")

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Where tests put what they make: under $TMPDIR, so that whoever runs them can see that nothing is left. */
+/* Temporary directories for tests. They lie under $TMPDIR, so the runner can check that none is left. */
 #ifndef SF_TESTS_LIB_TMPDIR_H
 #define SF_TESTS_LIB_TMPDIR_H
 
@@ -8,8 +8,8 @@
 #include <stdlib.h>
 
 /*
- * Makes a new directory whose name starts with "snapfs-" and name; NULL on failure, a path that is too long
- * included.
+ * Makes a directory whose name begins with "snapfs-" and name, and stores its path in path. NULL on failure,
+ * or if the path does not fit into size.
  */
 static inline char *test_tmpdir(char *path, size_t size, const char *name)
 {

@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A Xen helper without Xen: plays a scenario over the socket that is its standard output, see backends/xen/wire.h.
+"""A fake Xen helper for tests without Xen. It plays a scenario over the socket that is its standard output;
+backends/xen/wire.h describes the protocol.
 
-A scenario is a program that imports all of this, says begin(DIRECTORY), then what it does other than an ordinary helper with
-on(OP, STEP...), then run(). In the directory: power.NAME is a domain's power state (no file: off), vms.json the event that tells
-of all VMs (sent whenever it changes), and log what happened, one "PID WORDS" a line. on(..., first=N) holds for the first N
-requests of that kind that any helper gets. A step is a function of the request.
+A scenario is a program that imports everything from here and calls begin(DIRECTORY), then on(OP, STEP...) for
+each request that it answers differently from the ordinary helper, then run(). A step is a function of the
+request. on(..., first=N) applies only to the first N requests of that kind, counted over all helpers. Files
+in DIRECTORY:
+    power.NAME    a domain's power state; no file: off
+    vms.json      the event that reports all VMs; sent again whenever it changes
+    log           what has happened, one "PID WORDS" a line
 """
 import array
 import json
@@ -55,11 +59,11 @@ def send(**members):
     try:
         h.socket.sendall(json.dumps(members, ensure_ascii=False).encode() + b"\n")
     except BrokenPipeError:
-        pass  # what is read next is the end
+        pass  # the next read returns the end
 
 
 def receive():
-    """More of what the daemon says. False at its end."""
+    """Receives more data from the daemon. Returns False at its end."""
     data, control, _, _ = h.socket.recvmsg(65536, socket.CMSG_SPACE(4))
     for _, _, rights in control:
         h.passed = array.array("i", rights)[0]
@@ -104,7 +108,7 @@ def ok(**members):
 
 
 def fail(errno, text):
-    """Of a save: whose descriptor is closed by then."""
+    """Answers with a failure. A save's descriptor is closed first."""
     return lambda request: (close(request), send(ok=False, errno=errno, text=text))
 
 
@@ -129,7 +133,9 @@ def killed(request):
 
 
 def hang(request):
-    """Does not even notice that the daemon hangs up; but when a test has crashed, nothing is to be left of it."""
+    """Ignores even that the daemon hangs up. It ends with its parent, so a crashed test leaves nothing
+    behind.
+    """
     log("hangs")
     parent = os.getppid()
     while os.getppid() == parent:
@@ -137,20 +143,20 @@ def hang(request):
 
 
 def wait(name):
-    """For a file of that name."""
+    """Waits until a file of that name exists."""
 
     def step(request):
         until = time.monotonic() + DEADLINE
         while not os.path.exists(h.path(name)):
             if time.monotonic() > until:
-                sys.exit(f"{name} does not come")
+                sys.exit(f"{name} did not appear within {DEADLINE} s")
             time.sleep(0.002)
 
     return step
 
 
 def until_words(request):
-    """The daemon has said something more, or gone; it is not read yet."""
+    """Waits until the daemon has sent something or closed the socket, without reading it."""
     if b"\n" not in h.heard:
         select.select([h.socket], [], [], DEADLINE)
     log("words have come")
@@ -160,7 +166,7 @@ def until_told(op):
     def step(request):
         told = next_request()
         if not told or told["op"] != op:
-            sys.exit(f"was told {told} instead of {op}")
+            sys.exit(f"got {told} instead of {op}")
 
     return step
 
@@ -222,7 +228,7 @@ def tell_once(request):
 
 
 def tell_vms(request):
-    """Now and after each change, until the daemon is gone."""
+    """Sends the VMs now and after each change, until the daemon sends something or closes the socket."""
     sent = tell_once(request)
     while not select.select([h.socket], [], [], 0.005)[0]:
         with open(h.path("vms.json"), "rb") as f:
@@ -255,7 +261,7 @@ ORDINARY = {
 
 
 def count(op):
-    """How many such requests any helper has had, this one included."""
+    """The number of such requests that all helpers have received, including the current one."""
     with open(h.path("log"), encoding="utf8") as f:
         return sum(line.split()[1] == op for line in f)
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Preloaded: while the file $FSYNC_FAILS is there, one fsync(2) of a directory fails with EIO, and the file
- * goes. */
+/*
+ * Preloaded. If the file $FSYNC_FAILS exists, the next fsync(2) of a directory fails with EIO and removes the
+ * file.
+ */
 #include <dlfcn.h>
 #include <errno.h>
 #include <stdlib.h>

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The library of the cases in this folder: a daemon on its own directory, waiting, checking, and cleaning up. A case sources it,
-# calls `start`, and passes if it reaches its end. $SNAPFS is the binary, $SNAPFS_TEST_DIR the file system to work on.
-# A case never sleeps and never measures time: it waits for an event (`await`) or holds the daemon at a call (`hold`).
+# The library of the cases in this folder: a daemon on its own directory, waiting, checking, and cleaning up.
+# A case sources it, calls `start`, and passes if it reaches its end. $SNAPFS is the binary, $SNAPFS_TEST_DIR
+# the file system to work on. A case never sleeps and never measures time: it waits for an event (`await`) or
+# holds the daemon at a call (`hold`).
 # shellcheck shell=bash disable=SC2034
 set -euo pipefail
 export LC_ALL=C TZ=UTC
@@ -177,7 +178,8 @@ scribble() {
 	head -c 200000 /dev/urandom | dd of="$1" bs=4k seek=100 conv=notrunc status=none
 }
 
-# The tick that the sim guest wrote last, to a disk and to its saved RAM; 0 if none. See backends/sim/sim.h and ram.h.
+# The tick that the sim guest wrote last, to a disk and to its saved RAM; 0 if none. See backends/sim/sim.h
+# and ram.h.
 disk_tick() {
 	tick_at SNAPFSIM 8 "$1"
 }
@@ -298,12 +300,12 @@ died() {
 
 # --- stopping the daemon in the middle of a call ---
 
-# A fault plan that holds a call there: --fault "storage.create@1=hold:$HOLD". Calls wait only after `hold`; before that, and
-# after `let_go`, they pass.
+# A fault plan that holds a call there: --fault "storage.create@1=hold:$HOLD". Calls wait only after `hold`;
+# before that, and after `let_go`, they pass.
 HOLD=$WORK/hold
 
-# A held mkdir(2), rmdir(2) or rename(2) keeps the kernel's lock on its directory: look up nothing in it until `let_go`. A write
-# to .create keeps no lock.
+# A held mkdir(2), rmdir(2) or rename(2) keeps the kernel's lock on its directory: look up nothing in it until
+# `let_go`. A write to .create keeps no lock.
 hold() {
 	mkfifo "$HOLD"
 }
@@ -330,7 +332,8 @@ thread_states() {
 	sed 's/.*) \(.\) .*/\1/' "/proc/$1/task/"*/stat 2>/dev/null
 }
 
-# A FUSE call that a signal has interrupted waits in state D, after the kernel has queued the interrupt for the daemon.
+# A FUSE call that a signal has interrupted waits in state D, after the kernel has queued the interrupt for
+# the daemon.
 has_interrupted() {
 	not_running "$1" || thread_states "$1" | grep -q D
 }

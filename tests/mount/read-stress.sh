@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# What read-stress and its like on LVM share: see read_stress.c.
+# Shared by read-stress and its LVM variant: see read_stress.c.
 # shellcheck shell=bash
 READ_STRESS=$(dirname "$SNAPFS")/../tests/mount/read_stress
 [ -x "$READ_STRESS" ] || skip "$READ_STRESS is not built"
 STRESS_SEED=${SNAPFS_TEST_SEED:-$RANDOM}
-STRESS_S=6 # of reading
+STRESS_S=6 # seconds of reading
 DISK_SEEDS=1000000
 
-# generation SEED DISK...: every disk gets the content of that seed.
+# generation SEED DISK...: overwrites every disk with the content of that seed.
 generation() {
 	local seed=$1 n=0 disk
 	shift
@@ -17,7 +17,8 @@ generation() {
 	done
 }
 
-# stress_reads DIRECTORY DISK DISK: makes, deletes and goes back to snapshots of a VM of these two disks there, as long as it is read.
+# stress_reads DIRECTORY DISK DISK: creates, deletes and reverts to snapshots of a VM of these two disks in
+# DIRECTORY while readers check them.
 stress_reads() {
 	local dir=$1 reader seed=0 n back
 	shift
@@ -31,7 +32,8 @@ stress_reads() {
 		mkdir "$dir/g$seed"
 		[ $((seed % 3)) = 0 ] || continue
 		back=$((seed - RANDOM % 3))
-		# In a process of its own: the end of the readers is a signal for this one, which would cut its write short.
+		# In a separate process: the end of the readers sends a signal to this one, which would
+		# interrupt its write.
 		must sh -c 'echo "yes discard" >"$1"' - "$dir/g$back/revert"
 		n=0
 		for disk in "$@"; do

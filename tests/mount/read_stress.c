@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Readers of all kinds at once, and an oracle that knows every byte. Content is a function of a seed and
- * of the offset: 64 KiB regions of words, a third of them holes. A snapshot directory named gSEED holds
+ * Concurrent readers of all kinds, and an oracle that knows every byte. The content is a function of a seed
+ * and of the offset: 64 KiB regions of words, a third of them holes. A snapshot directory named gSEED holds
  * files of that seed (disk number n: SEED + n * DISK_SEEDS).
- *   read_stress fill SEED FILE            writes it over the whole of a file or block device
- *   read_stress check SEED FILE           reads all of it
+ *   read_stress fill SEED FILE            overwrites a file or block device with the content
+ *   read_stress check SEED FILE           reads and checks all of it
  *   read_stress read SECONDS THREADS RANDOM DIRECTORY FILE...
- *                                         reads those FILEs in all that lies in DIRECTORY, while it
- *                                         comes and goes
+ *                                         reads these FILEs in all snapshots in DIRECTORY, while
+ *                                         snapshots come and go
  */
 #include <dirent.h>
 #include <errno.h>
@@ -45,13 +45,13 @@ struct stress {
 	time_t until;
 	atomic_ullong bytes[NMODES];
 	atomic_bool saw_hole;
-	atomic_uint absent; /* snapshots that were gone when they were to be opened */
+	atomic_uint absent; /* snapshots that were gone before they could be opened */
 };
 
 struct reader {
 	struct stress *stress;
 	uint64_t random;
-	char *buffer; /* PIECE_MAX, aligned */
+	char *buffer; /* PIECE_MAX bytes, aligned */
 	int pipe[2];
 };
 
@@ -164,7 +164,7 @@ static uint64_t draw(struct reader *reader, uint64_t below)
 	return reader->random % below;
 }
 
-/* Most reads are small, some as large as there are. */
+/* Most reads are small, some as large as possible. */
 static size_t draw_length(struct reader *reader)
 {
 	return 1 + (size_t)draw(reader, draw(reader, 4) == 0 ? PIECE_MAX : 3 * ALIGN);
@@ -224,7 +224,7 @@ static size_t read_mapped(struct reader *reader, int fd, uint64_t size, size_t l
 	return len;
 }
 
-/* What is said to be a hole is not read: the oracle judges whether it is one. */
+/* Does not read what is reported as a hole; the oracle checks that it is one. */
 static size_t read_sparse(struct reader *reader, int fd, uint64_t size, size_t *len, uint64_t *off)
 {
 	off_t data = lseek(fd, (off_t)*off, SEEK_DATA);
@@ -243,7 +243,7 @@ static size_t read_sparse(struct reader *reader, int fd, uint64_t size, size_t *
 	return *len;
 }
 
-/* One read of a file of that size, and whether all that came is right. */
+/* Reads once from a file of that size and checks the data. */
 static void read_once(struct reader *reader, enum mode mode, int fd, uint64_t seed, uint64_t size)
 {
 	uint64_t off = draw(reader, size);
@@ -273,7 +273,7 @@ static void read_once(struct reader *reader, enum mode mode, int fd, uint64_t se
 	atomic_fetch_add(&reader->stress->bytes[mode], done);
 }
 
-/* A snapshot that is there now, by name; its seed, or 0. */
+/* Chooses an existing snapshot. Returns its seed, or 0 if there is none. */
 static uint64_t choose(struct reader *reader, char name[NAME_MAX + 1])
 {
 	char names[SNAPSHOTS_MAX][64];
@@ -293,7 +293,7 @@ static uint64_t choose(struct reader *reader, char name[NAME_MAX + 1])
 	return strtoull(name + 1, NULL, 10);
 }
 
-/* False when there is none, or no longer. */
+/* False if there is no snapshot, or if it has been deleted. */
 static bool read_snapshot(struct reader *reader)
 {
 	struct stress *stress = reader->stress;
@@ -317,7 +317,7 @@ static bool read_snapshot(struct reader *reader)
 	for (int reads = 1 + (int)draw(reader, READS_MAX); reads > 0; reads--)
 		read_once(reader, mode, fd, seed + (uint64_t)n * DISK_SEEDS, size);
 	if (draw(reader, 3) == 0)
-		(void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED); /* the next reader finds it cold */
+		(void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED); /* uncached for the next reader */
 	(void)close(fd);
 	return true;
 }
@@ -328,7 +328,7 @@ static void *reading(void *arg)
 
 	while (time(NULL) < reader->stress->until)
 		if (!read_snapshot(reader))
-			usleep(1000); /* whoever makes them has its turn */
+			usleep(1000); /* give the process that makes snapshots a turn */
 	return NULL;
 }
 

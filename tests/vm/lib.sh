@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# What the cases in cases/ share, on top of what mount cases do: scratch disks, a volume group of the case's own, volumes, and
-# nothing left of them. They run in a kernel of their own (SNAPFS_OWN_KERNEL=yes), on its scratch disks $SNAPFS_SCRATCH, or
-# (SNAPFS_VM_ON_HOST=yes) on loop devices.
-# A case that prints a TAP plan stands for the tests in it. A line "# limit: SECONDS" changes its time limit from 120.
+# The library of the cases in cases/, on top of that of the mount cases: scratch disks, a volume group for
+# each case, volumes, and cleanup. The cases run in a test kernel (SNAPFS_OWN_KERNEL=yes) on its scratch disks
+# $SNAPFS_SCRATCH, or with SNAPFS_VM_ON_HOST=yes on loop devices.
+# A case that prints a TAP plan counts as the tests in it. A line "# limit: SECONDS" replaces its time limit
+# of 900 s.
 # shellcheck shell=bash
 VM_HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 BUILD=${SNAPFS_BUILD:-$VM_HERE/../../build}
@@ -10,7 +11,7 @@ SNAPFS=${SNAPFS:-$BUILD/fs/snapfs}
 . "$VM_HERE/../mount/lib.sh"
 
 if [ "${SNAPFS_OWN_KERNEL:-}" != yes ] && [ "${SNAPFS_VM_ON_HOST:-}" != yes ]; then
-	die "this wants tests/vm/run ${0##*/}: it works on scratch disks only"
+	die "run it with tests/vm/run ${0##*/}: it works on scratch disks only"
 fi
 
 DISK_MIB=4096
@@ -19,7 +20,7 @@ POOL=pool
 DISKS=()   # in use
 DEVICES=() # made by make_device, in that order
 
-# need TARGET...: device-mapper targets without which this case has nothing to say.
+# need TARGET...: skips the case unless the kernel has these device-mapper targets.
 need() {
 	local target
 	for target in "$@"; do
@@ -28,13 +29,13 @@ need() {
 	done
 }
 
-# take_disk: DISK is an empty disk of DISK_MIB.
+# take_disk: sets DISK to an empty disk of DISK_MIB.
 take_disk() {
 	local file scratch
 	if [ "${SNAPFS_OWN_KERNEL:-}" = yes ]; then
 		read -r -a scratch <<<"$SNAPFS_SCRATCH"
 		DISK=${scratch[${#DISKS[@]}]:-}
-		[ -b "$DISK" ] || die "there is no further scratch disk: $SNAPFS_SCRATCH"
+		[ -b "$DISK" ] || die "no scratch disk is left: $SNAPFS_SCRATCH"
 	else
 		file=$HOST_DISKS/disk${#DISKS[@]}
 		truncate -s "${DISK_MIB}M" "$file"
@@ -48,18 +49,18 @@ configure_lvm() {
 	[ "${SNAPFS_OWN_KERNEL:-}" = yes ] || "$VM_HERE/lvm-config" "$LVM_SYSTEM_DIR" "${DISKS[@]/%/\$}" "/dev/mapper/$VG[.]"
 }
 
-# make_vg [DEVICE...]: the volume group $VG, on a disk of its own if none is given.
+# make_vg [DEVICE...]: makes the volume group $VG, by default on a new scratch disk.
 make_vg() {
 	[ $# -gt 0 ] || { take_disk && set -- "$DISK"; }
 	must vgcreate -y "$VG" "$@"
 }
 
-# make_pool [SIZE [OPTION...]]: the thin pool $POOL.
+# make_pool [SIZE [OPTION...]]: makes the thin pool $POOL.
 make_pool() {
 	must lvcreate -y --type thin-pool -n "$POOL" -L "${1:-1G}" "${@:2}" "$VG"
 }
 
-# make_thin NAME SIZE: a thin volume, in a pool of 1 GiB if none was made.
+# make_thin NAME SIZE: makes a thin volume, and first a pool of 1 GiB if there is none.
 make_thin() {
 	[ -n "$(volume_field lv_name "$POOL")" ] || make_pool
 	must lvcreate -y -n "$1" -V "$2" --thinpool "$POOL" "$VG"
@@ -69,7 +70,7 @@ make_classic() {
 	must lvcreate -y -n "$1" -L "$2" "$VG"
 }
 
-# make_device NAME TABLE: a device-mapper device of this case, /dev/mapper/$VG.NAME.
+# make_device NAME TABLE: makes the device-mapper device /dev/mapper/$VG.NAME.
 make_device() {
 	must dmsetup create "$VG.$1" --table "$2"
 	DEVICES+=("$VG.$1")
@@ -79,17 +80,17 @@ sectors() {
 	blockdev --getsz "$1"
 }
 
-# volumes: the names of the group's visible volumes in one line.
+# volumes: prints the names of the group's visible volumes in one line.
 volumes() {
 	lvs --noheadings -o lv_name "$VG" | awk '{ print $1 }' | sort | paste -sd ' '
 }
 
-# volume_field FIELD VOLUME: empty for a volume that is not there.
+# volume_field FIELD VOLUME: prints a field of lvs; nothing if there is no such volume.
 volume_field() {
 	lvs --noheadings --units b --nosuffix -o "$1" "$VG/$2" 2>/dev/null | awk '{ $1 = $1; print }' || true
 }
 
-# fill DEVICE: something recognisable at its start, middle and end, written through.
+# fill DEVICE: writes recognisable data to its start, middle and end, and syncs it.
 fill() {
 	local mib=$(($(sectors "$1") / 2048))
 	head -c 1048576 /dev/urandom | dd of="$1" bs=64k conv=notrunc,fsync status=none
@@ -97,12 +98,13 @@ fill() {
 	head -c 4096 /dev/urandom | dd of="$1" bs=4k seek=$((mib * 256 - 1)) conv=notrunc,fsync status=none
 }
 
-# sum DEVICE|FILE: of what lies on it now, past the page cache where that is possible.
+# sum DEVICE|FILE: prints the hash of its content, bypassing the page cache where possible.
 sum() {
 	{ dd if="$1" iflag=direct bs=1M status=none 2>/dev/null || cat "$1"; } | sha256sum | cut -d' ' -f1
 }
 
-# program PATH ARGUMENT...: runs a test program of the build with SNAPFS_TEST_VG and SNAPFS_TEST_POOL; its TAP is this case's.
+# program PATH ARGUMENT...: runs a test program of the build with SNAPFS_TEST_VG and SNAPFS_TEST_POOL. Its TAP
+# is that of the case.
 program() {
 	local path=$BUILD/$1
 	shift
@@ -110,11 +112,11 @@ program() {
 	SNAPFS_TEST_VG=$VG SNAPFS_TEST_POOL=$POOL CMOCKA_MESSAGE_OUTPUT=TAP "$path" "$@"
 }
 
-# --- a VM of two disks on LVM ---
+# --- a VM with two disks on LVM ---
 
 WEB=web=/dev/$VG/web,/dev/$VG/data
 
-# make_web [MIB]: its volumes: web, thin, and data, classic, with something on both.
+# make_web [MIB]: makes its volumes, web (thin) and data (classic), and writes to both.
 make_web() {
 	make_vg
 	make_pool 512M -c 64k
@@ -124,7 +126,8 @@ make_web() {
 	fill "/dev/$VG/data"
 }
 
-# start_web [KEY=VALUE...] [-- ARGUMENT...]: the daemon, showing that VM, with these settings of LVM; a dom0 will do as well.
+# start_web [KEY=VALUE...] [-- ARGUMENT...]: starts a daemon that shows this VM, with these settings of LVM.
+# Works in a dom0, too.
 start_web() {
 	echo '[lvm]' >"$WORK/snapfs.conf"
 	while [ $# -gt 0 ] && [ "$1" != -- ]; do
@@ -134,7 +137,7 @@ start_web() {
 	start --config "$WORK/snapfs.conf" --hypervisor none --vm "$WEB" "${@:2}"
 }
 
-# change NAME...: writes something else to these volumes, in three places.
+# change NAME...: overwrites these volumes in three places.
 change() {
 	local name
 	for name in "$@"; do
@@ -142,7 +145,7 @@ change() {
 	done
 }
 
-# lv_of SNAPSHOT [DISK]: the LV that is disk number 0 or DISK of that snapshot of web.
+# lv_of SNAPSHOT [DISK]: prints the LV of that snapshot of web, for disk number DISK (default 0).
 lv_of() {
 	echo "snapfs_$(json "$MNT/web/$1/meta.json" "d['disks'][${2:-0}]['token']")"
 }
@@ -155,12 +158,13 @@ is_idle() {
 	! is_active "$1"
 }
 
-# ours: the group's LVs that have a name or a tag of ours, hidden ones too.
+# ours: prints the group's LVs that have a name or a tag of ours, hidden ones included.
 ours() {
 	lvs -a --noheadings -o lv_name,lv_tags "$VG" | awk '$1 ~ /snapfs_/ || /snapfs[.]/ { print $1 }' | sort | paste -sd ' '
 }
 
-# no_traces: nothing of ours is left in the group, in device-mapper, below /dev or in the state directory.
+# no_traces: checks that nothing of ours is left in the group, in device-mapper, below /dev or in the state
+# directory.
 no_traces() {
 	is "" "$(ours)" "LVs that are left"
 	is "" "$(dmsetup ls | grep -e '-snapfs_')" "devices that are left"
@@ -168,19 +172,19 @@ no_traces() {
 	nothing_left
 }
 
-# usage KIND SUBJECT CONDITION: a condition over the usage u that .vm.json shows of it.
+# usage KIND SUBJECT CONDITION: checks a condition on u, its usage in .vm.json.
 usage_says() {
 	says "$MNT/web/.vm.json" \
 		"any($3 for disk in d['disks'] for u in disk['usage'] if u['kind'] == '$1' and u['subject'] == '$VG/$2')"
 }
 
-# --- leaving ---
+# --- cleanup ---
 
 our_devices() {
 	dmsetup ls 2>/dev/null | awk -v vg="$VG" -v lvm="${VG//-/--}" 'index($1, lvm "-") == 1 || index($1, vg ".") == 1 { print $1 }'
 }
 
-# What a case leaves may be suspended, incomplete or in a group that LVM cannot read any more.
+# Devices may be suspended, incomplete, or in a group that LVM can no longer read.
 remove_devices() {
 	local device try
 	for device in $(our_devices); do
@@ -189,7 +193,7 @@ remove_devices() {
 	if [ ${#DISKS[@]} -gt 0 ]; then
 		timeout 60 vgremove -ff -y "$VG"
 	fi
-	for ((try = 0; try < 5; try++)); do # those below are busy until those above are gone
+	for ((try = 0; try < 5; try++)); do # a device is busy until those stacked on it are gone
 		for device in $(our_devices | tac); do
 			dmsetup remove --retry "$device"
 		done

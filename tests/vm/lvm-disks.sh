@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Disks of mount cases as volumes of $SNAPFS_TEST_VG, each behind a symbolic link in the place of the image: of the kinds in
-# $SNAPFS_TEST_KINDS, thin or classic with plus signs between, in turn. See the case mount-cases.
+# Replaces the images of mount cases by volumes of $SNAPFS_TEST_VG, each behind a symbolic link at the image's
+# path. $SNAPFS_TEST_KINDS lists their kinds, thin or classic, separated by plus signs and used in turn. See
+# the case mount-cases.
 # shellcheck shell=bash disable=SC2034
 VOLUMES=()
 
@@ -13,7 +14,7 @@ blank() {
 	esac
 	VOLUMES+=("$name")
 	blkdiscard -z "/dev/$SNAPFS_TEST_VG/$name"
-	blkdiscard "/dev/$SNAPFS_TEST_VG/$name" 2>/dev/null || true # a thin one has no block then
+	blkdiscard "/dev/$SNAPFS_TEST_VG/$name" 2>/dev/null || true # leaves a thin volume without blocks
 	ln -s "/dev/$SNAPFS_TEST_VG/$name" "$1"
 }
 

@@ -1,21 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Preloaded into linux.uml by scripts/uml: stands before ptrace(2), by which a User Mode Linux kernel
- * runs its processes, before clone(2), by which it makes its own helpers, and before timer_gettime(2),
- * which it asks before it sleeps.
+ * scripts/uml preloads this into linux.uml. It wraps ptrace(2), with which a User Mode Linux kernel runs its
+ * processes, clone(2), with which it makes its own helpers, and timer_gettime(2), which it calls before it
+ * sleeps.
  *
- * - PTRACE_SETREGSET of NT_X86_XSTATE wants the whole extended state of the CPU, however large it is
- *   (xstateregs_set in the kernel's arch/x86/kernel/fpu/regset.c; anything else is EFAULT). UML kernels
- *   before 6.9 know 2696 bytes of it and die at boot on CPUs that have more, AMX for one. The rest
- *   stands for components that the header, which is in those bytes, says are not in use, so zeros
- *   complete it.
- * - The guest's processes end with its kernel, whatever ended that: let go, they would run on as
- *   processes of the host. So do its helpers, which write to the disks.
- * - On a busy machine a tick of UML 6.1 gets lost now and then. Nothing sets its timer again, and it
- *   spins in its idle loop for good: all that sleeps in it sleeps on. There it finds the timer disarmed
- *   each time it asks; a further tick wakes it.
+ * - PTRACE_SETREGSET of NT_X86_XSTATE requires the complete extended state of the CPU and fails with EFAULT
+ * for anything less (xstateregs_set in the kernel's arch/x86/kernel/fpu/regset.c). UML kernels before 6.9
+ * know only 2696 bytes of it and die at boot on CPUs that have more, for example AMX. The header, which is in
+ * those bytes, marks the other components as unused, so the shim completes the state with zeros.
+ * - The guest's processes end with its kernel, whatever ends it; otherwise they would run on as processes of
+ * the host. The same holds for helpers, which write to the disks.
+ * - On a busy machine UML 6.1 sometimes loses a tick. Nothing sets its timer again, so it spins in its idle
+ * loop forever and everything that sleeps in it stays asleep. The shim sees the disarmed timer in
+ * timer_gettime() and sends a further tick.
  *
- * One thread of linux.uml traces and clones; nothing here is locked.
+ * Only one thread of linux.uml traces and clones, so the shim needs no lock.
  */
 #include <dlfcn.h>
 #include <elf.h>
@@ -34,9 +33,9 @@
 
 enum { OLDSETOPTIONS = 21 }; /* PTRACE_OLDSETOPTIONS, which <sys/ptrace.h> lacks */
 enum { XSTATE_MAX = 64 * 1024 };
-enum { HELPERS_MAX = 64 }; /* a place is used again long after its helper has read it */
+enum { HELPERS_MAX = 64 }; /* a slot is reused long after its helper has read it */
 
-enum { TICK_NS = 10000000 }; /* what an idle kernel without a timer waits for */
+enum { TICK_NS = 10000000 }; /* the sleep of an idle kernel that has no timer */
 
 typedef int clone_fn(int (*run)(void *), void *stack, int flags, void *arg, ...);
 typedef int timer_gettime_fn(timer_t timer, struct itimerspec *ret);
@@ -75,7 +74,7 @@ static long set_xstate(pid_t pid, const struct iovec *known)
 	return set_whole_xstate(pid, known);
 }
 
-/* As glibc's: the three PEEK requests return what they read, and -1 can be a value. */
+/* Like glibc's ptrace(): the three PEEK requests return what they read, and -1 may be a value. */
 static long peek(long request, pid_t pid, void *addr)
 {
 	long word;
@@ -128,14 +127,14 @@ static int run_helper(void *arg)
 {
 	const struct helper *helper = arg;
 
-	(void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* refuses nothing but a wrong signal */
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* fails only for an invalid signal */
 	if (getppid() != helper->kernel)
 		return 1;
 	return helper->run(helper->arg);
 }
 
 /*
- * A helper shares the kernel's memory, a process of the guest does not and is traced from its first
+ * A helper shares the kernel's memory. A process of the guest does not, and is traced from its first
  * instruction.
  */
 int clone(int (*run)(void *), void *stack, int flags, void *arg, ...)
@@ -154,7 +153,7 @@ int clone(int (*run)(void *), void *stack, int flags, void *arg, ...)
 	return real(run_helper, stack, flags, helper);
 }
 
-/* Only the idle loop calls it, with SIGALRM blocked, and sleeps when a timer is set. */
+/* Only the idle loop calls it, with SIGALRM blocked, and sleeps if a timer is set. */
 int timer_gettime(timer_t timer, struct itimerspec *ret)
 {
 	static const struct itimerspec tick = {.it_value = {.tv_nsec = TICK_NS}};

@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The only process of a test guest. It counts, in its RAM and on its disks, and says at each tick
- * whether they agree:
+ * The only process of a test guest. It counts, in RAM and on its disks, and prints at each tick whether they
+ * agree:
  *
- *   guest boot=NONCE start count=C xvda=C xvdb=C MATCH      once, going on from the count on xvda
- *   guest boot=NONCE count=C xvda=C-1 xvdb=C-1 MATCH        for each tick: C was counted, the disks had
- *                                                           what they have there, and now they have C
+ *   guest boot=NONCE start count=C xvda=C xvdb=C MATCH   once at the start, continuing from the count on xvda
+ *   guest boot=NONCE count=C xvda=C-1 xvdb=C-1 MATCH     at each tick: C is the new count, C-1 what the disks
+ *                                                        had before they got C
  *
- * MISMATCH instead: a disk, or a page of the RAM that it keeps dirty, belongs to another instant than
- * the count. A nonce tells a restored guest from one that has booted. The disks are read and written
- * past the guest's page cache.
+ * MISMATCH instead of MATCH: a disk, or a page of the RAM that the guest keeps dirty, is of another instant
+ * than the count. A nonce tells a restored guest from one that has booted. The guest bypasses its page cache
+ * for the disks.
  *
- * Of the kernel's command line it takes disks=N (1 to 4, default 1), tick=MS (300) and dirty=MIB (0),
- * the RAM that it writes to at each tick. A line on its console is a command: poweroff, reboot, crash.
- * As /sbin/poweroff and /sbin/reboot, which the kernel runs when Xen tells it to, it does that.
+ * Parameters on the kernel's command line: disks=N (1 to 4, default 1), tick=MS (default 300), and dirty=MIB
+ * (default 0), the amount of RAM to write at each tick. A line on the console is a command: poweroff, reboot
+ * or crash. The kernel runs this program as /sbin/poweroff and /sbin/reboot when Xen asks for that; it then
+ * does what the name says.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -37,7 +38,7 @@ struct guest {
 	long nonce, count;
 	int ndisks, disks[DISKS_MAX], tick_ms;
 	char *block;
-	long *dirty; /* the count stands at the start of each of its pages */
+	long *dirty; /* each page begins with the count */
 	size_t ndirty;
 };
 
@@ -87,7 +88,7 @@ static int open_disk(int n)
 	}
 }
 
-/* What a disk has; -1 if it cannot be read. */
+/* The count on a disk, or -1 if it cannot be read. */
 static long found_on(struct guest *g, int n)
 {
 	if (pread(g->disks[n], g->block, BLOCK, 0) != BLOCK)
@@ -103,7 +104,7 @@ static void write_to(struct guest *g, int n)
 		say("write");
 }
 
-/* Prints what the disks have, and whether that and the dirty pages are `expected`. */
+/* Prints the counts on the disks, and whether they and all dirty pages equal `expected`. */
 static void compare(struct guest *g, const char *start, long expected)
 {
 	bool match = true;
@@ -158,7 +159,7 @@ static void obey(const char *word)
 		(void)!write(open("/proc/sysrq-trigger", O_WRONLY | O_CLOEXEC), "c", 1);
 }
 
-/* Until the next tick, or until there is a command. */
+/* Waits until the next tick or until a command arrives. */
 static void listen(const struct guest *g)
 {
 	char line[64] = "";

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The library of the cases in cases/, on top of that of the LVM cases: guests on volumes of the case's own group, the count that they
-# keep (see guest.c), and their cleanup. The cases run in dom0 of a machine of scripts/xen-vm.
+# The library of the cases in cases/, on top of that of the LVM cases: guests on volumes of the case's group,
+# checks of their counts (see guest.c), and cleanup. The cases run in dom0 of a machine of scripts/xen-vm.
 # shellcheck shell=bash
 XEN_HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$XEN_HERE/../vm/lib.sh"
@@ -14,7 +14,7 @@ GUESTS=()          # the names of all guests that this case has configured
 declare -A MARK=() # for each guest, the length of its console log in lines at the last `mark`
 HEARD=()           # see hear
 
-# sleep without a process: starting one takes 50 ms here, on the CPU that the guests share.
+# Sleeps without starting a process, which would take 50 ms of the CPU that the guests share.
 mkfifo "$WORK/never"
 sleep() {
 	read -r -t "$1" <>"$WORK/never" || true
@@ -27,10 +27,12 @@ volume_of() {
 	echo "$1$([ "$2" = 0 ] || echo "-$2")"
 }
 
-# guest_config NAME [--disks N] [--memory MIB] [--size MIB] [--thin|--classic|--mixed] [--dirty MIB] [--tick MS] [--deaf]
-# [LINE...]: creates the guest's volumes in $VG, which is made if missing, and /etc/xen/NAME.cfg with these further lines.
-# --mixed: xvda thin, xvdb classic, and so on. --pvh: a PVH guest instead of a PV guest; only those can be saved while they run.
-# --deaf: the guest ignores all requests of Xen, including the one to suspend.
+# guest_config NAME [OPTION...] [LINE...]: creates the guest's volumes in $VG, which is made if missing, and
+# /etc/xen/NAME.cfg with these further lines.
+#   --disks N, --memory MIB, --size MIB, --dirty MIB, --tick MS
+#   --thin, --classic, --mixed    mixed: xvda thin, xvdb classic, and so on
+#   --pvh                         a PVH guest instead of a PV guest; only those can be saved while they run
+#   --deaf                        the guest ignores all requests of Xen, including the one to suspend
 guest_config() {
 	local name=$1 type=pv ndisks=1 memory=96 size=32 kind=thin extra= n disks=
 	shift
@@ -98,7 +100,7 @@ power_of() {
 	xl list "$1" 2>/dev/null | awk 'NR == 2 { print $5 ~ /p/ ? "paused" : "running"; found = 1 } END { if (!found) print "off" }'
 }
 
-# --- what they have counted ---
+# --- the guests' counts ---
 
 # mark NAME: later checks read the guest's console from here on.
 mark() {
@@ -159,7 +161,8 @@ disagree() {
 	[[ ${HEARD[*]} == *MISMATCH* ]]
 }
 
-# field NAME FIELD [LINE]: prints a field (boot, count, xvda, ...) of the last line since the mark, or of line 0, 1, ...
+# field NAME FIELD [LINE]: prints a field (boot, count, xvda, ...) of the last line since the mark, or of line
+# 0, 1, ...
 field() {
 	local words
 	hear "$1"
@@ -173,20 +176,20 @@ count_on() {
 	{ dd if="$1" iflag=direct bs=4096 count=1 status=none 2>/dev/null || head -c 4096 "$1"; } | sed -zn '1s/^COUNT //p' | tr -d '\0\n'
 }
 
-# continued NAME BOOT COUNT: since the mark the guest continues from its RAM, with that boot's nonce, from COUNT on its disk. It does
-# not repeat its last line, so the first one may be of the tick after.
+# continued NAME BOOT COUNT: since the mark the guest continues from its RAM, with that boot's nonce, from
+# COUNT on its disk. It does not repeat its last line, so the first one may be of the tick after.
 continued() {
 	local first
 	wait_ticks "$1"
 	is "$2" "$(field "$1" boot 0)" "boot of $1"
 	first=$(field "$1" count 0)
-	[ "$first" -gt "$3" ] && [ "$first" -le $(($3 + 2)) ] || die "$1 goes on with $first when its disk had $3"
+	[ "$first" -gt "$3" ] && [ "$first" -le $(($3 + 2)) ] || die "$1 continues from $first, but its disk had $3"
 }
 
-# reverted NAME BOOT COUNT: since the mark, made while the guest ran, it was reverted to the instant with that boot's nonce and that
-# count on its disk, and counts on from there.
+# reverted NAME BOOT COUNT: since the mark, made while the guest ran, it was reverted to the instant with that
+# boot's nonce and that count on its disk, and counts on from there.
 reverted() {
-	await "$1 to go on from $3" has_said "$1" "boot=$2 count=($(($3 + 1))|$(($3 + 2))) "
+	await "$1 to continue from $3" has_said "$1" "boot=$2 count=($(($3 + 1))|$(($3 + 2))) "
 	goes_on "$1"
 	is "$2" "$(field "$1" boot)" "boot of $1"
 }
@@ -205,7 +208,8 @@ has_said() {
 
 HELPER=$BUILD/backends/xen/helper/snapfs-xen
 
-# start_xen [KEY=VALUE...] [-- ARGUMENT...]: starts the daemon on this host's guests, with these settings in section [snapfs].
+# start_xen [KEY=VALUE...] [-- ARGUMENT...]: starts the daemon on this host's guests, with these settings in
+# section [snapfs].
 start_xen() {
 	echo '[snapfs]' >"$WORK/snapfs.conf"
 	while [ $# -gt 0 ] && [ "$1" != -- ]; do
@@ -231,10 +235,10 @@ make() {
 	instant "$1" "$2"
 }
 
-# --- states that do not last ---
+# --- interrupting operations ---
 
 # The process of Xen that writes a guest's RAM to a file.
-STREAMER=libxl-save-help # as the kernel cuts its name
+STREAMER=libxl-save-help # the name as the kernel truncates it
 
 streams() {
 	[ -n "$(find "$STATE/$1" -name memory.sav -size +8M 2>/dev/null)" ] && pgrep -x "$STREAMER" >/dev/null
@@ -244,8 +248,9 @@ streams_or_ended() {
 	streams "$1" || not_running "$maker"
 }
 
-# stop_streaming NAME: takes the snapshot c in a background job, $maker, and stops the process that streams the guest's RAM when part
-# of it is in the file. A save that ends earlier is deleted, and the next one stopped.
+# stop_streaming NAME: takes the snapshot c in a background job, $maker, and stops the process that streams
+# the guest's RAM when part of it is in the file. A save that ends earlier is deleted, and the next one
+# stopped.
 stop_streaming() {
 	local try
 	for try in {1..20}; do
@@ -277,13 +282,13 @@ gone_domain() {
 	! xl domid "$1" >/dev/null 2>&1 && ! xl list | grep -q '^(null)'
 }
 
-# restoring: an xl restores RAM. Those in RESTORED did so earlier and stay with their guests.
+# restoring: whether an xl is restoring RAM. Those in RESTORED have finished and stay with their guests.
 restoring() {
 	[ -n "$(comm -13 <(echo "$RESTORED") <(pgrep -f 'xl restore -p' | sort))" ]
 }
 
-# disk_backends: prints the block backends, which hold the disks of domains until after their destruction. libxl sometimes leaves
-# the backend of a console, which does not matter.
+# disk_backends: prints the block backends, which hold the disks of domains until after their destruction.
+# libxl sometimes leaves the backend of a console, which does not matter.
 disk_backends() {
 	ls /sys/bus/xen-backend/devices 2>/dev/null | grep '^vbd-'
 }
@@ -307,7 +312,7 @@ only_volumes() {
 	[ "$(lvs --noheadings -o lv_tags "$VG" | grep -c snapfs)" = "$1" ]
 }
 
-# --- nothing is left ---
+# --- cleanup ---
 
 domains() {
 	xl list | awk 'NR > 1 && $2 != 0 { print $1 }'
@@ -325,7 +330,7 @@ destroy_guests() {
 		timeout "$(slow 60)" xl destroy "$name"
 		rm -f "/etc/xen/$name.cfg" "$CONSOLES/guest-$name.log"
 	done
-	# A domain holds its disks until its backends are gone.
+	# A domain's disks stay in use until its backends are gone.
 	for ((try = 0; try < $(slow 300); try++)); do
 		[ -n "$(disk_backends)$(pgrep -x xl)" ] || break
 		sleep 0.1

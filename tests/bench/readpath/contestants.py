@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Who is measured: each serves the same images as files; the raw devices are the limit."""
+"""The contestants. Each serves the same images as files; the raw devices are the upper limit."""
 import json
 import os
 import re
@@ -23,9 +23,9 @@ def await_that(what, holds, child):
 
 
 class Contestant:
-    """images, sparse, on_disk: the paths of what it serves. It runs from start() to stop()."""
+    """images, sparse, on_disk: paths of the files that it serves. It runs from start() to stop()."""
 
-    direct = False  # read with O_DIRECT where a load leaves it open
+    direct = False  # use O_DIRECT for loads that permit it
 
     def __init__(self, name, ground):
         self.name, self.ground = name, ground
@@ -36,13 +36,13 @@ class Contestant:
         pass
 
     def evict(self):
-        """All it serves is cold, in every cache."""
+        """Drops everything it serves from all caches."""
         for path in (*self.images, self.sparse, self.on_disk, *self.below()):
             evict(path)
         self.ground.free_caches()
 
     def below(self):
-        """Further files, above all those that hold what it serves."""
+        """Other files to drop from the cache, such as those in which the served data is stored."""
         return []
 
     def spawn(self, *argv):
@@ -69,7 +69,7 @@ class Contestant:
             self.peak_kib = max(self.peak_kib, int(line.split()[1]))
 
     def stop(self):
-        """Whatever has begun."""
+        """Stops every process that has been started."""
         for child in reversed(self.children):
             child.send_signal(signal.SIGTERM)
             child.wait(START_S)
@@ -84,7 +84,7 @@ class Raw(Contestant):
 
 
 class File(Contestant):
-    """The file below a memory.sav, which is in the state directory."""
+    """The file below a memory.sav, in the state directory."""
 
     images = ()
 
@@ -97,7 +97,9 @@ class File(Contestant):
 
 
 class Snapfs(Contestant):
-    """One daemon with a snapshot `s` of each image. program: the binary, so that two versions can be measured side by side."""
+    """One daemon with a snapshot `s` of each image. program: the binary, so that two versions can be
+    compared.
+    """
 
     def __init__(self, name, ground, program):
         super().__init__(name, ground)
@@ -138,7 +140,9 @@ class Snapfs(Contestant):
         await_that(f"the mount {self.mnt}", lambda: os.path.ismount(self.mnt), self.children[-1])
 
     def save_ram(self):
-        """A guest of sim has RAM of 4 MiB. In its stead comes a large file: what is read is not compared with its hash."""
+        """A sim guest has 4 MiB of RAM. A large file replaces it, which works because reads are not checked
+        against its hash.
+        """
         self.mount("sim", [f"ram={self.ram_disk}"])
         os.mkdir(os.path.dirname(self.memory_sav))
         self.stop()
@@ -175,7 +179,7 @@ class Qemu(Contestant):
 
 
 class Nbdfuse(Contestant):
-    """nbdfuse over nbdkit's file plugin: a mount and a server for each image."""
+    """nbdfuse over nbdkit's file plugin: one mount and one server for each image."""
 
     mounts = ()
 

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What is read: images on memory-backed loop devices and a file on disk, how they become cold, and how a device is held back."""
+"""The files to read: images on memory-backed loop devices, and a file on disk. Drops them from the caches,
+and throttles devices.
+"""
 import contextlib
 import ctypes
 import os
@@ -9,12 +11,12 @@ import tempfile
 
 MIB = 1 << 20
 BLOCK_BYTES = 1 * MIB
-# Of the sparse image: so many pieces with data, which make 1% of it.
+# The sparse image has this many pieces of data, 1% of its size in total.
 PIECES = 100
 
 
 def run(*argv, **more):
-    """Runs a command; its words are of interest only when it fails."""
+    """Runs a command. Its output is shown only if it fails."""
     done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, **more)
     if done.returncode != 0:
         raise RuntimeError(f"'{' '.join(map(str, argv))}' failed: {done.stdout.decode(errors='replace').strip()}")
@@ -25,12 +27,12 @@ def fill(path, size_bytes):
     with open(path, "wb") as f:
         block = os.urandom(16 * MIB)
         for n in range(0, size_bytes, len(block)):
-            # No two blocks alike, at the price of a copy.
+            # Makes every block unique, at the cost of a copy.
             f.write(n.to_bytes(8, "little") + block[8:min(len(block), size_bytes - n)])
 
 
 def pieces(size_bytes):
-    """Offset and length of each piece of the sparse image that has data."""
+    """Offset and length of each piece of data in the sparse image."""
     length = size_bytes // 100 // PIECES // 65536 * 65536
     return [(n * (size_bytes // PIECES) // 65536 * 65536, length) for n in range(PIECES)]
 
@@ -44,7 +46,7 @@ def fill_sparse(path, size_bytes):
 
 
 def evict(path):
-    """Cold: what the page cache has of that file or device alone is dropped."""
+    """Drops the page cache of this file or device only."""
     fd = os.open(path, os.O_RDONLY)
     try:
         os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
@@ -53,7 +55,9 @@ def evict(path):
 
 
 class Throttle:
-    """A control group whose members read from a device at a limited rate. Of cgroup v1 or v2, whichever rules block devices."""
+    """A control group whose members read from a device at a limited rate. Uses cgroup v1 or v2, whichever
+    controls block devices.
+    """
 
     def __init__(self):
         self.old = os.path.isdir("/sys/fs/cgroup/blkio")
@@ -65,13 +69,13 @@ class Throttle:
         os.mkdir(self.path)
 
     def join(self):
-        """For the child, between fork and exec."""
+        """Runs in the child between fork and exec."""
         with open(os.path.join(self.path, "cgroup.procs"), "w") as f:
             f.write(str(os.getpid()))
 
     @contextlib.contextmanager
     def limited(self, devices, bytes_per_s):
-        """None lets everything through."""
+        """None: no limit."""
         if bytes_per_s:
             self.limit(devices, bytes_per_s)
         try:
@@ -96,7 +100,7 @@ class Throttle:
 
 
 class Ground:
-    """A directory with everything in it. Images have the same content, kind by kind, whoever serves them."""
+    """A directory with all files to read. All contestants serve images with the same content."""
 
     IMAGES = 4
 
@@ -115,7 +119,8 @@ class Ground:
         self.work = tempfile.mkdtemp(prefix="snapfs-bench.", dir="/var/tmp")
         self.undo.callback(shutil.rmtree, self.work, ignore_errors=True)
         self.memory = self.mounted("memory", "-t", "tmpfs", "-o", "size=80%", "tmpfs")
-        # Raw devices for the rivals, and for us a file system, whose snapshots share blocks with their originals.
+        # Raw devices for the rivals. For snapfs, a file system on which snapshots share blocks with their
+        # originals.
         self.raw = [self.loop(f"raw{n}", self.size_bytes) for n in range(self.IMAGES)]
         self.raw_sparse = self.loop("raw-sparse", self.sparse_bytes)
         self.images_device = self.loop("images", self.size_bytes * (self.IMAGES + 2) + (512 << 20))
@@ -154,7 +159,7 @@ class Ground:
         return [*self.raw, self.images_device]
 
     def free_caches(self):
-        """Everything cold below whoever serves it."""
+        """Drops everything below the contestants from the caches."""
         for path in (*self.raw, self.raw_sparse, self.on_disk, *self.images, self.sparse):
             evict(path)
 
@@ -163,5 +168,5 @@ class Ground:
 
 
 def die_with_parent():
-    """For a child: it ends when this program does, however that ends."""
+    """Runs in a child: makes it end when this program ends, however that happens."""
     ctypes.CDLL(None).prctl(1, 15)  # PR_SET_PDEATHSIG, SIGTERM

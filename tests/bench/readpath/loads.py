@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What is measured: each load reads what a contestant serves and says how fast it was, and what CPU time reader and contestant
-took. A load returns a Sample."""
+"""The loads. Each reads what a contestant serves, and measures the speed and the CPU time of reader and
+contestant. A load returns a Sample.
+"""
 import dataclasses
 import json
 import os
@@ -45,7 +46,7 @@ def children_cpu_s():
 
 
 def timed(contestant, work):
-    """work() and what it took: seconds, and CPU seconds of its processes and the contestant's."""
+    """Runs work() and measures it: seconds, and CPU seconds of its processes and of the contestant."""
     before = contestant.cpu_s() + children_cpu_s()
     began = time.monotonic()
     result = work()
@@ -62,7 +63,9 @@ def child(contestant, *argv, fine=(0,), **more):
 
 
 def fio(contestant, paths, *options):
-    """One fio for all paths: its own figures of bytes read, seconds and reads, and the CPU time of everybody."""
+    """Runs one fio for all paths. Returns fio's figures (bytes, seconds, reads) and the CPU time of all
+    processes.
+    """
     argv = ["fio", "--output-format=json", "--invalidate=0", "--readonly", "--thread", "--group_reporting",
             "--allow_file_create=0", *options]
     argv += [f"--name={n}\n--filename={path}" for n, path in enumerate(paths)]
@@ -76,7 +79,7 @@ def fio(contestant, paths, *options):
 
 
 def sequential(what, block_bytes, direct=None, njobs=1, engine="psync", part_bytes=None):
-    """njobs readers of each path, each from start to end, or so far."""
+    """njobs readers for each path; each reads it whole, or up to the given limit."""
     def measure(contestant):
         paths = what(contestant)
         use_direct = contestant.direct if direct is None else direct
@@ -113,7 +116,9 @@ def memory_sav(contestant):
 
 
 def copying(*argv, fine=(0,)):
-    """A tool that copies the sparse image; {from} and {to} are replaced. fine: the exit statuses of success."""
+    """Copies the sparse image with a tool; {from} and {to} are replaced. fine: the exit statuses that count
+    as success.
+    """
     def measure(contestant):
         target = os.path.join(contestant.ground.copies, "copy")
         words = [word.format(**{"from": contestant.sparse, "to": target}) for word in argv]
@@ -125,7 +130,7 @@ def copying(*argv, fine=(0,)):
 
 
 def told_where(contestant):
-    """dd of the 1% by somebody who knows where it is: with O_DIRECT, a read for each piece."""
+    """dd of the 1% that is data, at known offsets, with O_DIRECT, one read for each piece."""
     target = os.path.join(contestant.ground.copies, "copy")
 
     def work():
@@ -179,11 +184,12 @@ LOADS = [
     Load("rand-8-direct", "random 4 KiB, 8 readers, O_DIRECT", rand(one, 8, True), unit="IOPS", who=("raw direct", *SERVED),
          goals=(("raw direct", 0.4), ("QEMU", 3))),
     Load("cp", "cp --sparse=auto, 1% full, against dd of that 1%", COPY, unit="s", who=COPIERS, goals=(("raw direct", 1.3),)),
-    # Status 1: the times of QEMU's file change meanwhile. nbdfuse says that its files take no blocks, and tar stores none then.
+    # Status 1: the times of QEMU's file change meanwhile. nbdfuse reports that its files have no blocks, and
+    # tar then stores none.
     Load("tar", "tar -S, 1% full", copying("tar", "-C", "/", "-ScPf", "{to}", "{from}", fine=(0, 1)), unit="s",
          who=("snapfs", "QEMU")),
     Load("rsync", "rsync -aS, 1% full", copying("rsync", "-aS", "{from}", "{to}"), unit="s", who=SERVED),
     Load("memory-sav", "memory.sav, cold, 1 MiB", sequential(memory_sav, MIB), who=("snapfs", "the file")),
 ]
-# CPU seconds per GB are compared in this one.
+# The load for which CPU seconds per GB are compared.
 CPU_LOAD, CPU_GOAL = "seq-1m", ("QEMU", 0.5)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What came out: medians, spread and ratios as a table in Markdown, and as bars."""
+"""Prints medians, spread and ratios as a Markdown table, and draws them as bars."""
 import platform
 import statistics
 
@@ -62,7 +62,9 @@ def cpu_table(results, names):
 
 
 def draw(results, names, directory):
-    """read.svg and read.png: each load a group of bars, as parts of the fastest of its row."""
+    """Draws read.svg and read.png: a group of bars for each load, each bar relative to the fastest of its
+    group.
+    """
     import matplotlib
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt

@@ -26,7 +26,7 @@ struct fixture {
 	struct sf_fault_plan *plan;
 	struct sf_storages set;
 	struct sf_volume *volume;
-	char seen[1024]; /* the observed calls, each with a space behind it */
+	char seen[1024]; /* the observed calls, each followed by a blank */
 	struct sf_err err;
 };
 
@@ -37,7 +37,7 @@ static void ok(int rc, const struct sf_err *err)
 	assert_int_equal(rc, 0);
 }
 
-/* A disk in memory behind a plan. */
+/* A disk in memory behind a fault plan. */
 static struct fixture *open_with(const char *plan)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
@@ -132,7 +132,7 @@ static void a_star_is_every_call(void **state)
 	(void)state;
 	for (int i = 0; i < 4; i++)
 		assert_int_equal(put(f), -ENOSPC);
-	assert_int_equal(put(f), -EIO); /* a write asks for the size first */
+	assert_int_equal(put(f), -EIO); /* a write first asks for the size */
 	close_fixture(f);
 }
 
@@ -168,7 +168,7 @@ static struct sf_object new_object(const struct fixture *f)
 				  .snapshot = "s"};
 }
 
-/* What is left when a child creates a snapshot under the plan and dies of it. */
+/* What remains after a child creates a snapshot under the plan and dies of it. */
 static int left_by_death(const char *plan)
 {
 	struct fixture *f = open_with(plan);
@@ -215,7 +215,7 @@ static void every_call_is_observed_before_it_is_made(void **state)
 	sf_fault_plan_observe(f->plan, observe, f);
 	assert_int_equal(sf_object_create(f->volume, &object, NULL, &st, &f->err), -EIO);
 	ok(sf_object_create(f->volume, &object, NULL, &st, &f->err), &f->err);
-	ok(sf_volume_hold(f->volume, &f->err), &f->err); /* mem has no such slot */
+	ok(sf_volume_hold(f->volume, &f->err), &f->err); /* mem has no hold slot */
 	ok(sf_object_settle(f->set.list[0], &object, &f->err), &f->err);
 	ok(sf_object_remove(f->set.list[0], &object, &f->err), &f->err);
 	assert_string_equal(f->seen, "storage.create storage.create storage.remove ");

@@ -28,7 +28,7 @@ static void all_storages_are_opened(void **state)
 
 	(void)state;
 	assert_int_equal(sf_registry_open_storages(&env, &set, &err), 0);
-	lvm = sf_storages_by_name(&set, "lvm_thin"); /* a build or a host without LVM has neither */
+	lvm = sf_storages_by_name(&set, "lvm_thin"); /* neither exists in a build or on a host without LVM */
 	assert_int_equal(set.nstorages, lvm ? 4 : 2);
 	assert_true(lvm == (sf_storages_by_name(&set, "lvm_classic") != NULL));
 	assert_non_null(sf_storages_by_name(&set, "mem"));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Starting children that must start, and end in time. */
+/* Helpers that start a child process and wait for its end. Both must succeed. */
 #ifndef TESTS_UNIT_PROC_FIXTURE_H
 #define TESTS_UNIT_PROC_FIXTURE_H
 

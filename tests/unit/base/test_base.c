@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The small modules everything stands on: err, clock, id. */
+/* The smallest modules of base: err, clock, id. */
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/id.h"

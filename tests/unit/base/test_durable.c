@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What each call does; that it survives a power cut is shown by tests/faults/test_crashsim.c. */
+/* What each call does. tests/faults/test_crashsim.c shows that it survives a power cut. */
 #include "base/durable.h"
 
 #include "base/err.h"

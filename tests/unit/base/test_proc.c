@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * How children are started and what they find. They are this very program, called with a role that reports
- * it, or the system's own.
+ * How children are started, and what environment they get. A child is this program with a role as argument,
+ * which reports what it finds, or a program of the system.
  */
 #include "proc_fixture.h"
 
@@ -18,7 +18,7 @@
 
 extern char **environ;
 
-/* --- What a child does. --- */
+/* --- Roles of the child. --- */
 
 static int role_descriptors(void)
 {
@@ -70,7 +70,7 @@ static int play(char **argv)
 	return role_environment();
 }
 
-/* --- Running one. --- */
+/* --- Running a child. --- */
 
 static int run_role(const char *role, const char *number)
 {
@@ -80,7 +80,7 @@ static int run_role(const char *role, const char *number)
 	return finish(&proc);
 }
 
-/* What it prints; to be freed. */
+/* What the child prints. The caller frees it. */
 static char *output_of(const char *const *argv)
 {
 	auto_fd int out = sf_proc_memfd("out", NULL);
@@ -204,7 +204,10 @@ static void a_child_has_a_session_and_the_root_directory(void **state)
 	check_says("place", "/ /dev/null 1");
 }
 
-/* A set of signals in /proc/PID/status, without the two that posix_spawn of glibc leaves ignored: its own. */
+/*
+ * A set of signals from /proc/PID/status, without the two that glibc's posix_spawn leaves ignored for its own
+ * use.
+ */
 static unsigned long long signal_set(const char *status, const char *name)
 {
 	const char *line = strstr(status, name);
@@ -213,7 +216,7 @@ static unsigned long long signal_set(const char *status, const char *name)
 	return strtoull(line + strlen(name), NULL, 16) & ~(3ULL << (32 - 1));
 }
 
-/* A program of the system's: ours may have handlers of a sanitizer's. */
+/* A program of the system, because ours may have a sanitizer's handlers. */
 static void signals_are_as_after_boot(void **state)
 {
 	const char *const argv[] = {"cat", "/proc/self/status", NULL};
@@ -264,7 +267,7 @@ static void streams_go_where_they_should(void **state)
 	check_holds(both, "to stderr\nto stdout\n"); /* the child's stdout is buffered */
 }
 
-/* A daemon may have 1 and 2 swapped or closed: no copy may overwrite another's source. */
+/* 1 and 2 of a daemon may be swapped or closed: no dup2() may overwrite the source of another. */
 static void streams_below_three_do_not_collide(void **state)
 {
 	const char *const argv[] = {SELF, "streams", NULL};

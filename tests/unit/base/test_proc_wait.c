@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* How children end, and what becomes of their output. */
+/* How children end, and what happens to their output. */
 #include "proc_fixture.h"
 
 #include "lib/tmpdir.h"
@@ -16,7 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* A child that ends when the pipe's end for writing is closed. */
+/* A child that ends when the write end of the pipe is closed. */
 struct patient {
 	struct sf_proc proc;
 	char dir[TEXT_MAX];
@@ -50,7 +50,7 @@ static int remove_patient(void **state)
 {
 	struct patient *patient = *state;
 
-	(void)sf_proc_kill(&patient->proc, DEADLINE_MS, NULL); /* after a failed test */
+	(void)sf_proc_kill(&patient->proc, DEADLINE_MS, NULL); /* for tests that failed */
 	unlink(patient->fifo);
 	assert_int_equal(rmdir(patient->dir), 0);
 	free(patient);
@@ -274,7 +274,7 @@ static void messages_become_one_line(void **state)
 		{"123456789", "12345…", 9},
 		{"12345\n89", "12345…", 9},
 		{"12345ä9abc", "12345…", 9},
-		{"1234ä9abc", "1234…", 9}, /* "ä" would be cut in its middle */
+		{"1234ä9abc", "1234…", 9}, /* a cut there would split "ä" */
 		{"1234", "…", 4},
 	};
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What check-rules asks, a question a line on stdin, and an answer a line on stdout:
- *   keep ZONE NOW LAST HOURLY DAILY WEEKLY MONTHLY YEARLY WITHIN [TAKEN[!]]...  reasons of each, with ;
- *                                                                               between them
- *   when ZONE NOW TEXT...                                                       PREVIOUS NEXT
- * Times are nanoseconds since the epoch; the zone "-" is the host's; "-" is no duration; ! makes one
- * exempt.
+ * Answers the questions of check-rules, one a line on stdin, with one line each on stdout:
+ *   keep ZONE NOW LAST HOURLY DAILY WEEKLY MONTHLY YEARLY WITHIN [TAKEN[!]]...
+ *                                           the reasons of each snapshot, separated by ;
+ *   when ZONE NOW TEXT...                   PREVIOUS NEXT
+ * Times are nanoseconds since the epoch. The zone "-" is the host's. WITHIN "-" means none. A ! marks a
+ * snapshot as exempt.
  */
 #include "core/calendar/retention.h"
 #include "core/calendar/when.h"

@@ -19,9 +19,11 @@
 #define ROWS_MAX 32
 #define LATER    "2030-01-01 00:00"
 
-/* One snapshot, and the text of why it is kept; "" for one that is not. Ends with a row without a time. */
+/*
+ * One snapshot and the expected reasons to keep it; "": it is not kept. A row without a time ends the list.
+ */
 struct row {
-	const char *taken; /* "2026-11-22 16:39", UTC; seconds may follow */
+	const char *taken; /* "2026-11-22 16:39", UTC; seconds are optional */
 	const char *reasons;
 	const char *exempt;
 };
@@ -206,7 +208,7 @@ static void the_hosts_zone_is_that_of_tz(void **state)
 	assert_int_equal(unsetenv("TZ"), 0);
 }
 
-/* 25 October 2026: 02:00 to 03:00 twice, from 00:00 UTC and from 01:00 UTC on. */
+/* 25 October 2026: 02:00 to 03:00 occurs twice, from 00:00 UTC and from 01:00 UTC. */
 static void the_hour_that_occurs_twice_counts_twice(void **state)
 {
 	(void)state;
@@ -232,7 +234,7 @@ static void hours_of_half_hour_zones_are_the_clocks(void **state)
 			     {0}});
 }
 
-/* St John's, 7 November 2010: at 00:01 of Sunday (02:31 UTC) clocks went back to 23:01 of Saturday. */
+/* St John's, 7 November 2010: at 00:01 on Sunday (02:31 UTC) clocks went back to 23:01 on Saturday. */
 static void clocks_that_go_back_over_midnight_make_no_new_day(void **state)
 {
 	(void)state;
@@ -273,7 +275,7 @@ static void within_goes_back_by_the_calendar_and_then_by_hours(void **state)
 		      {0}});
 }
 
-/* As restic (and Go) count: a month before 31 March is 31 February, which is 3 March. */
+/* restic (and Go) define it so: a month before 31 March is 31 February, which is 3 March. */
 static void a_date_that_is_not_is_carried_into_the_next_month(void **state)
 {
 	(void)state;

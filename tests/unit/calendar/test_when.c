@@ -157,7 +157,7 @@ static void leap_years_have_a_29th(void **state)
 	due("UTC", "daily", "2028-02-28 12:00", "2028-02-28 00:00", "2028-02-29 00:00");
 }
 
-/* 29 March 2026: from 02:00 to 03:00 at 01:00 UTC. */
+/* 29 March 2026: clocks skip 02:00 to 03:00 at 01:00 UTC. */
 static void a_time_that_clocks_skip_is_due_when_they_do(void **state)
 {
 	(void)state;
@@ -169,14 +169,14 @@ static void a_time_that_clocks_skip_is_due_when_they_do(void **state)
 	due("Pacific/Apia", "daily 12:00", "2011-12-30 09:59", "2011-12-29 22:00", "2011-12-30 10:00");
 }
 
-/* 25 October 2026: from 03:00 to 02:00 at 01:00 UTC. */
+/* 25 October 2026: clocks go back from 03:00 to 02:00 at 01:00 UTC. */
 static void a_time_that_occurs_twice_is_due_once(void **state)
 {
 	(void)state;
 	due("Europe/Berlin", "daily 02:30", "2026-10-25 00:29", "2026-10-24 00:30", "2026-10-25 00:30");
 	due("Europe/Berlin", "daily 02:30", "2026-10-25 01:45", "2026-10-25 00:30", "2026-10-26 01:30");
 	due("Europe/Berlin", "every 2h", "2026-10-25 01:45", "2026-10-25 00:00", "2026-10-25 03:00");
-	/* St John's: Sunday began, then it was 23:01 of Saturday once more. */
+	/* St John's: Sunday began, then it was 23:01 on Saturday again. */
 	due("America/St_Johns", "daily", "2010-11-07 03:00", "2010-11-07 02:30", "2010-11-08 03:30");
 	due("America/St_Johns", "daily 23:30", "2010-11-07 03:15", "2010-11-07 02:00", "2010-11-08 03:00");
 }
@@ -216,7 +216,7 @@ static void what_cannot_be_told_is_an_error(void **state)
 	assert_int_equal(at, 7);
 }
 
-/* Each with what is said of it. */
+/* A text, and the expected reason. */
 static const char *const bad_words[][2] = {
 	{"", "'' is neither hourly, every, daily, weekly, monthly nor a day of the week"},
 	{"yearly", "'yearly' is neither"},

@@ -95,7 +95,7 @@ static void leaving_puts_tz_back(void **state)
 	sf_zone_leave(&zone);
 	assert_string_equal(getenv("TZ"), "Asia/Kolkata");
 	assert_int_equal(sf_zone_local(0).tm_hour, 5);
-	sf_zone_leave(&zone); /* once more does no harm */
+	sf_zone_leave(&zone); /* a second call is harmless */
 	assert_string_equal(getenv("TZ"), "Asia/Kolkata");
 	assert_int_equal(unsetenv("TZ"), 0);
 	zone = entered("UTC");
@@ -163,7 +163,7 @@ static void a_time_that_clocks_skip_is_when_they_do(void **state)
 	assert_instant(wall(2026, 3, 29, 2, 0), wall(2026, 3, 29, 1, 0));
 	assert_instant(wall(2026, 3, 29, 2, 59), wall(2026, 3, 29, 1, 0));
 	sf_zone_leave(&zone);
-	zone = entered("Pacific/Apia"); /* had no 30 December in 2011 */
+	zone = entered("Pacific/Apia"); /* skipped 30 December 2011 */
 	assert_instant(wall(2011, 12, 30, 12, 0), wall(2011, 12, 30, 10, 0));
 	assert_instant(wall(2011, 12, 31, 0, 0), wall(2011, 12, 30, 10, 0));
 	sf_zone_leave(&zone);
@@ -177,7 +177,7 @@ static void a_time_that_occurs_twice_is_the_first(void **state)
 	assert_instant(wall(2026, 10, 25, 2, 0), wall(2026, 10, 25, 0, 0));
 	assert_instant(wall(2026, 10, 25, 2, 59), wall(2026, 10, 25, 0, 59));
 	sf_zone_leave(&zone);
-	zone = entered("Australia/Lord_Howe"); /* by half an hour */
+	zone = entered("Australia/Lord_Howe"); /* changes by half an hour */
 	assert_instant(wall(2026, 4, 5, 1, 45), wall(2026, 4, 4, 14, 45));
 	sf_zone_leave(&zone);
 }
@@ -208,7 +208,7 @@ int main(void)
 		cmocka_unit_test(fields_out_of_range_are_carried),
 	};
 
-	/* TZ is the tests' own. */
+	/* The tests themselves use TZ. */
 	(void)unsetenv("TZ");
 	return cmocka_run_group_tests_name("zone", tests, NULL, NULL);
 }

@@ -196,7 +196,7 @@ static void keys_of_schedules_stand_in_schedules_only(void **state)
 	refused("[vm web]\nkeep-last = 3\n", "f:2: unknown key 'keep-last'");
 }
 
-/* The patterns, a VM, and whether it is taken. */
+/* Patterns, a VM, and whether they match it. */
 static void patterns_say_which_vms(void **state)
 {
 	static const struct {
@@ -262,7 +262,7 @@ static void empty_patterns_are_refused(void **state)
 	}
 }
 
-/* A value of pre, and its words with | between them. */
+/* A value of `pre`, and the expected words joined by |. */
 static void commands_are_split_into_words(void **state)
 {
 	static const char *const commands[][2] = {
@@ -367,7 +367,7 @@ static void the_nearest_time_zone_counts(void **state)
 	assert_string_equal(sf_config_timezone(&config, b, NULL), "Asia/Kolkata");
 	assert_string_equal(sf_config_timezone(&config, NULL, "web"), "UTC");
 	assert_string_equal(sf_config_timezone(&config, NULL, NULL), "Asia/Kolkata");
-	assert_null(sf_config_timezone(&config, b, "early")); /* defaults hold for what follows */
+	assert_null(sf_config_timezone(&config, b, "early")); /* a default applies to what follows it */
 	sf_config_fini(&config);
 	config = parsed("[schedule b]\nwhen = daily\n");
 	assert_null(sf_config_timezone(&config, &config.schedules[0], "web"));

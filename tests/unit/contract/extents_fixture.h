@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Random lists of ranges, and a map of bytes to compare them with. */
+/* Random lists of ranges, and a byte map as the model to compare them with. */
 #ifndef TESTS_UNIT_EXTENTS_FIXTURE_H
 #define TESTS_UNIT_EXTENTS_FIXTURE_H
 
@@ -49,7 +49,7 @@ static inline void add(struct sf_extents *extents, uint64_t off, uint64_t len)
 		fail_msg("%s", err.text);
 }
 
-/* Random ranges in order, and the same in map, a byte for each byte. */
+/* Fills extents with random ranges in ascending order, and map with the same, one byte for each byte. */
 static inline void fill(struct sf_extents *extents, unsigned char *map)
 {
 	uint64_t off = below(200), n = below(200);

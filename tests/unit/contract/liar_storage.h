@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A storage that answers whatever a test asks it to, against the contract if need be. */
+/* A storage that gives whatever answer a test sets, including answers that violate the contract. */
 #ifndef TESTS_UNIT_LIAR_STORAGE_H
 #define TESTS_UNIT_LIAR_STORAGE_H
 
@@ -20,7 +20,7 @@ struct liar {
 	struct sf_image_ops image_ops;
 	struct sf_image image;
 
-	/* What it answers. */
+	/* The answers. */
 	int rc;
 	struct sf_object_stat st;
 	struct sf_space space;
@@ -29,14 +29,14 @@ struct liar {
 	struct sf_id listed;
 	const char *where;
 	bool ignores_fn;
-	struct sf_range mapped; /* its map's one range */
-	uint64_t mapped_size;   /* 0: of the image that was asked about */
+	struct sf_range mapped; /* the only range of its map */
+	uint64_t mapped_size;   /* 0: the size of the image in question */
 	int map_rc;
 	void (*on_map)(struct liar *liar);
 	struct sf_usage usage;
 
-	/* What it saw. */
-	atomic_uint ncalls; /* any thread opens */
+	/* The calls it has counted. */
+	atomic_uint ncalls; /* atomic: any thread may open an image */
 	atomic_uint nclosed;
 	atomic_uint nmaps;
 };
@@ -184,7 +184,7 @@ static int space(struct sf_volume *volume, struct sf_space *ret, struct sf_err *
 	return answer(volume->storage);
 }
 
-/* --- the optional slots, which it has after liar_can_all() --- */
+/* --- the optional slots, present after liar_can_all() --- */
 
 static inline int relabel(struct sf_storage *storage, const struct sf_object *object, struct sf_err *err)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Lists of ranges against a map of bytes, and their file with every kind of damage. */
+/* Lists of ranges compared with a byte map, and the file of such a list with every kind of damage. */
 #include "extents_fixture.h"
 
 #include "base/cleanup.h"
@@ -42,10 +42,10 @@ static void ranges_that_touch_or_overlap_are_one(void **state)
 	add(&extents, 0, 10);
 	add(&extents, 10, 10);
 	add(&extents, 15, 15);
-	add(&extents, 15, 1); /* inside */
+	add(&extents, 15, 1); /* inside a range */
 	add(&extents, 40, 20);
 	add(&extents, 40, 5);
-	add(&extents, 70, 0); /* nothing */
+	add(&extents, 70, 0); /* empty */
 	add(&extents, 100, 1);
 	check_list(&extents, nitems(want), want);
 }
@@ -75,7 +75,7 @@ static void ranges_out_of_order_are_refused(void **state)
 	add(&extents, 10, 20);
 	failed(sf_extents_add(&extents, 9, 1, &err), -EINVAL, &err, "ranges are out of order");
 	check_list(&extents, nitems(want), want);
-	assert_int_equal(extents.size_bytes, 1000); /* emptied, and of the same image */
+	assert_int_equal(extents.size_bytes, 1000); /* emptied; the image is the same */
 }
 
 static void the_list_has_a_cap(void **state)
@@ -165,7 +165,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* Three ranges, written. */
+/* Writes three ranges. */
 static size_t write_small(const struct fixture *f, char file[static FILE_MAX])
 {
 	struct sf_extents extents = {.size_bytes = SIZE};
@@ -190,7 +190,7 @@ static void put(const struct fixture *f, const char *file, size_t len)
 	assert_int_equal(sf_write_all(fd, file, len), 0);
 }
 
-/* What is in the directory is refused, and *ret stays as it was. */
+/* Asserts that the file in the directory is refused and that *ret is unchanged. */
 static void refused(const struct fixture *f, uint64_t size_bytes, int rc, const char *text)
 {
 	struct sf_extents extents = {.list = (struct sf_range *)f, .n = 5, .room = 6, .size_bytes = 7};
@@ -225,7 +225,7 @@ static void files_come_back_as_they_were_written(void **state)
 	free(map);
 }
 
-/* A file of today's form is read for ever: these bytes stay as they are. */
+/* Later versions must read files of this format, so these bytes must never change. */
 static void the_form_is_the_documented_one(void **state)
 {
 	static const unsigned char want[] = {'S', 'F', 'E',  'X',  'T', 'E', 'N', 'T', 1, 0, 0, 0, 0, 0,
@@ -294,7 +294,7 @@ static void a_map_of_another_size_is_refused(void **state)
 	refused(*state, SIZE - 1, -EINVAL, "of an image of another size");
 }
 
-/* The hash is right, the content is not. */
+/* Changes the content and updates the hash. */
 static void forged(const struct fixture *f, size_t off, uint64_t value, size_t width, const char *text)
 {
 	XXH128_canonical_t hash;
@@ -315,7 +315,7 @@ static void rules_are_checked_under_a_right_hash(void **state)
 	forged(*state, 12, 1, 4, "not a map of a known version");
 	forged(*state, 0, 0, 1, "not a map of a known version");
 	forged(*state, 24, 4, 8, "does not have the length");
-	forged(*state, 24, (uint64_t)1 << 60, 8, "does not have the length"); /* 16 n + 48 is small again */
+	forged(*state, 24, (uint64_t)1 << 60, 8, "does not have the length"); /* 16 n + 48 overflows */
 	forged(*state, 24, 3 + ((uint64_t)1 << 60), 8, "does not have the length");
 	forged(*state, 40, 0, 8, "range 0 is outside the image"); /* empty */
 	forged(*state, 40, SIZE + 1, 8, "range 0 is outside the image");

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The image that a list of ranges is laid over, against a map of bytes. */
+/* The image with a list of data ranges, compared with a byte map. */
 #include "extents_fixture.h"
 
 #include "core/contract/image.h"
 
 #define KIB 1024
 
-/* An inner image that counts, can fail, and has a 'X' in every hole, which nobody may ever see. */
+/* An inner image that counts calls and can fail. It has 'X' in every hole, which must never be visible. */
 struct inner {
 	struct sf_image base;
 	const unsigned char *map;
-	uint64_t fail_at; /* reads of this byte fail */
+	uint64_t fail_at; /* a read of this byte fails */
 	unsigned reads, closed;
 };
 
@@ -27,7 +27,7 @@ static int inner_pread(struct sf_image *base, void *buf, size_t len, uint64_t of
 	if (inner->fail_at >= off && inner->fail_at - off < len)
 		return sf_fail(err, -EIO, "a bad sector");
 	for (size_t i = 0; i < len; i++) {
-		assert_true(inner->map[off + i]); /* nobody asks for holes */
+		assert_true(inner->map[off + i]); /* holes are never read */
 		((unsigned char *)buf)[i] = byte_of(inner->map, off + i);
 	}
 	return 0;
@@ -36,7 +36,7 @@ static int inner_pread(struct sf_image *base, void *buf, size_t len, uint64_t of
 static int inner_extent(struct sf_image *base, uint64_t off, struct sf_extent *ret, struct sf_err *err)
 {
 	(void)base, (void)off, (void)ret, (void)err;
-	fail_msg("the inner image was asked for its holes");
+	fail_msg("the inner image was asked for its extents");
 	return -EIO;
 }
 
@@ -70,10 +70,10 @@ static void check_read(struct sf_image *image, const unsigned char *map, uint64_
 	assert_int_equal(got, want);
 	for (size_t i = 0; i < want; i++)
 		assert_int_equal(buf[i], byte_of(map, off + i));
-	assert_int_equal(buf[want], 'X'); /* and not a byte more */
+	assert_int_equal(buf[want], 'X'); /* no byte beyond is touched */
 }
 
-/* lseek(2) by the map of bytes. */
+/* lseek(2), computed from the byte map. */
 static void check_seek(struct sf_image *image, const unsigned char *map, uint64_t off, bool data)
 {
 	uint64_t want = off, got = 12345678;
@@ -201,7 +201,7 @@ static void an_inner_image_of_another_size_is_refused(void **state)
 	failed(sf_image_with_extents(&inner.base, &extents, &image, &err), -EINVAL, &err, "another size");
 	assert_null(image);
 	assert_int_equal(inner.closed, 0);
-	assert_int_equal(extents.n, 1); /* both are still the caller's */
+	assert_int_equal(extents.n, 1); /* both still belong to the caller */
 	sf_extents_fini(&extents);
 }
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The hypervisor door, against a backend that lies in whatever way a case asks for. */
+/*
+ * The checks in core/contract/hypervisor.h, with a backend that violates the contract in the way a case sets.
+ */
 #include "core/contract/hypervisor.h"
 
 #include "base/err.h"
@@ -173,7 +175,7 @@ static struct sf_vm_desc *add_vm(struct liar *liar, const char *name, const char
 	return vm;
 }
 
-/* Lists, and returns what was logged meanwhile. */
+/* Lists the VMs. Returns what was logged meanwhile. */
 static char *listed(struct liar *liar, struct sf_vm_list *ret)
 {
 	char *text = calloc(1, 4096);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The hypervisor door: what a backend says of hosts and of disks that it leaves out. */
+/*
+ * The checks in core/contract/hypervisor.h of what a backend reports about hosts and about disks that it
+ * leaves out.
+ */
 #include "core/contract/hypervisor.h"
 
 #include "base/err.h"
@@ -20,7 +23,7 @@ struct teller {
 	struct sf_hypervisor_ops ops;
 	struct sf_vm_desc vm;
 	char host[SF_HOST_MAX];
-	size_t host_len; /* copied from host as it is, without a NUL when it is the whole of it */
+	size_t host_len; /* bytes of host to return; no NUL if that is all of it */
 	unsigned nchecks;
 	int rc;
 };

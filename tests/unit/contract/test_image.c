@@ -18,7 +18,7 @@
 
 #include <cmocka.h>
 
-/* --- The door, in front of an image that answers from a table. --- */
+/* --- The checked calls, with an image that answers from a table. --- */
 
 struct fake {
 	struct sf_image base;
@@ -50,7 +50,7 @@ static int fake_extent(struct sf_image *base, uint64_t off, struct sf_extent *re
 			*ret = fake->extents[i];
 			return 0;
 		}
-	*ret = fake->extents[0]; /* nonsense: it starts elsewhere */
+	*ret = fake->extents[0]; /* invalid: it starts elsewhere */
 	return 0;
 }
 
@@ -63,7 +63,7 @@ static const struct sf_image_ops fake_ops = {fake_pread, fake_extent, sf_image_n
 
 static const struct sf_extent table[] = {
 	{0, 100, false},   {100, 50, true},   {150, 50, true},
-	{200, 300, false}, {500, 1000, true}, /* longer than it is */
+	{200, 300, false}, {500, 1000, true}, /* longer than the image */
 };
 
 static struct fake fake_of(const struct sf_extent *extents, size_t n, uint64_t size)
@@ -169,7 +169,7 @@ static void close_accepts_nothing(void **state)
 /* --- Regular files. --- */
 
 #define KIB       1024
-#define FILE_SIZE (1024 * KIB + 1000) /* the tail is no multiple of anything */
+#define FILE_SIZE (1024 * KIB + 1000) /* the tail is no multiple of any block size */
 #define DATA_OFF  (256 * KIB)
 #define DATA_LEN  (128 * KIB)
 
@@ -237,7 +237,7 @@ static struct sf_image *open_sparse(struct files *files)
 	int dir = dup(files->dir);
 
 	assert_int_equal(sf_image_open_file(dir, "sparse", "the sparse file", &image, NULL), 0);
-	close(dir); /* as the contract allows */
+	close(dir); /* the contract allows that */
 	assert_int_equal(image->size_bytes, FILE_SIZE);
 	return image;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The storage door, against a backend that lies in whatever way a case asks for. */
+/* The checks in core/contract/storage.h, with a backend that violates the contract in the way a case sets. */
 #include "core/contract/storage.h"
 
 #include "base/err.h"
@@ -283,7 +283,7 @@ static void an_empty_range_is_no_call(void **state)
 	assert_int_equal(sf_volume_write(f->volume, "", 0, 4096, &f->err), 0);
 	before = f->liar->ncalls;
 	assert_int_equal(sf_volume_read(f->volume, NULL, 0, 0, &f->err), 0);
-	assert_int_equal(f->liar->ncalls, before + 1); /* that was volume_stat */
+	assert_int_equal(f->liar->ncalls, before + 1); /* the call of volume_stat */
 }
 
 static void missing_optional_slots_are_stood_in_for(void **state)
@@ -451,7 +451,7 @@ static void strangers_have_places(void **state)
 	struct fixture *f = *state;
 	unsigned n = 0;
 
-	assert_int_equal(sf_volume_strangers(f->volume, count_stranger, &n, &f->err), 0); /* it cannot tell */
+	assert_int_equal(sf_volume_strangers(f->volume, count_stranger, &n, &f->err), 0); /* no such slot */
 	assert_int_equal(n, 0);
 	liar_can_all(f->liar);
 	assert_int_equal(sf_volume_strangers(f->volume, count_stranger, &n, &f->err), 0);
@@ -471,7 +471,7 @@ static void labels_are_checked_before_they_are_changed(void **state)
 	struct fixture *f = *state;
 
 	f->liar->rc = -EIO;
-	assert_int_equal(sf_object_relabel(&f->liar->base, &f->object, &f->err), 0); /* it keeps none */
+	assert_int_equal(sf_object_relabel(&f->liar->base, &f->object, &f->err), 0); /* it has no labels */
 	liar_can_all(f->liar);
 	fails(f, sf_object_relabel(&f->liar->base, &f->object, &f->err), -EIO, "relabel of lie:origin");
 	(void)snprintf(f->object.snapshot, sizeof(f->object.snapshot), "-x");

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A whole engine on `mem` disks and `sim` guests in a temporary state directory, with a fault plan in
- * between. The guest ticks only when the test says so. close + open is a daemon's restart: disks and guests
- * live on.
+ * Fixture with a complete engine: `mem` disks, `sim` guests, a temporary state directory, and a fault plan
+ * between the engine and its backends. The guest ticks only when the test tells it to. fixture_close() and
+ * fixture_open() act like a restart of the daemon: disks and guests survive.
  */
 #ifndef SF_TESTS_UNIT_ENGINE_FIXTURE_H
 #define SF_TESTS_UNIT_ENGINE_FIXTURE_H
@@ -39,10 +39,10 @@ struct fixture {
 	struct sf_sim_world *sim;
 	struct sf_fault_plan *plan;
 	struct sf_storages storages;
-	struct sf_hypervisor *hv;     /* what the engine uses */
+	struct sf_hypervisor *hv;     /* what the engine uses: the sim behind the fault plan */
 	struct sf_hypervisor *guests; /* the sim itself */
 	struct sf_engine *engine;
-	void (*dress)(struct sf_storage *mem); /* gives it further slots; NULL: as it is */
+	void (*dress)(struct sf_storage *mem); /* optional: adds slots to the storage before it is used */
 };
 
 static inline void fixture_open(struct fixture *f, const char *faults)
@@ -129,7 +129,7 @@ static inline void fixture_tick(struct fixture *f, unsigned n)
 	sf_sim_tick(f->guests, n);
 }
 
-/* The VM's id; 0 when it is not shown. */
+/* The VM's id, or 0 if the VM is not shown. */
 static inline uint64_t fixture_vm(struct fixture *f, const char *vm)
 {
 	struct sf_vm_info info = {0};
@@ -138,7 +138,7 @@ static inline uint64_t fixture_vm(struct fixture *f, const char *vm)
 	return info.id;
 }
 
-/* A snapshot by policy; fails the test when it cannot be had. */
+/* Creates a snapshot with default options. Fails the test on any error. */
 static inline void fixture_create(struct fixture *f, const char *vm, const char *name)
 {
 	struct sf_create_request request = {.name = ""};
@@ -165,7 +165,7 @@ static inline int fixture_try(struct fixture *f, const char *vm, const struct sf
 	return sf_engine_create(f->engine, fixture_vm(f, vm), request, NULL, made, err);
 }
 
-/* With a reference; NULL when it is not there. */
+/* A reference that the caller drops, or NULL if there is no such snapshot. */
 static inline struct sf_snapshot *fixture_find(struct fixture *f, const char *vm, const char *name)
 {
 	struct sf_catalog *catalog = sf_engine_catalog(f->engine);
@@ -185,7 +185,7 @@ static inline bool fixture_has(struct fixture *f, const char *vm, const char *na
 	return snapshot != NULL;
 }
 
-/* The tick on a snapshot's disk. */
+/* The guest's tick that is recorded on a snapshot's disk. */
 static inline uint64_t fixture_disk_tick(struct fixture *f, const char *vm, const char *name, size_t disk)
 {
 	struct sf_snapshot *snapshot = fixture_find(f, vm, name);
@@ -220,7 +220,7 @@ static int count_object(void *arg, const struct sf_object *object, const char *w
 	return 0;
 }
 
-/* Volumes with our mark that stand behind one of the VM's disks, owned or not. */
+/* Counts the volumes with our mark that belong to a VM's disk, whether a snapshot owns them or not. */
 static inline size_t fixture_objects(struct fixture *f, const char *origin)
 {
 	size_t n = 0;

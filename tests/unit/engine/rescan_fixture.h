@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* An engine whose state directory, or a part of it, is lost. */
+/* Fixture for `snapfs --rescan`: loses the engine's state directory, or a part of it. */
 #ifndef SF_TESTS_UNIT_RESCAN_FIXTURE_H
 #define SF_TESTS_UNIT_RESCAN_FIXTURE_H
 
 #include "engine_fixture.h"
 
-/* The state directory is lost; a new one comes in its place, with the given identity or one of its own. */
+/*
+ * Replaces the state directory with an empty one. Its identity is *id, or a new one if id is NULL. Returns
+ * the lost identity.
+ */
 static inline struct sf_id lose_state(struct fixture *f, const struct sf_id *id)
 {
 	char command[200];
@@ -37,7 +40,7 @@ static inline struct sf_id identity(const struct fixture *f)
 	return id;
 }
 
-/* As `snapfs --rescan` after all records were lost. */
+/* Loses all records and restarts the engine with --rescan, under the same identity. */
 static inline void lose_and_rescan(struct fixture *f)
 {
 	struct sf_id id;
@@ -63,7 +66,7 @@ static inline void health_says(struct fixture *f, const char *part)
 	free(health);
 }
 
-/* A file of the state directory is gone. */
+/* Removes a file of the state directory. */
 static inline void lose(const struct fixture *f, const char *path)
 {
 	char command[300];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The operations, on mem disks and sim guests. Crashes are the sweep's business (tests/faults). */
+/* The operations of the engine, on mem disks and sim guests. tests/faults covers crashes. */
 #include "engine_fixture.h"
 
 #include "core/contract/extents.h"
@@ -13,7 +13,7 @@
 static void await_running(struct fixture *f, const char *vm)
 {
 	for (int i = 0; i < 2000 && fixture_guest(f, vm).power != SF_POWER_RUNNING; i++)
-		(void)poll(NULL, 0, 10); /* the watchdog and the keeper act in their own time */
+		(void)poll(NULL, 0, 10); /* the watchdog and the keeper run in their own threads */
 	assert_int_equal(fixture_guest(f, vm).power, SF_POWER_RUNNING);
 }
 
@@ -94,7 +94,7 @@ static void a_failing_backend_leaves_nothing_and_a_running_guest(void **state)
 
 		fixture_reopen(f, faults[i]);
 		if (fixture_try(f, "web", &request, &err) == 0)
-			fail_msg("%s was not noticed", faults[i]);
+			fail_msg("the operation succeeded despite %s", faults[i]);
 		fixture_says(err.text, "fault");
 		assert_int_equal(fixture_count(f, "web"), 0);
 		assert_int_equal(fixture_objects(f, "mem:web/vda"), 0);
@@ -259,7 +259,7 @@ static void a_deleted_snapshot_is_kept_for_its_reader(void **state)
 	assert_int_equal(sf_engine_image_open(f->engine, snapshot, 0, &disk, NULL), 0);
 	assert_int_equal(sf_engine_delete(f->engine, fixture_vm(f, "web"), "a", NULL, NULL), 0);
 	assert_false(fixture_has(f, "web", "a"));
-	fixture_create(f, "web", "a"); /* the name is free */
+	fixture_create(f, "web", "a"); /* the name can be used again */
 	assert_int_equal(sf_engine_image_open(f->engine, snapshot, SF_FILE_MEMORY, &memory, NULL), 0);
 	assert_int_equal(sf_image_pread(disk, &sector, sizeof(sector), 0, &len, NULL), 0);
 	assert_int_equal(sector.tick, 9);
@@ -267,7 +267,7 @@ static void a_deleted_snapshot_is_kept_for_its_reader(void **state)
 	sf_engine_image_close(f->engine, snapshot->id, disk);
 	sf_engine_image_close(f->engine, snapshot->id, memory);
 	sf_snapshot_unref(snapshot);
-	fixture_reopen(f, ""); /* waits for the keeper */
+	fixture_reopen(f, ""); /* waits for the keeper's work */
 	assert_int_equal(fixture_objects(f, "mem:web/vda"), 1);
 	assert_int_equal(fixture_count(f, "web"), 1);
 }
@@ -291,7 +291,7 @@ static void renaming_moves_nothing_and_never_replaces(void **state)
 	assert_int_equal(fixture_disk_tick(f, "web", "b", 0), 4);
 }
 
-/* Two sides of one door: the create that has begun waits in its first backend call until it is let on. */
+/* A create in a second thread that blocks in its first backend call until the test lets it continue. */
 struct door {
 	struct fixture *f;
 	sem_t begun, go_on;
@@ -332,7 +332,7 @@ static void a_second_operation_on_the_vm_is_busy(void **state)
 	sem_wait(&door.begun);
 	assert_int_equal(fixture_try(door.f, "web", &request, &err), -EBUSY);
 	fixture_says(err.text, "another operation on VM 'web'");
-	assert_int_equal(fixture_try(door.f, "db", &request, NULL), 0); /* other VMs do not wait */
+	assert_int_equal(fixture_try(door.f, "db", &request, NULL), 0); /* other VMs are not blocked */
 	sem_post(&door.go_on);
 	pthread_join(thread, NULL);
 	assert_int_equal(door.rc, 0);
@@ -378,7 +378,7 @@ static void a_torn_record_is_set_aside_and_the_rest_shown(void **state)
 	fixture_says(health, "web/.aside-torn");
 	fixture_says(health, "\"kind\": \"orphan\"");
 	free(health);
-	fixture_create(f, "web", "torn"); /* the name is free again */
+	fixture_create(f, "web", "torn"); /* the name can be used again */
 }
 
 static void a_missing_volume_makes_its_snapshot_broken(void **state)
@@ -402,7 +402,7 @@ static void a_missing_volume_makes_its_snapshot_broken(void **state)
 	assert_int_equal(sf_engine_delete(f->engine, fixture_vm(f, "web"), "a", NULL, NULL), 0);
 }
 
-/* The first 64 KiB are data: true of a sim guest's disk, whose first sector is all it writes. */
+/* Reports the first 64 KiB as data. True for a sim guest's disk, because it writes only the first sector. */
 static int map_start(struct sf_storage *storage, const struct sf_object *object, struct sf_extents *ret,
 		     struct sf_err *err)
 {
@@ -435,7 +435,7 @@ static void maps_of_holes_are_kept_beside_the_record(void **state)
 	(void)snprintf(other, sizeof(other), "%s/web/b/disk-vda.extents", f->state_dir);
 	assert_int_equal(access(path, F_OK), 0);
 	assert_int_equal(access(other, F_OK), -1);
-	fixture_reopen(f, "storage.map@*=EIO"); /* it is not asked for again */
+	fixture_reopen(f, "storage.map@*=EIO"); /* the map must not be requested again */
 	assert_int_equal(fixture_disk_tick(f, "web", "b", 1), 3);
 	assert_int_equal(unlink(path), 0);
 	assert_int_equal(fixture_disk_tick(f, "web", "b", 1), 3);

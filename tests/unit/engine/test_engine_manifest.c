@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Manifests beside records, on whole engines. */
+/* Manifests of snapshots, on a complete engine. */
 #include "engine_fixture.h"
 
 #include "base/json.h"
 #include "core/state/manifest.h"
 
-/* One for the snapshot; fill is what its disks' hashes are made of. */
+/* A manifest for the snapshot; the hashes of its disks consist of the byte fill. */
 static struct sf_manifest manifest_of(const struct sf_record *record, unsigned char fill)
 {
 	struct sf_manifest manifest = {.n = record->ndisks};
@@ -40,7 +40,7 @@ static int set(struct fixture *f, const char *name, unsigned char fill, struct s
 	return rc;
 }
 
-/* The first file's hash begins with these two digits; NULL: there is no manifest. */
+/* Asserts that the first file's hash begins with these two digits; NULL: that there is no manifest. */
 static void has(struct fixture *f, const char *name, const char *digits)
 {
 	struct sf_snapshot *snapshot = fixture_find(f, "web", name);
@@ -218,7 +218,7 @@ static void what_cannot_be_read_gets_none(void **state)
 	fixture_says(err.text, "disk vda: ");
 	fixture_reopen(f, "storage.stat@*=ENOENT");
 	assert_int_equal(set(f, "a", 0x11, &err), -EIO);
-	fixture_reopen(f, "storage.stat@1=EIO"); /* once, when the record is found */
+	fixture_reopen(f, "storage.stat@1=EIO"); /* fails once, when the record is loaded */
 	assert_int_equal(set(f, "a", 0x11, &err), -EIO);
 	fixture_says(err.text, "the snapshot is broken");
 	fixture_reopen(f, "");

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the engine makes of a hypervisor's ways with RAM: whose it can save, where it fits, on which host. */
+/* Saving RAM: whose RAM the engine can save, whether it fits, and on which hosts it can be restored. */
 #include "engine_fixture.h"
 
 #include <poll.h>
 
-/* The hypervisor that the engine uses, with slots of its own. */
+/* The hypervisor that the engine uses, with some slots replaced. */
 static struct sf_hypervisor_ops dressed;
 static const struct sf_hypervisor_ops *plain;
 
@@ -22,7 +22,7 @@ static struct sf_record record_of(struct fixture *f, const char *name)
 
 	if (!snapshot)
 		fail_msg("there is no snapshot '%s'", name);
-	record = snapshot->record; /* without what it points to */
+	record = snapshot->record; /* a shallow copy */
 	record.disks = NULL;
 	record.description = record.memory.host = NULL;
 	sf_snapshot_unref(snapshot);
@@ -59,7 +59,7 @@ static void a_paused_guest_keeps_its_pause(void **state)
 	record = record_of(f, "disks");
 	assert_int_equal(record.consistency, SF_CONSISTENCY_PAUSED);
 	assert_int_equal(record.power, SF_POWER_PAUSED);
-	assert_false(record.paused); /* not by us */
+	assert_false(record.paused); /* snapfs did not pause it */
 	fixture_create(f, "web", "ram");
 	assert_int_equal(record_of(f, "ram").consistency, SF_CONSISTENCY_MEMORY);
 	assert_int_equal(fixture_guest(f, "web").power, SF_POWER_PAUSED);
@@ -107,7 +107,7 @@ static void a_paused_guest_that_is_resumed_meanwhile_is_no_snapshot(void **state
 	assert_int_equal(fixture_count(f, "web"), 0);
 }
 
-/* --- Live or not --- */
+/* --- Saving live or paused --- */
 
 static int nlive, nquiet;
 
@@ -134,7 +134,7 @@ static void ram_is_saved_live_unless_the_policy_says_no(void **state)
 	assert_int_equal(nlive, 1);
 }
 
-/* --- How long --- */
+/* --- The length of pauses --- */
 
 static void the_pause_is_measured_and_recorded(void **state)
 {
@@ -151,7 +151,7 @@ static void the_pause_is_measured_and_recorded(void **state)
 	assert_int_equal(fixture_try(f, "web", &request, NULL), 0);
 	assert_true(record_of(f, "disks").paused);
 	fixture_reopen(f, "");
-	assert_in_range(record_of(f, "a").pause_ms, 40, 60000); /* from meta.json */
+	assert_in_range(record_of(f, "a").pause_ms, 40, 60000); /* read from meta.json */
 	assert_int_equal(sf_hypervisor_stop(f->guests, &web, NULL), 0);
 	fixture_create(f, "web", "off");
 	assert_false(record_of(f, "off").paused);
@@ -162,7 +162,7 @@ static struct fixture *creating;
 static int (*plain_create)(struct sf_volume *volume, const struct sf_object *object, struct sf_job *job,
 			   struct sf_object_stat *ret, struct sf_err *err);
 
-/* A command that hangs until the guest goes on. */
+/* A storage command that hangs until the guest runs. */
 static int create_after_resume(struct sf_volume *volume, const struct sf_object *object, struct sf_job *job,
 			       struct sf_object_stat *ret, struct sf_err *err)
 {
@@ -200,7 +200,7 @@ static void a_guest_does_not_wait_for_a_storage_that_hangs(void **state)
 	assert_int_equal(fixture_objects(f, "mem:web/vda"), 0);
 }
 
-/* --- Room --- */
+/* --- Space --- */
 
 static void ram_leaves_the_reserve_alone(void **state)
 {
@@ -213,7 +213,7 @@ static void ram_leaves_the_reserve_alone(void **state)
 	fixture_says(err.text, "has too little space: up to 1152921");
 	assert_int_equal(fixture_guest(f, "web").power, SF_POWER_RUNNING);
 	assert_int_equal(fixture_count(f, "web"), 0);
-	request.memory = SF_NO; /* records are what the reserve is for */
+	request.memory = SF_NO; /* the reserve is meant for records */
 	assert_int_equal(fixture_try(f, "web", &request, NULL), 0);
 }
 
@@ -246,10 +246,10 @@ static void ram_of_a_host_with_more_is_refused_before_anything_changes(void **st
 		"the saved RAM cannot be restored on this host: the RAM is for 'sim 2', this is 'sim 1'");
 	assert_int_equal(fixture_guest(f, "web").tick, 4);
 	assert_int_equal(fixture_guest(f, "web").power, SF_POWER_RUNNING);
-	assert_int_equal(fixture_count(f, "web"), 1); /* no pre-revert */
+	assert_int_equal(fixture_count(f, "web"), 1); /* no safety snapshot */
 	request = (struct sf_revert_request){.power_given = true, .power = SF_POWER_OFF};
 	assert_int_equal(sf_engine_revert(f->engine, fixture_vm(f, "web"), "a", &request, NULL, &err),
-			 0); /* the disks need no host */
+			 0); /* without RAM any host will do */
 	rewrite(f, "sim 2", "sim 1");
 	request.power_given = false;
 	assert_int_equal(sf_engine_revert(f->engine, fixture_vm(f, "web"), "a", &request, NULL, NULL), 0);
@@ -297,7 +297,7 @@ static int list_with_cdrom(struct sf_hypervisor *hv, struct sf_vm_list *ret, str
 	return 0;
 }
 
-/* VMs are listed anew once a second. */
+/* Waits: the engine lists VMs once a second. */
 static char *await_vm_json(struct fixture *f, const char *part)
 {
 	for (int i = 0; i < 2000; i++) {
@@ -309,7 +309,7 @@ static char *await_vm_json(struct fixture *f, const char *part)
 		free(json);
 		(void)poll(NULL, 0, 10);
 	}
-	fail_msg(".vm.json does not come to say '%s'", part);
+	fail_msg(".vm.json does not get '%s' in time", part);
 	return NULL;
 }
 
@@ -326,7 +326,7 @@ static void vm_json_names_the_disks_left_out(void **state)
 	json = await_vm_json(f, "\"disk\": \"hdc\"");
 	fixture_says(json, "\"reason\": \"CD-ROM \\\"M?nchen\\\"\"");
 	free(json);
-	fixture_create(f, "web", "a"); /* of the disks that are not */
+	fixture_create(f, "web", "a"); /* a snapshot of the remaining disks */
 	json = sf_engine_vm_json(f->engine, fixture_vm(f, "db"));
 	fixture_says(json, "\"left_out\": []");
 	free(json);

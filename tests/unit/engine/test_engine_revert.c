@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Rolling back, on mem disks and sim guests, and what becomes of a revert that fails half-way. */
+/* Reverts on mem disks and sim guests, and reverts that fail half-way. */
 #include "engine_fixture.h"
 
 static void revert_brings_back_disks_and_ram_and_keeps_every_snapshot(void **state)
@@ -68,7 +68,7 @@ static void a_revert_that_fails_half_way_goes_back(void **state)
 	}
 }
 
-/* A revert to "a" that fails, after which the guest is where it was; the text says how it got there. */
+/* Asserts that a revert to "a" fails and the guest is rolled back; the text says how. */
 static void goes_back(struct fixture *f, const char *faults, const struct sf_revert_request *request,
 		      const char *how)
 {
@@ -87,7 +87,7 @@ static void goes_back(struct fixture *f, const char *faults, const struct sf_rev
 	fixture_tick(f, 1);
 	assert_false(fixture_guest(f, "web").crashed);
 	fixture_reopen(f, "");
-	assert_int_equal(fixture_guest(f, "web").power, before.power); /* nothing was left to be done */
+	assert_int_equal(fixture_guest(f, "web").power, before.power); /* no work was left */
 }
 
 static void a_revert_that_fails_says_which_way_the_vm_went_back(void **state)
@@ -104,8 +104,8 @@ static void a_revert_that_fails_says_which_way_the_vm_went_back(void **state)
 	goes_back(f, "hypervisor.restore@1=EIO", &keep, ram);
 	goes_back(f, "storage.revert@2=EIO", &keep, ram);
 	goes_back(f, "hypervisor.resume@1=EIO", &keep, ram);
-	goes_back(f, "storage.revert@1=EIO", &discard, boot); /* no disk was touched yet */
-	f->config.vms[0].policy.memory = false;               /* of the state being left */
+	goes_back(f, "storage.revert@1=EIO", &discard, boot); /* no disk has been changed yet */
+	f->config.vms[0].policy.memory = false;               /* for the safety snapshot */
 	goes_back(f, "hypervisor.restore@1=EIO", &keep, boot);
 	goes_back(f, "storage.revert@2=EIO", &keep, boot);
 	assert_int_equal(sf_hypervisor_pause(f->guests, &web, NULL), 0);
@@ -153,7 +153,7 @@ static void a_revert_without_a_way_back_is_finished_later(void **state)
 	health = sf_engine_health_json(f->engine);
 	fixture_says(health, "\"kind\": \"revert\"");
 	free(health);
-	fixture_create(f, "web", "b"); /* any operation finishes the revert first */
+	fixture_create(f, "web", "b"); /* any operation completes the revert first */
 	assert_int_equal(fixture_disk_tick(f, "web", "b", 0), 4);
 	assert_int_equal(fixture_disk_tick(f, "web", "b", 1), 4);
 	assert_int_equal(fixture_guest(f, "web").power, SF_POWER_RUNNING);
@@ -184,7 +184,7 @@ static void a_guest_started_beside_a_half_done_revert_is_left_alone(void **state
 	fixture_says(err.text, "started while its revert was half done");
 	assert_int_equal(fixture_guest(f, "web").power, SF_POWER_RUNNING);
 	assert_int_equal(sf_hypervisor_stop(f->guests, &vm, NULL), 0);
-	assert_int_equal(fixture_try(f, "web", &again, NULL), 0); /* now it may be finished */
+	assert_int_equal(fixture_try(f, "web", &again, NULL), 0); /* now the revert can be completed */
 	assert_int_equal(fixture_disk_tick(f, "web", "b", 0), 4);
 	assert_int_equal(fixture_disk_tick(f, "web", "b", 1), 4);
 }
@@ -254,7 +254,7 @@ static void give_notes(struct sf_storage *mem)
 	mem->ops = &ops;
 }
 
-/* From here to log_end() the log goes there. */
+/* Redirects the log to the file until log_end(). */
 static int log_begin(const char *path)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600), kept = dup(STDERR_FILENO);

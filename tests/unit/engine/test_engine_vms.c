@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Which directory is whose when VMs come, go and change their names: mem disks under a hypervisor that lists
- * what it is told.
+ * Which VM owns which directory when VMs appear, disappear and are renamed: mem disks under a hypervisor
+ * whose list the test sets.
  */
 #include "backends/mem/mem.h"
 #include "base/err.h"
@@ -135,12 +135,12 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* As it is shown; zero when it is not. */
+/* The VM as it is shown; all zeros if it is not. */
 static struct sf_vm_info info(struct fixture *f, const char *vm)
 {
 	struct sf_vm_info ret = {0};
 
-	(void)sf_catalog_vm(sf_engine_catalog(f->engine), vm, &ret); /* not shown: zero */
+	(void)sf_catalog_vm(sf_engine_catalog(f->engine), vm, &ret); /* not shown: zeros */
 	return ret;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The watchdog, with a hypervisor that counts resumes and fails as many of them as it is told. */
+/* The pause watchdog, with a hypervisor that counts resumes and fails as many of them as the test sets. */
 #include "core/engine/lease.h"
 
 #include "base/err.h"
@@ -24,7 +24,7 @@ struct counting {
 	pthread_cond_t changed;
 	unsigned nresumes;
 	unsigned failures_left;
-	const char *hangs; /* the first resume of this VM does not return while this is set */
+	const char *hangs; /* while set, the first resume of this VM does not return */
 	unsigned nhanging;
 };
 
@@ -138,7 +138,7 @@ static void a_lease_that_is_not_armed_does_not_run_out(void **state)
 	assert_int_equal(sf_lease_begin(f->leases, &f->vm, 1, &early, NULL), 0);
 	assert_int_equal(sf_lease_begin(f->leases, &f->vm, 20, &late, NULL), 0);
 	sf_lease_arm(late);
-	await_resumes(f, 1); /* the other one's: 20 times the time has passed */
+	await_resumes(f, 1); /* by `late`: 20 times the deadline of `early` has passed */
 	assert_int_equal(sf_lease_check(early, NULL), 0);
 	assert_int_equal(sf_lease_end(early, NULL, NULL), 0);
 	assert_int_equal(sf_lease_end(late, NULL, NULL), -ETIMEDOUT);
@@ -155,7 +155,7 @@ static void a_failing_resume_is_tried_until_it_works(void **state)
 	sf_lease_arm(lease);
 	assert_int_equal(sf_lease_end(lease, NULL, &err), -EIO);
 	assert_non_null(strstr(err.text, "by order"));
-	await_resumes(f, 2); /* the owner's, then the watchdog's first, which fails too */
+	await_resumes(f, 2); /* the owner's resume, then the watchdog's first, which fails too */
 	await_resumes(f, 3);
 }
 
@@ -170,7 +170,7 @@ static void a_guest_not_resumed_yet_is_not_paused_again(void **state)
 	assert_int_equal(sf_lease_end(lease, NULL, NULL), -EIO);
 	assert_int_equal(sf_lease_begin(f->leases, &f->vm, 60000, &lease, &err), -EBUSY);
 	assert_non_null(strstr(err.text, "could not be resumed"));
-	sf_leases_settle(f->leases, &f->vm); /* somebody else did it */
+	sf_leases_settle(f->leases, &f->vm); /* somebody else resumed it */
 	assert_int_equal(sf_lease_begin(f->leases, &f->vm, 60000, &lease, NULL), 0);
 	assert_int_equal(sf_lease_drop(lease, NULL), 0);
 }
@@ -209,7 +209,7 @@ static void *let_go(void *arg)
 	return NULL;
 }
 
-/* When who does not wait would be done. */
+/* Runs after a caller that does not wait would have returned. */
 static void *let_go_later(void *arg)
 {
 	const struct timespec nap = {.tv_nsec = 50 * 1000000};

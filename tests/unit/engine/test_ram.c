@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Streaming RAM, with a hypervisor that writes a pattern and can be told to fail or to lie. */
+/* Streaming RAM to a file, with a hypervisor that writes a pattern and can be told to fail or to lie. */
 #include "core/engine/ram.h"
 
 #include "base/durable.h"
@@ -35,8 +35,8 @@ struct patterned {
 	struct sf_hypervisor base;
 	size_t npieces;
 	bool forget_at_rest;
-	size_t fail_at; /* piece; 0: never */
-	size_t eat_at;  /* the same: somebody else writes 5 MiB beside the stream */
+	size_t fail_at; /* the piece that fails; 0: none */
+	size_t eat_at;  /* the piece at which another process fills 5 MiB; 0: none */
 	int eat_in;
 };
 
@@ -119,9 +119,9 @@ static int teardown(void **state)
 {
 	struct fixture *f = *state;
 
-	(void)unlinkat(f->dir, "memory.sav", 0); /* not every case makes it */
+	(void)unlinkat(f->dir, "memory.sav", 0); /* may not exist */
 	close(f->dir);
-	(void)umount(f->path); /* some cases mount */
+	(void)umount(f->path); /* mounted in some cases only */
 	assert_int_equal(rmdir(f->path), 0);
 	free(f);
 	return 0;
@@ -222,7 +222,7 @@ static void a_backend_that_forgets_the_instant_is_caught(void **state)
 	assert_non_null(strstr(err.text, "at_rest"));
 }
 
-/* False, having said so, where nothing can be mounted. */
+/* False, after it has printed a skip, if nothing can be mounted. */
 static bool on_tmpfs(struct fixture *f, const char *size)
 {
 	if (mount("tmpfs", f->path, "tmpfs", 0, size) < 0) {
@@ -274,7 +274,7 @@ static void the_stream_ends_before_the_file_system_is_full(void **state)
 	assert_non_null(strstr(err.text, "fewer than state-reserve's 3145728"));
 	assert_false(memory.present);
 	assert_true(free_bytes(f) >=
-		    1 << 20); /* somebody else took part of the reserve, we did not take the rest */
+		    1 << 20); /* another process took part of the reserve; the stream did not take the rest */
 	assert_int_equal(unlinkat(f->dir, "filler", 0), 0);
 }
 
@@ -304,7 +304,7 @@ static void *open_and_close(void *arg)
 	return (void *)(uintptr_t)nlost;
 }
 
-/* A descriptor closed twice is another thread's the second time. */
+/* If a descriptor were closed twice, the second close could hit that of another thread. */
 static void saves_close_no_one_elses_descriptors(void **state)
 {
 	struct fixture *f = *state;

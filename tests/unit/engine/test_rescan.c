@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Records made anew from the labels of volumes. */
+/* --rescan: records rebuilt from the labels of volumes. */
 #include "rescan_fixture.h"
 
 static void all_records_come_back(void **state)
@@ -65,7 +65,7 @@ static void what_was_rebuilt_is_like_any_other(void **state)
 	assert_true(snapshot->record.rebuilt);
 	sf_snapshot_unref(snapshot);
 	assert_int_equal(sf_engine_delete(f->engine, fixture_vm(f, "web"), "b", NULL, NULL), 0);
-	assert_int_equal(fixture_objects(f, "mem:web/vda"), 1); /* of the state that the revert left */
+	assert_int_equal(fixture_objects(f, "mem:web/vda"), 1); /* that of the safety snapshot */
 }
 
 static void nothing_is_rebuilt_unasked(void **state)
@@ -91,7 +91,7 @@ static void only_what_is_missing_comes_back(void **state)
 	fixture_create(f, "web", "a");
 	fixture_create(f, "web", "b");
 	fixture_close(f);
-	lose(f, "web/a/meta.json"); /* and what else is there is set aside */
+	lose(f, "web/a/meta.json"); /* and the rest of that directory is set aside */
 	fixture_open(f, "");
 	rescan(f, "");
 	assert_int_equal(fixture_count(f, "web"), 2);
@@ -170,7 +170,7 @@ static void a_name_that_is_taken_gets_a_mark(void **state)
 	assert_int_equal(fixture_disk_tick(f, "web", "a", 0), 6);
 	assert_int_equal(fixture_disk_tick(f, "web", marked, 0), 3);
 	assert_int_equal(sf_engine_delete(f->engine, fixture_vm(f, "web"), "a", NULL, NULL), 0);
-	lose_and_rescan(f); /* and its volumes know */
+	lose_and_rescan(f); /* must be rebuilt from the volumes */
 	assert_true(fixture_has(f, "web", marked));
 }
 
@@ -221,11 +221,14 @@ static void a_vm_that_is_gone_gets_its_snapshots_back(void **state)
 	health_says(f, "\"ok\": true");
 }
 
-/* --- labels are nobody's word --- */
+/* --- labels are untrusted --- */
 
 static const struct sf_disk vda = {"vda", "mem:1M"}, vdb = {"vdb", "mem:256K"};
 
-/* A snapshot of one of web's disks with these labels, past the door that would not let bad ones in. */
+/*
+ * Makes a snapshot of one of web's disks with these labels. It bypasses the checks, which would refuse bad
+ * labels.
+ */
 static void plant(struct fixture *f, const struct sf_disk disk, const struct sf_object *labels)
 {
 	struct sf_object object = *labels;
@@ -257,7 +260,7 @@ static void labels_without_sense_are_no_labels(void **state)
 	(void)snprintf(bad[3].snapshot, sizeof(bad[3].snapshot), ".hidden");
 	(void)snprintf(bad[4].vdev, sizeof(bad[4].vdev), "a/b");
 	(void)snprintf(bad[5].snapshot, sizeof(bad[5].snapshot), "a\xff");
-	bad[6].taken_ns = UINT64_MAX; /* no date that a record could hold */
+	bad[6].taken_ns = UINT64_MAX; /* beyond any date in a record */
 	(void)snprintf(bad[7].vm_uuid, sizeof(bad[7].vm_uuid), "\xff");
 	for (size_t i = 0; i < 8; i++)
 		plant(f, vda, &bad[i]);
@@ -288,13 +291,13 @@ static void disks_that_do_not_fit_together_are_no_snapshot(void **state)
 	(void)snprintf(first.snapshot, sizeof(first.snapshot), "b");
 	first.ndisks = 1;
 	plant(f, vda, &first);
-	plant(f, vda, &first); /* twice */
+	plant(f, vda, &first); /* a second time */
 	second.uuid = first.uuid = sf_id_new();
 	(void)snprintf(first.snapshot, sizeof(first.snapshot), "c");
 	first.ndisks = 2;
 	second.index = 0;
 	plant(f, vda, &first);
-	plant(f, vdb, &second); /* the first disk as well */
+	plant(f, vdb, &second); /* besides the first disk */
 	rescan(f, "");
 	assert_int_equal(fixture_count(f, "web"), 0);
 	health_says(f, "the incomplete snapshot 'web/a'");

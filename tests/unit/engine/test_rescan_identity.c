@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Whose volumes there are: the identity of a state directory that was lost, and the snapshots of others. */
+/* The identity of a lost state directory, and foreign snapshots: who owns which volumes. */
 #include "rescan_fixture.h"
 
 #include "base/json.h"
@@ -20,14 +20,14 @@ static void the_lost_identity_is_found_when_it_is_the_only_one(void **state)
 	assert_false(found);
 	fixture_create(f, "web", "a");
 	assert_int_equal(find_identity(f, &id, &found, NULL), 0);
-	assert_false(found); /* it is not lost */
+	assert_false(found); /* the state directory is not lost */
 	fixture_close(f);
 	old = lose_state(f, NULL);
 	fixture_open(f, "");
 	assert_int_equal(find_identity(f, &id, &found, NULL), 0);
 	assert_true(found);
 	assert_true(sf_id_equal(&id, &old));
-	fixture_create(f, "db", "x"); /* with volumes of our own nothing is missing */
+	fixture_create(f, "db", "x"); /* with volumes of its own, nothing seems lost */
 	assert_int_equal(find_identity(f, &id, &found, NULL), 0);
 	assert_false(found);
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What becomes of what a storage says when it is watched. The storage is `mem` with a watch slot of the
- * test's. */
+/*
+ * What the engine does with the results of watching a storage. The storage is `mem` with a watch slot from
+ * the test.
+ */
 #include "engine_fixture.h"
 
 #include "base/json.h"
@@ -11,7 +13,7 @@
 
 #define USAGES 4
 
-/* What the storage says in its next round, which begins when the test asks for it. */
+/* The result of the storage's next round. The round begins when the test asks for it. */
 static struct {
 	pthread_mutex_t lock;
 	struct sf_usage list[USAGES];
@@ -71,7 +73,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* From the next round on the storage says this, until it is said otherwise. */
+/* Sets the result of all rounds from the next one on. */
 static void say(const struct sf_usage *list, size_t n, int rc)
 {
 	pthread_mutex_lock(&world.lock);
@@ -82,7 +84,7 @@ static void say(const struct sf_usage *list, size_t n, int rc)
 	assert_int_equal(eventfd_write(world.event_fd, 1), 0);
 }
 
-/* Waits until the document does or does not say part; fails the test after 20 s. */
+/* Waits until the document contains part, or no longer does; fails the test after 20 s. */
 static void await(struct fixture *f, char *(*document)(struct sf_engine *), const char *part, bool wanted)
 {
 	for (int i = 0; i < 2000; i++) {
@@ -92,9 +94,9 @@ static void await(struct fixture *f, char *(*document)(struct sf_engine *), cons
 		free(text);
 		if (said == wanted)
 			return;
-		(void)poll(NULL, 0, 10); /* the rounds come in their own time */
+		(void)poll(NULL, 0, 10); /* rounds run in their own thread */
 	}
-	fail_msg("%s '%s'", wanted ? "nobody says" : "somebody still says", part);
+	fail_msg("%s '%s'", wanted ? "the document lacks" : "the document still has", part);
 }
 
 static void a_problem_stands_until_a_round_is_without_it(void **state)
@@ -144,7 +146,7 @@ static void a_round_that_fails_changes_nothing_but_says_so(void **state)
 	await(f, sf_engine_health_json, "is full", true);
 	say(&none, 0, 0);
 	await(f, sf_engine_health_json, "\"ok\": true", true);
-	fixture_close(f); /* and ends at once */
+	fixture_close(f); /* ends at once */
 }
 
 static char *vm_json(struct sf_engine *engine)
@@ -155,7 +157,7 @@ static char *vm_json(struct sf_engine *engine)
 	return sf_engine_vm_json(engine, info.id);
 }
 
-/* The subjects of the usages of a disk, one behind the other. */
+/* Joins the subjects of a disk's usages. */
 static void subjects(struct fixture *f, size_t disk, char text[static 100])
 {
 	char *document = vm_json(f->engine);

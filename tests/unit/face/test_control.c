@@ -386,7 +386,7 @@ static void hold_refuses_the_rest(void **state)
 	assert_true(held);
 }
 
-/* --- the outcome --- */
+/* --- outcomes --- */
 
 static void an_outcome_is_one_line_of_json(void **state)
 {

@@ -37,7 +37,7 @@ static void fill_disk(struct sf_record_disk *disk, const char *vdev, uint64_t si
 
 #define MADE UINT64_C(1700000020000000003)
 
-/* manifest: the size of its manifest.json; 0: it has none. */
+/* manifest: the size of manifest.json; 0: none. */
 static struct sf_id publish_with(struct fixture *f, const char *name, bool memory, uint32_t manifest)
 {
 	struct sf_record record = {.uuid = sf_id_new(),
@@ -93,7 +93,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* The node at a path such as "web/clean/disk.img"; "" is the root. */
+/* Finds the node at a path such as "web/clean/disk.img"; "" is the root. */
 static int walk(const struct fixture *f, const char *path, struct sf_node *ret)
 {
 	struct sf_node node = {0};
@@ -347,7 +347,7 @@ static void a_group_may_read_but_not_command(void **state)
 	assert_int_equal(stat_of(f, ".snapfs/run").st_gid, 0);
 }
 
-/* Names in order, each followed by a blank. */
+/* Asserts the names in a directory, in order, each followed by a blank. */
 static void lists(const struct fixture *f, const char *path, const char *names)
 {
 	struct sf_entry *entries;

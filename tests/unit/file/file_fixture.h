@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* An image in a directory of its own, and the `file` storage over it. */
+/* Fixture for the tests of the `file` storage: one image in a temporary directory, opened as a volume. */
 #ifndef TESTS_UNIT_FILE_FIXTURE_H
 #define TESTS_UNIT_FILE_FIXTURE_H
 
@@ -41,7 +41,7 @@ struct fixture {
 	struct sf_storage *storage;
 	struct sf_volume *volume;
 	bool mounted;
-	int other; /* a descriptor that a test leaves open until the end */
+	int other; /* open descriptor that a test leaves to the teardown; -1: none */
 };
 
 static inline void put(const char *path, int fill, size_t len, off_t off)
@@ -83,7 +83,7 @@ static inline struct stat stat_of(const char *path)
 	return st;
 }
 
-/* dir/name in memory of the caller's. */
+/* Writes dir/name to path and returns path. */
 static inline const char *in(char path[static 2048], const char *dir, const char *name)
 {
 	assert_true(snprintf(path, 2048, "%s/%s", dir, name) < 2048);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What there is to know of a live image, and claims on it. */
+/* Facts about a live image, and holding it. */
 #include "file_fixture.h"
 
 #include <signal.h>
@@ -74,7 +74,7 @@ static void reads_and_writes_reach_the_image(void **state)
 	assert_int_equal(sf_volume_write(f->volume, "bcd", 3, DATA_OFF + 5, NULL), 0);
 	assert_int_equal(sf_volume_read(f->volume, buf, 4, DATA_OFF + 5, NULL), 0);
 	assert_memory_equal(buf, "bcda", 4);
-	assert_int_equal(sf_volume_hold(f->volume, NULL), 0); /* nothing of ours is a writer now */
+	assert_int_equal(sf_volume_hold(f->volume, NULL), 0); /* we no longer count as a writer */
 }
 
 static void probing_leaves_nothing_behind(void **state)
@@ -87,7 +87,10 @@ static void probing_leaves_nothing_behind(void **state)
 	assert_false(there(f->ours));
 }
 
-/* xfs and btrfs share blocks, so there a snapshot must: told by with-fs, which knows what it mounted. */
+/*
+ * xfs and btrfs can share blocks, so snapshots there must be instant. with-fs knows what it mounted and says
+ * so.
+ */
 static void it_is_instant_where_it_must_be(void **state)
 {
 	struct fixture *f = *state;
@@ -189,7 +192,9 @@ static void a_writer_that_comes_later_is_noticed(void **state)
 	assert_int_equal(sf_volume_hold(f->volume, NULL), 0);
 }
 
-/* A broken lease raises SIGIO unless told otherwise, and that ends a process which does not expect it. */
+/*
+ * Breaking a lease raises SIGIO unless configured otherwise, which kills a process without a handler for it.
+ */
 static void a_writer_that_comes_later_kills_nobody(void **state)
 {
 	struct fixture *f = *state;
@@ -238,7 +243,7 @@ static void a_claim_that_cannot_be_told_is_refused(void **state)
 		print_message("# skipped: others cannot reach the test directory\n");
 		return;
 	}
-	rc = sf_volume_hold(f->volume, &err); /* a lease on someone else's file */
+	rc = sf_volume_hold(f->volume, &err); /* a lease needs ownership of the file */
 	assert_int_equal(seteuid(0), 0);
 	failed(rc, -EBUSY, &err, "cannot tell whether");
 	assert_non_null(strstr(err.text, "is in use: Permission denied"));

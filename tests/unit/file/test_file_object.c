@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Snapshots of image files: made, found, read, removed. */
+/* Snapshots of image files: create, list, read, remove. */
 #include "file_fixture.h"
 
 #include "backends/file/copy.h"
@@ -129,7 +129,7 @@ static void an_image_that_went_away_leaves_no_directories(void **state)
 	assert_false(there(f->ours));
 }
 
-/* A memory file is on a file system of its own, so neither reflink nor copy_file_range works from it. */
+/* A memory file is on another file system, so neither reflink nor copy_file_range works from it. */
 static void a_copy_by_hand_is_sparse_and_equal_and_never_made_unasked(void **state)
 {
 	struct fixture *f = *state;

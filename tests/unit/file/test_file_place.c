@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The directories that snapshots lie in: shared, listed, missing, hostile. */
+/* The directories in which snapshots are stored: shared, listed, missing, hostile. */
 #include "file_fixture.h"
 
 #include <pthread.h>
@@ -139,7 +139,7 @@ static void a_link_in_place_of_our_directory_is_not_followed(void **state)
 	assert_int_equal(mkdir(in(path, f->dir, "elsewhere"), 0700), 0);
 	assert_int_equal(symlink("elsewhere", f->ours), 0);
 	all_refuse(f, ".snapfs is in the way");
-	assert_int_equal(rmdir(path), 0); /* still empty */
+	assert_int_equal(rmdir(path), 0); /* fails if it is not empty */
 	assert_int_equal(unlink(f->ours), 0);
 	put(f->ours, 'x', 1, 0);
 	all_refuse(f, ".snapfs is in the way");
@@ -201,7 +201,7 @@ static void *make_and_remove(void *arg)
 	return NULL;
 }
 
-/* Each removal may take away the directory in which the other is about to create. */
+/* Each removal may delete the directory in which the other thread is about to create a file. */
 static void two_images_in_one_directory_do_not_collide(void **state)
 {
 	struct fixture *f = *state;

@@ -14,7 +14,7 @@ static void revert_brings_the_old_content_back(void **state)
 
 	put(f->image, 'b', DATA_LEN, DATA_OFF);
 	newer = taken(f);
-	put(f->image, 'c', 10 * MIB, 0); /* larger than it was, too */
+	put(f->image, 'c', 10 * MIB, 0); /* longer than before, too */
 	assert_int_equal(sf_volume_revert(f->volume, &old, &job, NULL), 0);
 	assert_int_equal(byte_at(f->image, DATA_OFF), 'a');
 	assert_int_equal(byte_at(f->image, 0), 0);
@@ -24,7 +24,7 @@ static void revert_brings_the_old_content_back(void **state)
 	assert_int_equal(byte_at(kept_file(f, newer_path, "", &newer, ".img"), DATA_OFF), 'b');
 	assert_false(there(kept_file(f, path, "revert-", &old, ".tmp")));
 	assert_int_equal(atomic_load(&job.done_bytes), atomic_load(&job.total_bytes));
-	put(f->image, 'd', DATA_LEN, DATA_OFF); /* the snapshot does not share the new content */
+	put(f->image, 'd', DATA_LEN, DATA_OFF); /* must not change the snapshot */
 	assert_int_equal(byte_at(kept_file(f, path, "", &old, ".img"), DATA_OFF), 'a');
 	assert_int_equal(sf_volume_revert(f->volume, &old, NULL, NULL), 0);
 	assert_int_equal(byte_at(f->image, DATA_OFF), 'a');
@@ -113,7 +113,7 @@ static void revert_adds_no_acl_of_the_directory(void **state)
 		print_message("# skipped: no access control lists here: %s\n", strerror(errno));
 		return;
 	}
-	before = stat_of(f->image).st_mode; /* made before, so without a list */
+	before = stat_of(f->image).st_mode; /* created before the default ACL was set, so without an ACL */
 	object = taken(f);
 	assert_int_equal(sf_volume_revert(f->volume, &object, NULL, NULL), 0);
 	assert_int_equal(getxattr(f->image, "system.posix_acl_access", NULL, 0), -1);
@@ -121,7 +121,7 @@ static void revert_adds_no_acl_of_the_directory(void **state)
 	assert_int_equal(stat_of(f->image).st_mode, before);
 }
 
-/* Nothing was replaced and nothing of the attempt is left. */
+/* Asserts that the image was not replaced and that no file of the attempt is left. */
 static void untouched(struct fixture *f, const struct sf_object *object, ino_t before)
 {
 	char path[2048];

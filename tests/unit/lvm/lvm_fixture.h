@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A program that takes the place of lvm: a script in a directory of the test's own that writes down when it
- * begins and ends, and whether another one runs meanwhile. What it does hangs on its first argument, see
- * below.
+ * Fixture for the LVM command runner. A script in a temporary directory replaces lvm: it logs when it begins
+ * and ends, and whether another one runs at the same time. Its first argument selects what it does, see
+ * SCRIPT.
  */
 #ifndef TESTS_UNIT_LVM_FIXTURE_H
 #define TESTS_UNIT_LVM_FIXTURE_H
@@ -42,7 +42,9 @@
 #define LONG_MS  60000
 #define SHORT_MS 100
 #define DATA     SF_SOURCE_ROOT "/tests/unit/data/lvs.json"
-/* wait: until gate is opened for writing. fail: with what is in complaint. lvs: the real answer for any VG.
+/*
+ * wait: block until the FIFO gate is opened for writing. fail: fail with the text of the file complaint. lvs:
+ * print real output, for any VG.
  */
 #define SCRIPT                                                                                               \
 	"#!/bin/sh\n"                                                                                        \
@@ -70,7 +72,7 @@ struct fixture {
 	char dir[1024];
 	char program[1040];
 	char run_dir[1040];
-	struct sf_lvm_config config; /* of the next and of all instances before */
+	struct sf_lvm_config config; /* shared by all instances, later ones included */
 	struct sf_lvm *lvm;
 };
 
@@ -148,13 +150,13 @@ static inline int teardown(void **state)
 
 	sf_lvm_unref(f->lvm);
 	(void)snprintf(path, sizeof(path), "%s/gate", f->dir);
-	gate = open(path, O_RDWR | O_CLOEXEC); /* after a failed test, for whoever still waits */
+	gate = open(path, O_RDWR | O_CLOEXEC); /* releases commands that still wait after a failed test */
 	assert_int_equal(nftw(f->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
 	free(f);
 	return 0;
 }
 
-/* What the commands wrote down; to be freed. */
+/* The log of all commands. The caller frees it. */
 static inline char *log_of(const struct fixture *f)
 {
 	auto_fd int dir = open(f->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -181,12 +183,12 @@ static inline void await_log(const struct fixture *f, const char *words)
 
 	while (count(f, words) == 0) {
 		if (sf_clock_mono_ms() >= until)
-			fail_msg("'%s' does not happen", words);
+			fail_msg("'%s' was not logged in time", words);
 		(void)poll(NULL, 0, 1);
 	}
 }
 
-/* Lets a command that waits go on. */
+/* Releases a command that waits. */
 static inline void open_gate(const struct fixture *f)
 {
 	char gate[2048];

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Stores as dm-snap-persistent.c of Linux writes them, made here byte by byte, and some that are wrong. */
+/*
+ * The parser of exception stores. The stores are made here in the format of Linux's dm-snap-persistent.c, and
+ * some are damaged.
+ */
 #include "backends/lvm/cow_store.h"
 
 #include "base/err.h"
@@ -25,7 +28,7 @@
 #define KIB ((uint64_t)1024)
 #define MIB (1024 * KIB)
 
-/* What the kernel does to a store after the reads_until_change-th read: it puts this into the header. */
+/* Simulates the kernel: after the reads_until_change-th read, the header gets this value. */
 static struct {
 	int fd;
 	int reads_until_change;
@@ -33,7 +36,7 @@ static struct {
 	uint32_t value;
 } change;
 
-/* Instead of the C library's: all reads of the store come here. */
+/* Replaces the C library's pread(): all reads of the store come here. */
 ssize_t pread(int fd, void *buf, size_t len, off_t off)
 {
 	struct iovec piece = {.iov_base = buf, .iov_len = len};
@@ -45,7 +48,7 @@ ssize_t pread(int fd, void *buf, size_t len, off_t off)
 	return n;
 }
 
-/* A store in memory, written to a file when it is read. */
+/* A store in memory; it is written to a file to be read. */
 struct store {
 	uint64_t chunk;
 	uint64_t size;
@@ -70,7 +73,7 @@ static struct store new_store(uint64_t chunk, uint64_t size)
 	struct store s = {.chunk = chunk, .size = size, .bytes = malloc(size)};
 
 	assert_non_null(s.bytes);
-	memset(s.bytes, 0xa5, size); /* what lay on the disk before */
+	memset(s.bytes, 0xa5, size); /* stale data of the disk */
 	set32(&s, 0, 0x70416e53);
 	set32(&s, 4, 1);
 	set32(&s, 8, 1);
@@ -90,7 +93,10 @@ static uint64_t entry_off(const struct store *s, uint64_t i)
 	       i % entries_in_area(s) * 16;
 }
 
-/* As the kernel does: the next free chunk, areas left out; an area that is full has the next one wiped. */
+/*
+ * Does what the kernel does: takes the next free chunk, skipping areas; when an area is full, wipes the next
+ * one.
+ */
 static void copy_chunk(struct store *s, uint64_t old)
 {
 	uint64_t off = entry_off(s, s->n);
@@ -119,7 +125,7 @@ static int open_store(const struct store *s, int flags)
 	return fd;
 }
 
-/* Reads and frees the store. */
+/* Reads the store and frees s. */
 static int read_store(struct store *s, struct sf_extents *ret, uint64_t *ret_chunk, struct sf_err *err)
 {
 	int fd = open_store(s, 0), rc;
@@ -138,7 +144,7 @@ static void has_range(const struct sf_extents *extents, size_t i, uint64_t off, 
 	assert_int_equal(extents->list[i].len, len);
 }
 
-/* Reads and frees the store: it is refused with these words, and nothing is given. */
+/* Reads the store and frees s. Asserts that it is refused with this text and that no output is set. */
 static void refused(struct store *s, int want, const char *text)
 {
 	struct sf_extents extents = {.size_bytes = MIB};
@@ -208,7 +214,7 @@ static void the_last_chunk_may_be_a_partial_one(void **state)
 	has_range(&extents, 1, 3 * 64 * KIB, 512);
 	sf_extents_fini(&extents);
 	s = new_store(64 * KIB, MIB);
-	copy_chunk(&s, 16); /* of 1 MiB, the first chunk beyond */
+	copy_chunk(&s, 16); /* first chunk beyond the origin of 1 MiB */
 	refused(&s, -EPROTO, "chunk 16 is beyond the snapshot's end");
 }
 
@@ -265,7 +271,7 @@ static void an_overflowed_store_is_stale(void **state)
 	refused(&s, -ESTALE, "overflowed");
 }
 
-/* Reads the store, whose header changes once the header and the one area of the list are read. */
+/* Reads the store while its header changes, after the header and the only area of the list have been read. */
 static void changes_meanwhile(struct store *s, off_t off, uint32_t value, int want, const char *text)
 {
 	struct sf_extents extents = {.size_bytes = MIB};
@@ -298,7 +304,7 @@ static void an_overflow_while_reading_is_stale(void **state)
 	copy_chunk(&s, 5);
 	changes_meanwhile(&s, 4, 0, -ESTALE, "overflowed");
 	s = new_store(4 * KIB, MIB);
-	memset(s.bytes + s.chunk, 0xa5, s.chunk); /* what was read is nonsense, and now it is known why */
+	memset(s.bytes + s.chunk, 0xa5, s.chunk); /* garbage, which the changed header explains */
 	changes_meanwhile(&s, 4, 0, -ESTALE, "overflowed");
 }
 
@@ -363,7 +369,7 @@ static void a_store_that_is_cut_short_is_refused(void **state)
 	for (size_t i = 0; i < sizeof(cuts) / sizeof(cuts[0]); i++) {
 		struct store s = new_store(4 * KIB, 2 * MIB);
 
-		for (uint64_t k = 0; k < 256; k++) /* one full area */
+		for (uint64_t k = 0; k < 256; k++) /* fills one area */
 			copy_chunk(&s, k);
 		s.size = cuts[i].size;
 		refused(&s, -EPROTO, cuts[i].text);
@@ -408,7 +414,7 @@ static void what_follows_the_end_of_the_list_does_not_count(void **state)
 
 	(void)state;
 	copy_chunk(&s, 9);
-	set64(&s, entry_off(&s, 1), 5); /* a new of 0 ends it, whatever the old says */
+	set64(&s, entry_off(&s, 1), 5); /* a new chunk of 0 ends the list, whatever the old chunk is */
 	memset(s.bytes + entry_off(&s, 2), 0xa5, 16);
 	assert_int_equal(read_store(&s, &extents, &chunk, NULL), 0);
 	assert_int_equal(extents.n, 1);
@@ -451,7 +457,7 @@ static void a_failing_read_is_told(void **state)
 	close(pipes[1]);
 }
 
-/* One store of random chunks in random order, against a list of flags. */
+/* Compares one store with random chunks in random order with a list of flags. */
 static void check_random(unsigned *seed)
 {
 	uint64_t chunk = (uint64_t)512 << (unsigned)rand_r(seed) % 6, read_chunk = 0, off = 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The names and the words of device-mapper; real devices are met in tests/vm/programs/test_dm_real.c. */
+/* Names and status lines of device-mapper. tests/vm/programs/test_dm_real.c tests real devices. */
 #include "backends/lvm/dm.h"
 
 #include "base/err.h"
@@ -51,13 +51,13 @@ static void a_name_is_as_long_as_the_kernel_has_it(void **state)
 
 	(void)state;
 	memset(lv, 'x', sizeof(lv));
-	lv[SF_DM_NAME - 1 - 3] = '\0'; /* "vg-" and the rest: 127 */
+	lv[SF_DM_NAME - 1 - 3] = '\0'; /* "vg-" and this name: 127 characters */
 	assert_int_equal(sf_dm_name("vg", lv, NULL, name, NULL), 0);
 	assert_int_equal(strlen(name), SF_DM_NAME - 1);
 	strcpy(name, "before");
 	failed(sf_dm_name("vgx", lv, NULL, name, &err), -ENAMETOOLONG, &err, "too long");
 	failed(sf_dm_name("vg", lv, "cow", name, &err), -ENAMETOOLONG, &err, "too long");
-	lv[0] = '-'; /* counts twice */
+	lv[0] = '-'; /* takes two characters */
 	failed(sf_dm_name("vg", lv, NULL, name, &err), -ENAMETOOLONG, &err, "too long");
 	assert_string_equal(name, "before");
 }
@@ -92,7 +92,7 @@ static const struct pool_line pool_lines[] = {
 	  .metadata_bytes = 1024,
 	  .data_used_bytes = 3,
 	  .data_bytes = 160}},
-	/* Linux 4.9, which does not tell the low water mark */
+	/* Linux 4.9, which does not report the low water mark */
 	{"18446744073709551615 4161/4161 160/160 - out_of_data_space no_discard_passdown error_if_no_space "
 	 "- ",
 	 {.mode = SF_DM_POOL_NO_SPACE,
@@ -212,7 +212,7 @@ static void snapshots_are_read(void **state)
 					     &snapshot, NULL),
 			 0);
 	assert_int_equal(snapshot.chunk_bytes, 1024 * SECTOR);
-	/* the last chunk is taken, and the area that would follow is counted too */
+	/* The last chunk is in use, and the area that would follow is counted too. */
 	assert_int_equal(sf_dm_read_snapshot(COW_TABLE, "8200/8192 16", &snapshot, NULL), 0);
 	assert_int_equal(snapshot.used_bytes, snapshot.total_bytes);
 }
@@ -321,9 +321,9 @@ static void nonsense_of_thin_volumes_is_refused(void **state)
 	assert_int_equal(thin.id, 77);
 }
 
-/* --- the devices of this machine --- */
+/* --- devices of this machine --- */
 
-/* A first question makes libdevmapper make the node, where it may. */
+/* The first query makes libdevmapper create the device node, if it may. */
 static bool may_use_device_mapper(void)
 {
 	struct sf_dm_info info;
@@ -354,7 +354,7 @@ static void a_device_that_is_not_there_is_told_from_no_device_mapper(void **stat
 	assert_int_equal(target.ntargets, 77);
 }
 
-/* It tells of every failure there, unless it is told not to. */
+/* By default libdevmapper prints every failure to standard error. */
 static void libdevmapper_is_silent(void **state)
 {
 	int kept = dup(STDERR_FILENO), file = memfd_create("stderr", MFD_CLOEXEC);
@@ -391,7 +391,7 @@ static void events_need_device_mapper(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(libdevmapper_is_silent), /* first: some things it says once */
+		cmocka_unit_test(libdevmapper_is_silent), /* first, because some messages appear only once */
 		cmocka_unit_test(hyphens_are_doubled),
 		cmocka_unit_test(a_name_is_as_long_as_the_kernel_has_it),
 		cmocka_unit_test(what_lvm_would_not_name_is_refused),

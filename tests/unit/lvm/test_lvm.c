@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Running commands: what they are given, what they say, and one at a time whatever happens to whom. */
+/* Running LVM commands: their arguments, output and failures, and one command at a time whoever is killed. */
 #include "lvm_fixture.h"
 
 #define THREADS   4
@@ -44,7 +44,7 @@ static void the_environment_is_clean(void **state)
 	assert_int_equal(strstr(text, "DM_DISABLE_UDEV=1\n") != NULL, no_udev);
 }
 
-/* stderr of real commands of LVM 2.03.16. */
+/* Messages of real commands of LVM 2.03.16. */
 static void failures_have_their_sense(void **state)
 {
 	static const struct {
@@ -109,7 +109,7 @@ static void failures_have_their_sense(void **state)
 	}
 }
 
-/* Words of a warning, or of another thing that was not found, say nothing of the failure. */
+/* Warnings, and messages about other missing objects, do not decide the kind of a failure. */
 static void senses_are_not_mixed_up(void **state)
 {
 	static const struct {
@@ -133,7 +133,7 @@ static void senses_are_not_mixed_up(void **state)
 	}
 }
 
-/* The text is cut to its length; the sense is not. */
+/* The text is truncated; the failure is still classified by all of it. */
 static void the_sense_may_be_far_behind(void **state)
 {
 	const struct fixture *f = *state;
@@ -186,7 +186,7 @@ static void too_many_arguments_are_refused(void **state)
 	assert_int_equal(count(f, "begin"), 1);
 }
 
-/* ENOENT would be taken for a volume that is gone. */
+/* ENOENT would be mistaken for a missing volume. */
 static void a_program_that_has_gone_is_no_missing_volume(void **state)
 {
 	struct fixture *f = *state;
@@ -259,7 +259,7 @@ static void a_command_past_its_deadline_goes_on_undisturbed(void **state)
 	open_gate(f);
 	ran(f->lvm, "say");
 	assert_int_equal(count(f, "end wait\nbegin say"), 1);
-	ran(f->lvm, "say"); /* by now the late one can be reaped */
+	ran(f->lvm, "say"); /* the late command can be reaped now */
 	assert_true(waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD);
 }
 
@@ -290,7 +290,7 @@ static void a_thread_waits_for_the_others_until_its_deadline(void **state)
 
 	assert_int_equal(pthread_create(&thread, NULL, work_once, &first), 0);
 	await_log(f, "begin wait");
-	sf_lvm_changed(f->lvm, "vg0"); /* takes the lock that the thread had after it read its deadline */
+	sf_lvm_changed(f->lvm, "vg0"); /* takes the lock that the thread held after it read its deadline */
 	f->config.deadline_ms = SHORT_MS;
 	failed(run(f->lvm, "say", &err), -ETIMEDOUT, &err, "say in VG vg0: waited for another LVM command");
 	open_gate(f);
@@ -299,7 +299,7 @@ static void a_thread_waits_for_the_others_until_its_deadline(void **state)
 	assert_int_equal(count(f, "begin say"), 0);
 }
 
-/* The command of a daemon that was killed holds the lock on. */
+/* A command that survives a killed daemon still holds the lock. */
 static void the_lock_outlives_a_killed_daemon(void **state)
 {
 	struct fixture *f = *state;
@@ -321,7 +321,7 @@ static void the_lock_outlives_a_killed_daemon(void **state)
 	assert_int_equal(count(f, "end wait\nbegin say"), 1);
 }
 
-/* One that is let go of with its command still running leaves that alone, too. */
+/* An instance that is released while its command runs leaves that alone, too. */
 static void an_instance_may_end_before_its_command(void **state)
 {
 	struct fixture *f = *state;
@@ -335,7 +335,7 @@ static void an_instance_may_end_before_its_command(void **state)
 	open_gate(f);
 	ran(f->lvm, "say");
 	assert_int_equal(count(f, "end wait\nbegin say"), 1);
-	assert_true(waitpid(-1, NULL, 0) > 0); /* nobody else does */
+	assert_true(waitpid(-1, NULL, 0) > 0); /* nobody else reaps it */
 }
 
 /* --- the instance --- */
@@ -350,7 +350,7 @@ static void refused(const struct fixture *f, const char *program, const char *ru
 	struct sf_err err = {0};
 	int got = sf_lvm_new(&options, &lvm, &err);
 
-	if (got == 0) /* the run directory is looked at when it is needed */
+	if (got == 0) /* the run directory is checked when it is first needed */
 		got = sf_lvm_run(lvm, "vg0", argv, NULL, &err);
 	failed(got, rc, &err, text);
 	sf_lvm_unref(lvm);
@@ -363,7 +363,7 @@ static void an_instance_knows_what_it_was_given(void **state)
 
 	assert_ptr_equal(f->lvm->config, &f->config);
 	assert_string_equal(f->lvm->state_dir, f->dir);
-	assert_int_equal(stat(f->run_dir, &st), -1); /* made when it is needed */
+	assert_int_equal(stat(f->run_dir, &st), -1); /* created when it is first needed */
 	assert_ptr_equal(sf_lvm_ref(f->lvm), f->lvm);
 	sf_lvm_unref(f->lvm);
 	ran(f->lvm, "say");
@@ -419,7 +419,7 @@ static void a_link_in_place_of_the_lock_is_not_followed(void **state)
 	assert_int_equal(unlink(lock), 0);
 	assert_int_equal(symlink("../log", lock), 0);
 	failed(run(f->lvm, "say", &err), -ELOOP, &err, "lvm.lock: ");
-	assert_int_equal(count(f, "begin"), 1); /* the one that made the directory */
+	assert_int_equal(count(f, "begin"), 1); /* the command that created the directory */
 }
 
 int main(void)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* When lvs is asked, and when what it said before will do. */
+/* When the LVM backend runs lvs, and when it uses an earlier report. */
 #include "lvm_fixture.h"
 
 #define THREADS 6
 #define ROUNDS  20
-#define VGS     70 /* more than are remembered */
+#define VGS     70 /* more than the cache keeps */
 
 static struct sf_lvm_report *report_of(struct sf_lvm *lvm, const char *vg, uint64_t max_age_ms,
 				       bool facts_only)
@@ -19,7 +19,7 @@ static struct sf_lvm_report *report_of(struct sf_lvm *lvm, const char *vg, uint6
 	return report;
 }
 
-/* Asks, and how often lvs has run by now. */
+/* Requests a report. Returns how often lvs has run so far. */
 static unsigned asked(const struct fixture *f, uint64_t max_age_ms, bool facts_only)
 {
 	sf_lvm_report_unref(report_of(f->lvm, "vg0", max_age_ms, facts_only));
@@ -37,7 +37,7 @@ static void a_fresh_report_will_do(void **state)
 	assert_int_equal(asked(f, SF_LVM_NOW, false), 2);
 	assert_int_equal(asked(f, SF_LVM_NOW, true), 3);
 	assert_int_equal(asked(f, LONG_MS, false), 3);
-	assert_int_equal(first->n, 11); /* one that is replaced stays whole as long as it is held */
+	assert_int_equal(first->n, 11); /* a replaced report stays valid as long as it is referenced */
 }
 
 static void a_report_ages(void **state)
@@ -64,7 +64,7 @@ static void only_facts_outlast_a_change_of_ours(void **state)
 	assert_int_equal(asked(f, LONG_MS, false), 2);
 	assert_int_equal(asked(f, LONG_MS, false), 2);
 	put(f, "complaint", "  Logical volume vg0/web in use.\n", 0600);
-	assert_int_equal(run(f->lvm, "fail", NULL), -EBUSY); /* it may have changed something before */
+	assert_int_equal(run(f->lvm, "fail", NULL), -EBUSY); /* it may have changed something */
 	drop(f, "complaint");
 	assert_int_equal(asked(f, LONG_MS, true), 2);
 	assert_int_equal(asked(f, LONG_MS, false), 3);
@@ -87,7 +87,7 @@ static void a_command_past_its_deadline_counts_as_a_change(void **state)
 	assert_int_equal(asked(f, LONG_MS, false), 1);
 	f->config.deadline_ms = SHORT_MS;
 	assert_int_equal(run(f->lvm, "wait", NULL), -ETIMEDOUT);
-	assert_int_equal(asked(f, LONG_MS, true), 1); /* facts are there meanwhile */
+	assert_int_equal(asked(f, LONG_MS, true), 1); /* facts are cached meanwhile */
 	assert_int_equal(sf_lvm_report(f->lvm, "vg0", LONG_MS, false, &(struct sf_lvm_report *){NULL}, NULL),
 			 -ETIMEDOUT);
 	f->config.deadline_ms = LONG_MS;
@@ -103,7 +103,7 @@ static void *ask(void *arg)
 	return NULL;
 }
 
-/* lvs may have looked before the change was made. */
+/* lvs may have run before the change. */
 static void a_report_from_before_a_change_is_not_remembered(void **state)
 {
 	const struct fixture *f = *state;
@@ -136,7 +136,7 @@ static void failures_are_told_and_not_remembered(void **state)
 	assert_int_equal(asked(f, LONG_MS, false), 3);
 	put(f, "complaint", "  Volume group vg0 is exported\n", 0600);
 	assert_int_equal(sf_lvm_report(f->lvm, "vg0", SF_LVM_NOW, true, &report, NULL), -EPERM);
-	assert_int_equal(asked(f, LONG_MS, false), 4); /* the old one is not forgotten for that */
+	assert_int_equal(asked(f, LONG_MS, false), 4); /* the old report is still cached */
 }
 
 static void replace_program(const struct fixture *f, const char *answer)
@@ -178,7 +178,7 @@ static void each_vg_that_was_asked_about_is_visited(void **state)
 	assert_int_equal(n, 0);
 	sf_lvm_report_unref(report_of(f->lvm, "vg1", LONG_MS, false));
 	sf_lvm_report_unref(report_of(f->lvm, "vg2", LONG_MS, false));
-	sf_lvm_changed(f->lvm, "vg3"); /* nobody asked about it */
+	sf_lvm_changed(f->lvm, "vg3"); /* no report of it was requested */
 	sf_lvm_each_vg(f->lvm, count_vg, &n);
 	assert_int_equal(n, 2);
 }
@@ -194,7 +194,7 @@ static void count_any(void *arg, struct sf_lvm_report *report)
 	++*(unsigned *)arg;
 }
 
-/* Whoever looks after the VGs neither waits for a command that runs nor keeps the next one waiting. */
+/* The watch neither waits for a running command nor delays the next one. */
 static void visits_do_not_wait_for_commands(void **state)
 {
 	const struct fixture *f = *state;
@@ -206,8 +206,7 @@ static void visits_do_not_wait_for_commands(void **state)
 	assert_int_equal(pthread_create(&thread, NULL, wait_at_gate, f->lvm), 0);
 	await_log(f, "begin wait");
 	sf_lvm_changed(f->lvm, "vg0");
-	f->lvm->known[0].changed_ms -=
-		LONG_MS; /* long ago, and not asked since: now is the time, but for the command */
+	f->lvm->known[0].changed_ms -= LONG_MS; /* due for a visit, but for the command */
 	sf_lvm_each_vg(f->lvm, count_any, &n);
 	assert_int_equal(n, 1);
 	assert_int_equal(count(f, "begin lvs"), 1);
@@ -227,7 +226,7 @@ static void more_vgs_than_are_remembered_work(void **state)
 			sf_lvm_report_unref(report_of(f->lvm, vg, LONG_MS, false));
 		}
 	}
-	assert_in_range(count(f, "begin lvs"), VGS + 1, 2 * VGS - 1); /* most of them once */
+	assert_in_range(count(f, "begin lvs"), VGS + 1, 2 * VGS - 1); /* most of them ran once */
 }
 
 struct asker {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * data/lvs.json is what lvs of LVM 2.03.16 said of a VG with an LV of three segments, a classic snapshot, a
- * thin pool, two volumes in it (one inactive), a snapshot of ours and one that waits to be merged.
+ * The parser of lvs. data/lvs.json is the output of lvs of LVM 2.03.16 for a VG with an LV of three segments,
+ * a classic snapshot, a thin pool, two volumes in it (one inactive), a snapshot of ours, and one that waits
+ * to be merged.
  */
 #include "backends/lvm/report.h"
 
@@ -28,7 +29,7 @@
 #define TOKEN     "0123456789abcdef0123456789abcdef"
 #define nitems(a) (sizeof(a) / sizeof((a)[0]))
 
-/* The real answer; to be freed. */
+/* Loads the real report. The caller frees it. */
 static char *load(void)
 {
 	auto_fd int dir = open(DIRECTORY, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -50,7 +51,7 @@ static struct sf_lvm_report *parsed(const char *text)
 	return report;
 }
 
-/* The real answer with the first from (after the first after) made to; to be freed. */
+/* The real report with the first `from` (behind the first `after`) replaced by `to`. The caller frees it. */
 static char *with(const char *after, const char *from, const char *to)
 {
 	auto_free char *real = load();
@@ -82,7 +83,7 @@ static void refused_with(const char *after, const char *from, const char *to, co
 	refused(text, strlen(text), why);
 }
 
-/* --- what lvs says --- */
+/* --- output of lvs --- */
 
 static void check_lv(const struct sf_lvm_report *report, const struct sf_lv *want)
 {
@@ -218,7 +219,7 @@ static void missing_devices_are_counted(void **state)
 	assert_int_equal(report->missing_pvs, 2);
 }
 
-/* Active elsewhere in a cluster, or with words of later versions: not active here. */
+/* LVs that are active elsewhere in a cluster, or have a state of a later version, count as inactive here. */
 static void only_active_is_active(void **state)
 {
 	auto_free char *text = with("\"web\", \"lv_uuid\"", "\"active\"", "\"remotely active\"");
@@ -252,7 +253,7 @@ static void references_are_counted(void **state)
 	sf_lvm_report_unref(NULL);
 }
 
-/* --- what must not pass --- */
+/* --- must be refused --- */
 
 static void every_cut_is_noticed(void **state)
 {
@@ -264,7 +265,7 @@ static void every_cut_is_noticed(void **state)
 		refused(text, cut, "lvs is not valid JSON");
 }
 
-/* Whatever is damaged is refused or is in the text itself; nothing else happens. */
+/* Damaged text is either refused or changes a text field; the parser survives both. */
 static void every_flipped_bit_is_survived(void **state)
 {
 	auto_free char *text = load();
@@ -308,7 +309,7 @@ static void values_that_cannot_be_are_refused(void **state)
 	char longest[SF_LVM_NAME + 3];
 
 	(void)state;
-	refused_with("vg_size", "\"528482304\"", "528482304", "its row 0"); /* json_std */
+	refused_with("vg_size", "\"528482304\"", "528482304", "its row 0"); /* the format of json_std */
 	refused_with("vg_size", "528482304", "528482304B", "its row 0");
 	refused_with("vg_size", "528482304", "-1", "its row 0");
 	refused_with("vg_size", "528482304", " 1", "its row 0");

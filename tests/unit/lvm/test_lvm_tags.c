@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What rides on LVs comes back as it was, within what LVM allows in a tag, and from ours only. */
+/*
+ * Labels of LVs: parsing tags gives the original labels, tags obey LVM's rules, and foreign tags are ignored.
+ */
 #include "backends/lvm/tags.h"
 
 #include <setjmp.h>
@@ -13,7 +15,7 @@
 
 #include <cmocka.h>
 
-/* lvm(8); the length was tried: 1024 characters are taken. */
+/* The characters according to lvm(8). The length was found by trial: 1024 characters are accepted. */
 #define ALLOWED   "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+.-/=!:#&"
 #define TAG_MAX   1024
 #define LIST_MAX  (SF_LVM_TAGS_MAX * SF_LVM_TAG)
@@ -35,7 +37,7 @@ static struct sf_id random_id(void)
 	return id;
 }
 
-/* Up to size - 1 bytes, each of 1 to 255. */
+/* Up to size - 1 random bytes from 1 to 255. */
 static void random_text(char *text, size_t size)
 {
 	size_t len = rand_r(&seed) % 4 ? (size_t)rand_r(&seed) % size : size - 1;
@@ -77,7 +79,7 @@ static struct sf_lvm_tags random_tags(void)
 	return tags;
 }
 
-/* As lvs prints them: with commas, in an order of its own, others' among them. */
+/* Joins tags like lvs: with commas, in another order, with foreign tags among them. */
 static void join(const struct sf_lvm_tag_list *list, char text[static LIST_MAX])
 {
 	size_t at = (size_t)rand_r(&seed) % list->n, len = (size_t)snprintf(text, LIST_MAX, "backup,@x");
@@ -130,7 +132,7 @@ static void check_round_trip(const struct sf_lvm_tags *tags)
 	check_same(tags, &again);
 }
 
-/* --- there and back --- */
+/* --- labels to tags and back --- */
 
 static void random_labels_come_back(void **state)
 {
@@ -173,7 +175,7 @@ static void the_longest_of_everything_fits(void **state)
 	check_round_trip(&tags);
 }
 
-/* They lie on disks: what was written by this version is read for ever. */
+/* Tags are stored on disks, so later versions must read the tags of this version. */
 static void the_form_is_the_documented_one(void **state)
 {
 	static const char *const want[] = {TOKEN,
@@ -219,7 +221,7 @@ static void what_is_not_known_has_no_tag(void **state)
 	check_round_trip(&tags);
 }
 
-/* --- others' --- */
+/* --- foreign tags --- */
 
 static bool parse(const char *list, struct sf_lvm_tags *ret)
 {
@@ -257,8 +259,8 @@ static void tags_of_others_are_passed_over(void **state)
 	is_ours(OURS);
 	is_ours("backup," OURS ",snapfs,snapfs.,token=1,snapfs2.token=1,SNAPFS.token=1,a=b=c,xsnapfs.data=x");
 	is_ours("," OURS ",,");
-	is_ours(OURS ",snapfs.later=anything#at#all"); /* a later version's */
-	is_ours(OURS ",snapfs.token,snapfs.data");     /* no value: not one that we write */
+	is_ours(OURS ",snapfs.later=anything#at#all"); /* of a later version */
+	is_ours(OURS ",snapfs.token,snapfs.data");     /* without a value: not one of ours */
 	is_not_ours("");
 	is_not_ours(",");
 	is_not_ours("backup,web");
@@ -368,7 +370,9 @@ static void names_are_made_of_the_token(void **state)
 	}
 }
 
-/* Tried with lvs: it finds LVs of these names that have both tags among others, and no others. */
+/*
+ * Verified with lvs: it finds just those LVs with these names that have both tags, also if they have others.
+ */
 static void selections_name_what_they_mean_and_want_both_tags(void **state)
 {
 	static const char tags[] = " && lv_tags=\"snapfs.token=" UUID "\" && lv_tags=\"" STATE "\"";

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* data/thin_dump.xml is what thin_dump 0.9.0 said of a pool with two volumes and two snapshots of one. */
+/*
+ * The parser of thin_dump. data/thin_dump.xml is the output of thin_dump 0.9.0 for a pool with two volumes
+ * and two snapshots of one of them.
+ */
 #include "backends/lvm/thin_map.h"
 
 #include "base/cleanup.h"
@@ -45,7 +48,7 @@ static int read_text(const char *text, size_t len, uint64_t dev_id, struct sf_ex
 	return sf_thin_map_read(fd, dev_id, ret, err);
 }
 
-/* The real dump. */
+/* Loads the real dump. */
 static size_t load(char text[static DUMP_MAX])
 {
 	auto_fd int fd = open(DATA, O_RDONLY | O_CLOEXEC);
@@ -56,7 +59,7 @@ static size_t load(char text[static DUMP_MAX])
 	return (size_t)n;
 }
 
-/* In blocks. */
+/* Asserts the ranges; want is in blocks. */
 static void check(struct sf_extents *extents, size_t n, const struct sf_range *want)
 {
 	assert_int_equal(extents->n, n);
@@ -85,7 +88,7 @@ static void fails_len(const char *text, size_t len, const char *why)
 
 	if (rc != -EPROTO || err.code != -EPROTO || !strstr(err.text, why))
 		fail_msg("%s: %d \"%s\" instead of \"%s\"", text, rc, err.text, why);
-	assert_true((uintptr_t)extents.list == 8 && extents.n == 1); /* untouched */
+	assert_true((uintptr_t)extents.list == 8 && extents.n == 1); /* unchanged */
 }
 
 static void fails(const char *text, const char *why)
@@ -93,7 +96,7 @@ static void fails(const char *text, const char *why)
 	fails_len(text, strlen(text), why);
 }
 
-/* --- what thin_dump says --- */
+/* --- output of thin_dump --- */
 
 static void a_real_dump_is_understood(void **state)
 {
@@ -160,7 +163,7 @@ static void every_cut_is_noticed(void **state)
 	}
 }
 
-/* Each read gives seven bytes, whatever it asks for. */
+/* Each read returns at most seven bytes. */
 static void text_may_come_in_small_pieces(void **state)
 {
 	static const char text[] = SUPERBLOCK DEVICE("1") SINGLE("3") END;
@@ -178,7 +181,7 @@ static void text_may_come_in_small_pieces(void **state)
 	check(&extents, 1, &(struct sf_range){3, 1});
 }
 
-/* More than one read's worth: the ranges lie across the pieces. */
+/* Longer than one read, so ranges are split between pieces. */
 static void a_long_dump_is_read_whole(void **state)
 {
 	struct sf_extents extents = {.size_bytes = UINT64_MAX};
@@ -232,7 +235,7 @@ static void an_empty_device_has_no_ranges(void **state)
 	gives(SUPERBLOCK DEVICE("0") RANGE("4", "0") END, 0, NULL);
 }
 
-/* The LV may be smaller than what is mapped, and the map may be younger than the count. */
+/* The LV may be smaller than the mapped area, and the map may be newer than the count. */
 static void more_than_was_promised_is_fine(void **state)
 {
 	static const struct sf_range want[] = {{3, 1}, {1022, 2}};
@@ -241,7 +244,7 @@ static void more_than_was_promised_is_fine(void **state)
 	gives(SUPERBLOCK DEVICE("1") SINGLE("3") RANGE("1022", "100") SINGLE("5000") END, nitems(want), want);
 }
 
-/* --- what must not pass --- */
+/* --- must be refused --- */
 
 static void fewer_blocks_than_the_device_has_are_refused(void **state)
 {
@@ -250,7 +253,7 @@ static void fewer_blocks_than_the_device_has_are_refused(void **state)
 	fails(SUPERBLOCK DEVICE("1") END, "0 of the device's 1 mapped blocks");
 }
 
-/* thin_repair and later versions say shared parts once: none of ours, and nothing is lost without a word. */
+/* thin_repair and later versions write shared parts once. Such dumps must not lose mappings silently. */
 static void references_do_not_lose_mappings(void **state)
 {
 	(void)state;
@@ -261,7 +264,7 @@ static void references_do_not_lose_mappings(void **state)
 	      &(struct sf_range){3, 1});
 }
 
-/* Otherwise a block that counts twice would stand for one that is missing. */
+/* Otherwise a duplicate block could hide a missing one. */
 static void blocks_out_of_order_or_there_twice_are_refused(void **state)
 {
 	(void)state;

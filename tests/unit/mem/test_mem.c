@@ -20,7 +20,7 @@
 #include <cmocka.h>
 
 #define C SF_MEM_CHUNK
-/* Chunks of the small world most cases run in. */
+/* The size in chunks of the small world that most cases use. */
 #define ROOM 8
 
 struct fixture {
@@ -220,7 +220,7 @@ static void a_refused_write_costs_nothing(void **state)
 
 	ok(write_chunks(f, 0, ROOM), &f->err);
 	nodes = f->world->nodes.used;
-	fails(f, write_chunks(f, 5000, 1), -ENOSPC, "in use"); /* would need a new node */
+	fails(f, write_chunks(f, 5000, 1), -ENOSPC, "in use"); /* needs a new node */
 	assert_int_equal(f->world->nodes.used, nodes);
 }
 
@@ -265,7 +265,7 @@ static void all_space_comes_back(void **state)
 	struct sf_object objects[8];
 	uint32_t nodes;
 
-	ok(write_chunks(f, 4095, 2), &f->err); /* on both sides of a node's end */
+	ok(write_chunks(f, 4095, 2), &f->err); /* on both sides of a node boundary */
 	nodes = f->world->nodes.used;
 	for (size_t round = 0; round < 3; round++) {
 		for (size_t i = 0; i < 8; i++) {
@@ -303,7 +303,7 @@ static void too_many_snapshots_are_refused_by_number(void **state)
 	struct sf_object_stat st;
 
 	for (int i = 1; i < SF_MEM_OBJECTS_MAX; i++)
-		(void)take(f); /* found again by the list, if anyone wanted to */
+		(void)take(f); /* the list would find it again */
 	object = object_of(f->volume);
 	fails(f, sf_object_create(f->volume, &object, NULL, &st, &f->err), -ENOSPC,
 	      "snapshot of mem:vm/vda: mem holds at most 4096 snapshots");
@@ -342,7 +342,7 @@ static void images_are_read_without_the_lock(void **state)
 	ok(write_chunks(f, 1, 1), &f->err);
 	object = take(f);
 	ok(sf_object_image(f->set.list[0], &object, &image, &f->err), &f->err);
-	(void)sf_mem_lock(f->world); /* a reader that wanted it now would hang */
+	(void)sf_mem_lock(f->world); /* a reader that took it would hang */
 	ok(sf_image_pread(image, &byte, 1, C, &len, &f->err), &f->err);
 	ok(sf_image_seek(image, 0, true, &off, &f->err), &f->err);
 	pthread_mutex_unlock(&f->world->lock);
@@ -364,13 +364,13 @@ static void a_removed_snapshot_is_stale_to_its_readers(void **state)
 	object = take(f);
 	ok(sf_object_image(f->set.list[0], &object, &image, &f->err), &f->err);
 	ok(sf_object_remove(f->set.list[0], &object, &f->err), &f->err);
-	(void)take(f); /* in the same place */
+	(void)take(f); /* takes the freed place */
 	fails(f, sf_image_pread(image, &byte, 1, 0, &len, &f->err), -ESTALE, "was removed while it was read");
 	fails(f, sf_image_seek(image, 0, true, &off, &f->err), -ESTALE, "was removed while it was read");
 	sf_image_close(image);
 }
 
-/* --- Processes that die --- */
+/* --- Processes that are killed --- */
 
 static int wait_for(pid_t pid)
 {
@@ -431,7 +431,7 @@ static void counts_are_made_anew_after_a_death_inside(void **state)
 	assert_int_equal(f->world->nodes.used, 2);
 }
 
-/* Works without end, with one byte down the pipe for each round. */
+/* Works endlessly; sends one byte through the pipe for each round. */
 static void work(struct fixture *f, int progress)
 {
 	for (uint64_t i = 0;; i++) {

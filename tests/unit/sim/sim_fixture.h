@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A sim guest "web" with two disks in memory, in worlds that outlive its hypervisor. */
+/*
+ * Fixture with a sim guest "web" and two disks in memory. The worlds survive when the hypervisor is closed.
+ */
 #ifndef TESTS_UNIT_SIM_FIXTURE_H
 #define TESTS_UNIT_SIM_FIXTURE_H
 
@@ -96,7 +98,7 @@ static inline int teardown(void **state)
 	sf_sim_world_free(f->world);
 	sf_mem_world_free(f->disks_world);
 	for (size_t i = 0; i < 2; i++)
-		(void)fclose(f->ram[i]); /* nothing in it matters any more */
+		(void)fclose(f->ram[i]); /* the content is no longer needed */
 	free(f);
 	return 0;
 }

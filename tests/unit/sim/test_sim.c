@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* No event of these tests takes this long. */
+/* Longer than any event in these tests takes. */
 #define DEADLINE_MS 20000
 
 /* --- Ticking --- */
@@ -180,7 +180,7 @@ static void too_many_guests_are_refused_before_any_starts(void **state)
 	free(vms);
 }
 
-/* --- Worlds and trouble --- */
+/* --- Worlds and faults --- */
 
 static void guests_outlive_the_process(void **state)
 {
@@ -196,7 +196,7 @@ static void guests_outlive_the_process(void **state)
 	check(f, SF_POWER_RUNNING, false, 4);
 }
 
-/* The same disks behind a plan, for guests that hit its faults. */
+/* The same disks behind a fault plan, for guests that hit its faults. */
 static struct sf_hypervisor *open_faulty(struct fixture *f, const char *text, struct sf_storages *set,
 					 struct sf_fault_plan **plan)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* digest and reader: what is read in pieces, holes among them, hashes as the whole of it does. */
+/* digest and reader: data read in pieces, with holes, has the same hash as the whole. */
 #include "tools/snapfsctl/content/digest.h"
 #include "tools/snapfsctl/content/reader.h"
 
@@ -23,7 +23,7 @@
 #include <cmocka.h>
 
 static bool interrupted;
-static int watched; /* how often the watchdog was set, less how often it was taken away */
+static int watched; /* how often the watchdog was armed, minus how often it was disarmed */
 
 bool sf_interrupted(void)
 {
@@ -53,7 +53,7 @@ static struct sf_id hash_of(const void *data, size_t len)
 	return hash;
 }
 
-/* From "XXH3_128bits" with seed 0 in the sanity checks of xxHash: nothing at all. */
+/* The value for empty input and seed 0 in the sanity checks of xxHash ("XXH3_128bits"). */
 static void empty_content_has_the_known_hash(void **state)
 {
 	struct sf_digest *digest = sf_digest_new();
@@ -75,7 +75,7 @@ static unsigned seed_of_this_run(void)
 	return seed;
 }
 
-/* Pieces of all lengths, at all places of the hash's blocks. */
+/* Pieces of all lengths, at all positions in the blocks of the hash. */
 static void holes_hash_as_zeros(void **state)
 {
 	enum { ROOM = 1024 * 1024, TRIES = 3000 };
@@ -160,7 +160,7 @@ static void open_reader(const struct fixture *fixture, struct sf_reader *reader)
 		fail_msg("%s", err.text);
 }
 
-/* Pieces follow each other, hold what the file holds, and cover all of it. */
+/* Pieces are contiguous, contain what the file contains, and cover the whole file. */
 static void pieces_cover_the_file(void **state)
 {
 	const struct fixture *fixture = *state;
@@ -243,7 +243,7 @@ static void file_that_shrinks_is_an_error(void **state)
 	open_reader(fixture, &reader);
 	assert_int_equal(sf_reader_next(&reader, &piece, &err), 1);
 	assert_true(piece.len < reader.size_bytes);
-	reader.data_end = reader.size_bytes; /* as if it were known */
+	reader.data_end = reader.size_bytes; /* pretends that the end of the data is already known */
 	assert_int_equal(ftruncate(fixture->fd, 0), 0);
 	assert_int_equal(sf_reader_next(&reader, &piece, &err), -EIO);
 	assert_string_equal(err.text, "the file ends before its size");
@@ -262,7 +262,7 @@ static void what_is_no_file_is_refused(void **state)
 	sf_reader_close(&reader);
 }
 
-/* The daemon is watched while it is asked, and not while the caller works on what it said. */
+/* The watchdog is armed during calls of the daemon, and not while the caller processes the answer. */
 static void daemon_is_watched_while_it_reads(void **state)
 {
 	const struct fixture *fixture = *state;

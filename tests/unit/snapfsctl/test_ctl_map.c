@@ -55,7 +55,7 @@ static void two_are_compared_block_by_block(void **state)
 
 	(void)state;
 	assert_int_equal(sf_map_init(&map, 8 * B, true), 0);
-	/* 0: the same; 1: changed; 2: only in a; 3: only in b; 4: zeros in both. */
+	/* Block 0 is equal, 1 changed, 2 only in a, 3 only in b, 4 zeros in both. */
 	memset(a, 'a', 3 * B);
 	memset(b, 'a', B);
 	memset(b + B, 'a', B);
@@ -67,7 +67,7 @@ static void two_are_compared_block_by_block(void **state)
 	is_at(&map, 2 * B, SF_MAP_ONLY_A);
 	is_at(&map, 3 * B, SF_MAP_ONLY_B);
 	is_at(&map, 4 * B, SF_MAP_DATA);
-	sf_map_compare(&map, 5 * B, B, a + 5 * B, NULL); /* zeros here, a hole there: the same */
+	sf_map_compare(&map, 5 * B, B, a + 5 * B, NULL); /* zeros in one and a hole in the other are equal */
 	is_at(&map, 5 * B, SF_MAP_DATA);
 	a[5 * B + 7] = 1;
 	sf_map_compare(&map, 5 * B, B, a + 5 * B, NULL);
@@ -82,7 +82,9 @@ static void two_are_compared_block_by_block(void **state)
 	free(b);
 }
 
-/* What is compared in parts is one block all the same: new at its beginning and gone at its end is changed.
+/*
+ * A block that is compared in parts still counts as one: new at its beginning and removed at its end is
+ * changed.
  */
 static void parts_of_a_block_add_up(void **state)
 {
@@ -98,7 +100,7 @@ static void parts_of_a_block_add_up(void **state)
 	is_at(&map, 0, SF_MAP_CHANGED);
 	sf_map_compare(&map, B, 4096, ones, ones);
 	sf_map_compare(&map, B + 4096, 4096, zeros, ones);
-	is_at(&map, B, SF_MAP_CHANGED); /* the block is nowhere without data */
+	is_at(&map, B, SF_MAP_CHANGED); /* neither disk has data in the block */
 	sf_map_compare(&map, 2 * B - 100, 200, ones, ones);
 	is_at(&map, 2 * B, SF_MAP_DATA);
 	sf_map_fini(&map);
@@ -210,7 +212,7 @@ static void offsets_and_percents_read_well(void **state)
 	assert_string_equal(percent, "0.0%");
 }
 
-/* What is drawn, as text in memory of its own. */
+/* Draws into a string that the caller frees. */
 static char *drawn(const struct sf_map *map, const struct sf_map_subject *subject, unsigned columns,
 		   bool colours)
 {

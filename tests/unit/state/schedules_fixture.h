@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What is known of schedules, in a temporary directory: begun, ended, shown, and found by a next daemon. */
+/*
+ * Fixture for the records of schedules, in a temporary directory: begin, end and show runs, and restart the
+ * daemon.
+ */
 #ifndef SF_TESTS_UNIT_RUNS_FIXTURE_H
 #define SF_TESTS_UNIT_RUNS_FIXTURE_H
 
@@ -27,7 +30,7 @@ struct fixture {
 	int fd;
 	struct sf_health *health;
 	struct sf_runs *runs;
-	int a, b; /* their addresses are owners */
+	int a, b; /* only their addresses matter: they identify owners */
 };
 
 static inline void open_runs(struct fixture *f)
@@ -43,7 +46,7 @@ static inline void close_runs(struct fixture *f)
 	sf_health_free(f->health);
 }
 
-/* What a killed daemon's successor finds. */
+/* Reopens the records as the daemon does after it was killed. */
 static inline void restart(struct fixture *f)
 {
 	close_runs(f);
@@ -99,7 +102,7 @@ static inline int end(struct fixture *f, enum sf_run_state state, const char *te
 	return sf_runs_end(f->runs, &result, owner, err);
 }
 
-/* A whole run that fails nowhere. */
+/* Records a complete run; every step must succeed. */
 static inline void run(struct fixture *f, const char *name, enum sf_run_state state, const char *text)
 {
 	assert_int_equal(begin(f, name, f, NULL), 0);
@@ -115,8 +118,7 @@ static inline json_t *document(char *text)
 	return root;
 }
 
-/* A member of a schedule as schedules.json shows it, as text; "absent" without the schedule. Static memory.
- */
+/* A member of a schedule in schedules.json, as text; "absent" if there is no such schedule. Static memory. */
 static inline const char *shown(struct fixture *f, const char *name, const char *key)
 {
 	auto_json json_t *root = document(sf_runs_json(f->runs));
@@ -150,7 +152,7 @@ static inline void says(const struct sf_err *err, const char *why)
 		fail_msg("'%s' does not say '%s'", err->text, why);
 }
 
-/* health.json has exactly this one problem; kind NULL: none. */
+/* Asserts that health.json has exactly this one problem; kind NULL: no problem. */
 static inline void troubled(struct fixture *f, const char *kind, const char *subject, const char *text)
 {
 	auto_json json_t *root = document(sf_health_json(f->health));

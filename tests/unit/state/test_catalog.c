@@ -184,7 +184,7 @@ static void readers_and_an_editor_do_not_disturb_each_other(void **state)
 		pthread_join(readers[i], NULL);
 }
 
-/* As it is read at a start. */
+/* Makes a snapshot as loaded at a start. */
 static struct sf_snapshot *load(unsigned number)
 {
 	struct sf_record record;
@@ -212,7 +212,7 @@ static struct sf_snapshot *load(unsigned number)
 	return snapshot;
 }
 
-/* Many are measured together, so that what the catalog itself needs for them counts as well. */
+/* Measures many together, so that the catalog's own memory for them counts as well. */
 static void a_snapshot_takes_less_than_2_kib(void **state)
 {
 	static const unsigned n = 1000;

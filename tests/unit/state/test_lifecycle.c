@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The table in lifecycle.h and the one in lifecycle.c say the same: the comment is read and walked row by
+ * Checks that the tables in lifecycle.h and lifecycle.c are equal: reads the comment in the former row by
  * row.
  */
 #include "core/state/lifecycle.h"
@@ -38,7 +38,7 @@ static bool parse_event(const char *word, enum sf_event *ret)
 	return false;
 }
 
-/* True when the line was a row; fails the test when the code has another one. */
+/* True if the line is a row. Fails the test if the code has another one. */
 static bool check_line(char *line)
 {
 	char *save, *words[16];

@@ -16,7 +16,7 @@
 
 #define HASH_A "000102030405060708090a0b0c0d0e0f"
 #define HASH_B "ffeeddccbbaa99887766554433221100"
-/* What the record below says of its RAM. */
+/* The hash of the RAM in the record below. */
 #define HASH_RAM "0102030405060708090a0b0c0d0e0f10"
 
 #define FILE_JSON(name, size, hash)                                                                          \
@@ -66,7 +66,7 @@ static void refused(const char *text, const char *why)
 	says(&err, why);
 }
 
-/* What the record says to it. */
+/* Checks the manifest against the record. */
 static int checked(const char *text, bool with_memory, struct sf_err *err)
 {
 	struct sf_manifest manifest = parsed(text);

@@ -17,7 +17,7 @@
 
 #include <cmocka.h>
 
-/* A ready record of schema 1 as it was first written: later versions must go on reading it. */
+/* A ready record in the original form of schema 1. Later versions must read it. */
 static const char schema_1[] =
 	"{\"schema\": 1, \"uuid\": \"00112233445566778899aabbccddeeff\", \"name\": \"clean\", \"state\": "
 	"\"ready\",\n"
@@ -52,7 +52,7 @@ static void schema_1_is_read(void **state)
 	sf_record_fini(&record);
 }
 
-/* A file as snapfs wrote it when "off" was still called "offline". */
+/* A file of a snapfs that still called "off" "offline". */
 static void offline_is_off(void **state)
 {
 	static const char path[] = SF_SOURCE_ROOT "/tests/unit/data/meta-offline.json";
@@ -96,7 +96,7 @@ static void every_consistency_has_its_word(void **state)
 	sf_record_fini(&record);
 }
 
-/* Both came later, without a new schema. */
+/* Both were added later without a new schema. */
 static void the_pause_and_the_host_are_kept(void **state)
 {
 	struct sf_record record, again;
@@ -121,7 +121,7 @@ static void the_pause_and_the_host_are_kept(void **state)
 	assert_true(again.paused);
 	assert_int_equal(again.pause_ms, 41);
 	assert_string_equal(again.memory.host, record.memory.host);
-	record.memory.present = false; /* there is nothing that needs a host */
+	record.memory.present = false; /* without RAM no host is needed */
 	written = sf_record_format(&record, &len);
 	assert_null(strstr(written, "Xen"));
 	free(written);
@@ -129,7 +129,7 @@ static void the_pause_and_the_host_are_kept(void **state)
 	sf_record_fini(&record);
 }
 
-/* "rebuilt" came later, without a new schema. */
+/* "rebuilt" was added later without a new schema. */
 static void what_was_rebuilt_says_so(void **state)
 {
 	static const char *const values[] = {"true", "false", "1"};
@@ -157,7 +157,7 @@ static void what_was_rebuilt_says_so(void **state)
 	assert_non_null(strstr(err.text, "\"rebuilt\""));
 }
 
-/* "left_for" came later, too. */
+/* "left_for" was added later, too. */
 static void what_a_revert_left_says_for_what(void **state)
 {
 	static const char *const values[] = {"\"00112233445566778899aabbccddeeff\"", "\"00\"", "null"};
@@ -208,7 +208,7 @@ static void what_is_written_is_read_back(void **state)
 	sf_record_fini(&second);
 }
 
-/* Replaces one piece of the good record and expects a refusal that says why. */
+/* Replaces one piece of the valid record, and asserts that it is refused with this reason. */
 static void refused(const char *piece, const char *instead, const char *why)
 {
 	const char *at = strstr(schema_1, piece);
@@ -266,7 +266,7 @@ static void a_token_used_twice_is_refused(void **state)
 		"twice");
 }
 
-/* n letters between quotes. */
+/* n letters in quotes. */
 static const char *long_text(char text[static 8192], size_t n)
 {
 	memset(text, 'x', n + 2);

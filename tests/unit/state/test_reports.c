@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The lists behind jobs.json and health.json, and the JSON helpers they share with the records. */
+/* The lists behind jobs.json and health.json, and the JSON helpers that they share with the records. */
 #include "base/err.h"
 #include "core/state/health.h"
 #include "core/state/jobs.h"
@@ -16,7 +16,7 @@
 
 #include <cmocka.h>
 
-/* Parses and frees text. */
+/* Parses text and frees it. */
 static json_t *parsed(char *text)
 {
 	json_t *root;
@@ -80,7 +80,7 @@ static void notes_come_one_behind_the_other_and_are_cut(void **state)
 	assert_int_equal(strlen(job.note), sizeof(job.note) - 1);
 }
 
-/* The "note" of the newest operation that has ended so; NULL when it has none. */
+/* The "note" of the newest operation that ended with rc; NULL if it has none. */
 static char *note_of(struct sf_job *job, int rc)
 {
 	auto_json json_t *root = NULL;
@@ -161,7 +161,7 @@ static void durations_are_counted_at_their_bounds(void **state)
 	ended(jobs, 0, 11);
 	ended(jobs, 0, 1800000);
 	ended(jobs, 0, 1800001);
-	ended(jobs, -EIO, 7); /* says nothing of how long things take */
+	ended(jobs, -EIO, 7); /* failures do not count for durations */
 	counts = sf_jobs_counts(jobs);
 	assert_int_equal(counts.took[SF_OP_CREATE][0], 2);
 	assert_int_equal(counts.took[SF_OP_CREATE][1], 1);
@@ -182,7 +182,7 @@ static void failures_are_counted_by_errno(void **state)
 	assert_int_equal(sf_jobs_new(&jobs), 0);
 	ended(jobs, -ENOSPC, 0);
 	ended(jobs, -ENOSPC, 0);
-	ended(jobs, -EXDEV, 0); /* nobody's label */
+	ended(jobs, -EXDEV, 0); /* an errno without a label of its own */
 	ended(jobs, 0, 0);
 	counts = sf_jobs_counts(jobs);
 	for (size_t i = 0; i < SF_JOB_ERRORS; i++) {

@@ -18,7 +18,7 @@
 
 #include <cmocka.h>
 
-/* A plan of schema 1 as it was first written: later versions must go on reading it. */
+/* A plan in the original form of schema 1. Later versions must read it. */
 static const char schema_1[] =
 	"{\"schema\": 1, \"phase\": \"switching\", \"snapshot\": \"00112233445566778899aabbccddeeff\",\n"
 	" \"safety\": \"ffeeddccbbaa99887766554433221100\", \"guest\": \"running\", \"power\": \"paused\",\n"

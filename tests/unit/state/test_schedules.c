@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Runs as their clients see them. */
+/* Runs of schedules as their clients see them. */
 #include "schedules_fixture.h"
 
 #include <pthread.h>
@@ -76,14 +76,14 @@ static void a_due_instant_has_one_run(void **state)
 	shows(f, "nightly", "text", "no room");
 	assert_int_equal(begin_due(f, "nightly", due + 1, &f->b, NULL), 0);
 	assert_int_equal(end(f, SF_RUN_OK, "", &f->b, NULL), 0);
-	assert_int_equal(begin(f, "nightly", &f->b, NULL), 0); /* by hand, it may run whenever one likes */
+	assert_int_equal(begin(f, "nightly", &f->b, NULL), 0); /* a run by hand is never too early */
 }
 
 static void a_run_without_a_result_has_failed(void **state)
 {
 	struct fixture *f = *state;
 
-	sf_runs_abandon(f->runs, &f->a, GONE); /* has none */
+	sf_runs_abandon(f->runs, &f->a, GONE); /* owns no run */
 	troubled(f, NULL, NULL, NULL);
 	assert_int_equal(begin(f, "nightly", &f->a, NULL), 0);
 	sf_runs_abandon(f->runs, &f->b, GONE);
@@ -176,7 +176,7 @@ static void add_name(void *arg, const struct sf_schedule *schedule)
 		       sf_run_state_name(schedule->last.state), sf_run_state_name(schedule->result));
 }
 
-/* Each with what it does and what its last run that has ended did; "running" for none. */
+/* Checks for each schedule its state and the result of its last ended run; "running" for none. */
 static void the_last_result_stands_while_the_next_run_goes_on(void **state)
 {
 	struct fixture *f = *state;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The file that schedules are kept in: how much it holds, what is made of a bad one, and failing writes. */
+/* The file that stores the records of schedules: how much it holds, damaged ones, and failing writes. */
 #include "schedules_fixture.h"
 
 #include "base/durable.h"
@@ -15,7 +15,7 @@ static void write_file(const struct fixture *f, const char *name, const char *te
 	assert_int_equal(sf_durable_write(f->fd, name, text, strlen(text), NULL), 0);
 }
 
-/* A daemon that knows n schedules called "PREFIX" and three digits, from 000 on, all like this one. */
+/* Restarts with n schedules named prefix and three digits, from 000 on, all equal to the given one. */
 static void restart_with(struct fixture *f, int n, const char *prefix, const struct sf_schedule *like)
 {
 	auto_json json_t *root = json_pack("{s:i, s:[]}", "schema", 1, "schedules");
@@ -60,7 +60,7 @@ static void there_is_room_for_256(void **state)
 	assert_int_equal(begin(f, "too many", &f->a, &err), 0);
 }
 
-/* The largest file that can come about can be read again. */
+/* Even the largest possible file can be read again. */
 static void all_of_the_longest_can_be_kept(void **state)
 {
 	const uint64_t latest_ns = 13569465599ULL * 1000000000;
@@ -139,12 +139,12 @@ static void what_cannot_be_read_is_not_replaced(void **state)
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	struct sf_err err = {0};
 
-	/* open(2) of a socket fails with ENXIO, which says nothing of what is in it. */
+	/* open(2) of a socket fails with ENXIO, which says nothing about its content. */
 	(void)snprintf(name.sun_path, sizeof(name.sun_path), "%s/" SF_RUNS_FILE, f->dir);
 	assert_int_equal(bind(fd, (const struct sockaddr *)&name, sizeof(name)), 0);
 	restart(f);
 	troubled(f, "state", SF_RUNS_FILE, "cannot be read: open " SF_RUNS_FILE);
-	/* No snapshot fails for want of its schedule's history: it is kept in memory. */
+	/* A run does not fail because its history cannot be stored; it stays in memory. */
 	assert_int_equal(begin(f, "nightly", &f->a, &err), 0);
 	shows(f, "nightly", "state", "running");
 	sf_runs_abandon(f->runs, &f->a, "it is gone");

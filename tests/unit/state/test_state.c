@@ -203,7 +203,7 @@ static void a_blank_directory_takes_over_an_identity(void **state)
 	close(vm);
 	assert_int_equal(sf_state_is_blank(opened, &blank, NULL), 0);
 	assert_false(blank);
-	assert_int_equal(sf_state_adopt(opened, &other, &err), 0); /* it has it */
+	assert_int_equal(sf_state_adopt(opened, &other, &err), 0); /* it has this identity already */
 	other = sf_id_new();
 	assert_int_equal(sf_state_adopt(opened, &other, &err), -ENOTEMPTY);
 	assert_non_null(strstr(err.text, "holds 'web': only an empty one can take over"));
@@ -229,7 +229,7 @@ static void removing_a_snapshot_spares_strangers(void **state)
 	assert_int_equal(sf_state_remove_snapshot(vm, "a", &err), -ENOTEMPTY);
 	assert_int_equal(unlinkat(vm, "a/notes.txt", 0), 0);
 	assert_int_equal(sf_state_remove_snapshot(vm, "a", &err), 0);
-	assert_int_equal(sf_state_remove_snapshot(vm, "a", &err), 0); /* gone is success */
+	assert_int_equal(sf_state_remove_snapshot(vm, "a", &err), 0); /* success if it does not exist */
 	close(vm);
 	sf_state_close(opened);
 }

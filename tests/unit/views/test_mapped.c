@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Images with the maps of their holes, of a storage that says what it is told to. */
+/* Images with hole maps, over a storage that gives the answers that a test sets. */
 #include "core/views/mapped.h"
 
 #include "base/durable.h"
@@ -83,7 +83,10 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* As an opener does: a descriptor of its own. dir: NULL for none. Bytes of data that the image tells of. */
+/*
+ * Opens, sums the bytes that the image reports as data, and closes, with a descriptor of its own. dir NULL:
+ * no directory.
+ */
 static uint64_t data_bytes(struct fixture *f, const char *dir)
 {
 	int fd = dir ? open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
@@ -186,7 +189,7 @@ static void an_image_opens_without_its_map(void **state)
 		assert_false(is_kept(f));
 	}
 	f->liar->map_rc = 0;
-	f->liar->mapped_size = 4096; /* of another image */
+	f->liar->mapped_size = 4096; /* the size of another image */
 	assert_int_equal(data_bytes(f, f->dir), 16384);
 	f->liar->ops.map = NULL;
 	assert_int_equal(data_bytes(f, f->dir), 16384);
@@ -216,11 +219,11 @@ static void an_image_that_does_not_open_has_no_map(void **state)
 	assert_int_equal(f->liar->nmaps, 0);
 }
 
-/* --- at the same time --- */
+/* --- concurrency --- */
 
 static sem_t begun, go_on;
 
-/* Gives a second one half a second to begin as well, which it must not. */
+/* Gives a second reader half a second to start a map too, which it must not do. */
 static void await_second(struct liar *liar)
 {
 	struct timespec until;
@@ -231,7 +234,7 @@ static void await_second(struct liar *liar)
 	until.tv_nsec += 500 * 1000 * 1000;
 	until.tv_sec += until.tv_nsec / 1000000000;
 	until.tv_nsec %= 1000000000;
-	(void)sem_timedwait(&go_on, &until); /* nobody posts */
+	(void)sem_timedwait(&go_on, &until); /* times out: nobody posts */
 }
 
 static void stay_until_let_on(struct liar *liar)
@@ -280,7 +283,7 @@ static void a_stuck_map_is_in_nobody_elses_way(void **state)
 	f->liar->on_map = stay_until_let_on;
 	assert_int_equal(pthread_create(&thread, NULL, open_in_thread, f), 0);
 	sem_wait(&begun);
-	assert_int_equal(data_bytes(f, other), 8192); /* kept already */
+	assert_int_equal(data_bytes(f, other), 8192); /* from the kept map */
 	assert_int_equal(data_bytes(f, NULL), 8192);
 	sem_post(&go_on);
 	pthread_join(thread, NULL);

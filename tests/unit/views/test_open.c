@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Disks of snapshots opened for readers: whether an image is what its record says. */
+/* Opening disks of snapshots for readers: whether an image agrees with its record. */
 #include "unit/engine/engine_fixture.h"
 
-/* The record of web's snapshot, changed by a hand from outside. vdb has 262144 bytes. */
+/* Edits the record of web's snapshot behind snapfs's back. vdb has 262144 bytes. */
 static void rewrite(struct fixture *f, const char *from, const char *to)
 {
 	char command[400];
@@ -39,9 +39,9 @@ static void an_image_that_was_cut_short_is_refused(void **state)
 	rewrite(f, "\"size_bytes\": 262144", "\"size_bytes\": 262145");
 	assert_int_equal(open_vdb(f, &err), -EIO);
 	fixture_says(err.text, "its image has 262144 of 262145 bytes: it was cut short");
-	assert_int_equal(fixture_disk_tick(f, "web", "a", 0), 3); /* the other disk is as good as ever */
+	assert_int_equal(fixture_disk_tick(f, "web", "a", 0), 3); /* the other disk is not affected */
 	assert_int_equal(sf_engine_delete(f->engine, fixture_vm(f, "web"), "a", NULL, NULL), 0);
-	assert_int_equal(fixture_objects(f, "mem:web/vdb"), 0); /* no reader was left behind */
+	assert_int_equal(fixture_objects(f, "mem:web/vdb"), 0); /* no reader has leaked */
 }
 
 static void what_follows_the_recorded_end_is_no_harm(void **state)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The Xen backend: power states, and what xl does for it. */
+/* The Xen backend: power states, and calls of xl. */
 #include "xen_fixture.h"
 
 #include "backends/xen/saved_file.h"
@@ -212,12 +212,12 @@ static void xl_beyond_its_deadline_goes_on(void **state)
 	open_gate(f);
 	await_count(f, "xl ended", 1);
 	says(f, SF_POWER_RUNNING);
-	assert_int_equal(waitpid(pid, NULL, 0), pid); /* nobody's any more, but still our child */
+	assert_int_equal(waitpid(pid, NULL, 0), pid); /* abandoned, but still our child */
 }
 
 /* --- restore --- */
 
-/* A file as xl writes it, of a domain of that configuration. */
+/* A file in xl's format for a domain with this configuration. */
 static FILE *saved_ram(const char *config)
 {
 	struct sf_xl_header header = {.byte_order = SF_XL_BYTE_ORDER,
@@ -306,7 +306,7 @@ static void ram_that_xl_refuses_says_why(void **state)
 	(void)fclose(ram);
 }
 
-/* Into the file at an offset, before it is to be restored. */
+/* Bytes to write into the file at an offset before the restore. */
 struct damage {
 	off_t at;
 	const char *bytes;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Whether RAM that was saved on one Xen host can go on on another one. */
+/* Whether RAM saved on one Xen host can be restored on another. */
 #include "backends/xen/host.h"
 
 #include "base/err.h"

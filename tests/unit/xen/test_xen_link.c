@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Lines over a socket, whatever pieces they come in, and the descriptors that come with them. */
+/* Lines over a socket, in pieces of any size, and the descriptors sent with them. */
 #include "backends/xen/link.h"
 #include "backends/xen/wire.h"
 
@@ -32,11 +32,11 @@
 #include <cmocka.h>
 
 #define LONG_MS 60000
-#define FDS_MAX 253 /* SCM_MAX_FD of the kernel */
+#define FDS_MAX 253 /* the kernel's SCM_MAX_FD */
 
 struct fixture {
 	struct sf_xen_link link;
-	int other; /* the other end, bare */
+	int other; /* the raw descriptor of the other end */
 	size_t nfds;
 	struct sf_err err;
 };
@@ -66,7 +66,7 @@ static int setup(void **state)
 	return 0;
 }
 
-/* No descriptor leaks in any case. */
+/* Also asserts that no descriptor has leaked. */
 static int teardown(void **state)
 {
 	struct fixture *f = *state;
@@ -163,12 +163,12 @@ static void an_end_with_words_unread_is_an_end(void **state)
 
 	assert_int_equal(sf_xen_link_send(&f->link, "hello\n", 6, -1, &f->err), 0);
 	say(f, "one\n");
-	hang_up(f); /* has not read hello: the kernel makes it ECONNRESET for us */
+	hang_up(f); /* hello is still unread, so the kernel reports ECONNRESET */
 	hear(f, "one");
 	hear_nothing(f, LONG_MS, -EPIPE, "the other end is gone");
 }
 
-/* Writes text again and again into the other end until that fails or all of len is written. */
+/* Writes text repeatedly into the other end until a write fails or len bytes are written. */
 struct writer {
 	struct fixture *f;
 	size_t len;
@@ -195,7 +195,7 @@ static void *write_much(void *arg)
 	return NULL;
 }
 
-/* What next says of a line of len bytes. */
+/* The result of next for a line of len bytes. */
 static int next_of(struct fixture *f, size_t len, bool with_end)
 {
 	struct writer writer = {f, len, with_end};
@@ -210,7 +210,7 @@ static int next_of(struct fixture *f, size_t len, bool with_end)
 		assert_int_equal(got_len, len);
 		assert_int_equal(strspn(got, "x"), len);
 	}
-	shutdown(f->link.fd, SHUT_RD); /* a writer that is left over ends */
+	shutdown(f->link.fd, SHUT_RD); /* ends a writer that still runs */
 	pthread_join(thread, NULL);
 	return rc;
 }
@@ -340,7 +340,7 @@ static void a_line_is_sent_whole_through_signals(void **state)
 		line[i] = (char)('a' + i % 26);
 	catch_usr1();
 	assert_int_equal(pthread_create(&thread, NULL, send_line, &sending), 0);
-	for (int i = 0; i < 100; i++) { /* while nobody reads: all that fits is sent, then it waits */
+	for (int i = 0; i < 100; i++) { /* nobody reads: sends until the socket is full, then waits */
 		assert_false(atomic_load(&sending.done));
 		pthread_kill(thread, SIGUSR1);
 		(void)poll(NULL, 0, 1);
@@ -380,7 +380,7 @@ static void sending_to_nobody_is_no_signal(void **state)
 	assert_int_equal(f->err.code, -EPIPE);
 }
 
-/* Long ones: the kernel takes short ones in one go. */
+/* Long lines, because the kernel accepts short ones in one piece. */
 #define LINES_EACH 30
 #define LINE_BYTES 300000
 
@@ -454,7 +454,7 @@ static void a_descriptor_goes_with_its_line(void **state)
 	assert_int_equal(sf_xen_link_send(&f->link, "power\n", 6, -1, &f->err), 0);
 	assert_int_equal(sf_xen_link_send(&f->link, "save\n", 5, fd, &f->err), 0);
 	assert_int_equal(sf_xen_link_next(&reader, LONG_MS, &line, &len, NULL), 1);
-	assert_string_equal(line, "power"); /* the descriptor may have come with it already */
+	assert_string_equal(line, "power"); /* the descriptor may have arrived with it */
 	assert_int_equal(sf_xen_link_next(&reader, LONG_MS, &line, &len, NULL), 1);
 	assert_string_equal(line, "save");
 	got = sf_take_fd(&reader.passed);
@@ -515,7 +515,7 @@ static void descriptors_that_nobody_takes_do_not_leak(void **state)
 			assert_int_equal(
 				sf_xen_link_next(&f->link, LONG_MS, &(char *){NULL}, &(size_t){0}, NULL), 1);
 	}
-	assert_int_equal(count_fds(), f->nfds + 4); /* the socket's ends, fd, and the last that came */
+	assert_int_equal(count_fds(), f->nfds + 4); /* the socket's ends, fd, and the last received one */
 }
 
 #define CASE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Opening the Xen backend, and the list of VMs, with helpers of all kinds. */
+/* Opening the Xen backend, and its list of VMs, with helpers that behave and misbehave. */
 #include "xen_fixture.h"
 
 #include <sys/mman.h>
@@ -91,7 +91,7 @@ static void without_a_first_list_it_does_not_open(void **state)
 
 /* --- the list --- */
 
-/* "web extra": the names of the VMs, or "E" and the error. */
+/* Writes the names of the VMs, like "web extra", or "E" and the error. */
 static void names(struct fixture *f, char *text, size_t size)
 {
 	struct sf_vm_list list = {0};
@@ -112,7 +112,7 @@ static bool are(const char *text, const char *want)
 	return *want == 'E' ? strncmp(text, want, strlen(want)) == 0 : strcmp(text, want) == 0;
 }
 
-/* Until they are so; of an error, its beginning will do. */
+/* Waits until names() gives this text; for an error, until the text begins with it. */
 static void await_names(struct fixture *f, const char *want)
 {
 	uint64_t until = sf_clock_mono_ms() + LONG_MS;
@@ -246,9 +246,9 @@ static void a_program_that_has_gone_meanwhile_is_tried_again(void **state)
 	await_names(f, "web");
 }
 
-/* --- what is logged --- */
+/* --- logging --- */
 
-/* Standard error as it is meanwhile. */
+/* Captures standard error. */
 struct capture {
 	int saved, memory;
 };
@@ -262,7 +262,7 @@ static struct capture capture(void)
 	return capture;
 }
 
-/* What came there; to be freed. */
+/* Ends the capture. Returns what was written; the caller frees it. */
 static char *release(struct capture *capture)
 {
 	char *text = calloc(1, TEXT_MAX);
@@ -335,7 +335,7 @@ static void closing_does_not_wait_for_whoever_answers_or_lists(void **state)
 		    "on('end', hang)\n");
 	began = sf_clock_mono_ms();
 	close_xen(f);
-	assert_true(sf_clock_mono_ms() - began < 4000); /* less than one that has gone is given to end */
+	assert_true(sf_clock_mono_ms() - began < 4000); /* less than the time that a helper gets to exit */
 	check_all_ended(f);
 }
 

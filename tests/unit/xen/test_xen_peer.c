@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A Xen helper as the daemon has it: greeted, asked, and ended, whatever it is. */
+/* The daemon's side of one Xen helper: greeting it, sending requests, and ending it. */
 #include "xen_fixture.h"
 
 static const struct sf_xen_request power = {.op = SF_XEN_POWER, .name = "web"};
@@ -28,7 +28,7 @@ static void not_started(struct fixture *f, const char *scenario, int hello_ms, i
 	check_all_ended(f);
 }
 
-/* Until its process has ended; it is not reaped. */
+/* Waits until its process has exited; does not reap it. */
 static void await_death(const struct sf_xen_peer *peer)
 {
 	siginfo_t info;
@@ -107,7 +107,7 @@ static void a_program_without_a_word_is_no_helper(void **state)
 	assert_null(peer);
 }
 
-/* --- questions --- */
+/* --- requests --- */
 
 static void a_failure_is_told_as_it_is(void **state)
 {
@@ -125,7 +125,7 @@ static void a_failure_is_told_as_it_is(void **state)
 	sf_xen_peer_kill(peer);
 }
 
-/* No failure that a helper tells is mistaken for one of the conversation. */
+/* A failure that a helper reports is never mistaken for a failure of the connection. */
 static void a_failure_to_hear_is_another_thing(void **state)
 {
 	struct fixture *f = *state;
@@ -230,7 +230,7 @@ static void one_that_is_left_goes_on(void **state)
 	assert_int_equal(kill(pid, 0), 0);
 	go(f, "go");
 	await_count(f, "ended", 1);
-	assert_int_equal(waitpid(pid, NULL, 0), pid); /* it is nobody's any more, but still our child */
+	assert_int_equal(waitpid(pid, NULL, 0), pid); /* abandoned, but still our child */
 }
 
 static void nobody_can_be_ended_too(void **state)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Guests that the Xen backend brings to rest: whatever becomes of the helper that did, they go on. */
+/* Guests that the Xen backend pauses are resumed, whatever happens to the helper that paused them. */
 #include "xen_fixture.h"
 
 static void pauses(struct fixture *f)
@@ -30,7 +30,7 @@ static void whoever_brought_it_to_rest_lets_it_go_on(void **state)
 	assert_int_equal(kill(pid, 0), 0);
 	resumes(f);
 	assert_int_equal(who(f, "resume web"), pid);
-	await_end(pid); /* hundreds of VMs must not keep hundreds of helpers */
+	await_end(pid); /* or hundreds of VMs would keep hundreds of helpers */
 	assert_int_equal(count(f, "began", NULL), 3);
 }
 
@@ -40,7 +40,7 @@ static void to_rest_again_is_no_other_rest(void **state)
 
 	open_xen(f, "");
 	pauses(f);
-	set_power(f, "running"); /* somebody else did */
+	set_power(f, "running"); /* somebody else resumed it */
 	pauses(f);
 	assert_int_equal(count(f, "pause web", NULL), 2);
 	assert_int_equal(count(f, "began", NULL), 3);
@@ -105,7 +105,7 @@ static void a_pause_that_comes_late_is_taken_back(void **state)
 	limits_of(f)->act = 100;
 	failed(sf_hypervisor_pause(f->hv, &web, &f->err), -ETIMEDOUT, &f->err, "has not answered 'pause'");
 	go(f, "go");
-	await_count(f, "gave back web", 1); /* without anybody's resume */
+	await_count(f, "gave back web", 1); /* although nobody called resume */
 	check_power(f, "running");
 }
 
@@ -183,7 +183,7 @@ static void a_helper_is_not_given_up_before_there_is_another(void **state)
 	check_power(f, "running");
 }
 
-/* --- without a session --- */
+/* --- guests that no helper has paused --- */
 
 static void a_guest_that_somebody_else_paused_is_resumed(void **state)
 {
@@ -192,9 +192,9 @@ static void a_guest_that_somebody_else_paused_is_resumed(void **state)
 	set_power(f, "paused");
 	open_xen(f, "");
 	resumes(f);
-	assert_int_equal(kill(who(f, "resume web"), 0), 0); /* it looks after a guest that may suspend late */
+	assert_int_equal(kill(who(f, "resume web"), 0), 0); /* stays, because the guest may suspend late */
 	pauses(f);
-	await_end(who(f, "resume web")); /* until the next who does */
+	await_end(who(f, "resume web")); /* ends when the next helper takes over */
 	resumes(f);
 }
 
@@ -223,7 +223,7 @@ static void who_looked_after_a_guest_does_not_outlive_the_next_who_does(void **s
 	resumes(f);
 }
 
-/* How often the second happened after the first. */
+/* Counts how often second was logged after first. */
 static unsigned count_after(const struct fixture *f, const char *first, const char *second)
 {
 	auto_free char *log = get(f, "log");
@@ -244,13 +244,13 @@ static void one_helper_is_done_with_a_guest_before_the_next_begins(void **state)
 
 	open_xen(f, "on('pause', rest, ok(), first=1)\non('pause', fail(5, 'confused'), first=2)\n");
 	pauses(f);
-	pauses(f); /* the first one does not manage, but is there, and gives back */
+	pauses(f); /* the first helper cannot, but gives the guest back */
 	assert_int_equal(count(f, "gave back web", NULL), 1);
 	assert_int_equal(count_after(f, "gave back web", "pause web"), 1);
 	resumes(f);
 }
 
-/* --- at the same time --- */
+/* --- concurrency --- */
 
 static void a_resume_during_a_pause_comes_behind_it(void **state)
 {
@@ -334,7 +334,7 @@ static void pauses_and_resumes_may_meet_anywhere(void **state)
 			(void)poll(NULL, 0, 20 + i);
 		call(f, &watchdog, sf_hypervisor_resume);
 		ok(sf_hypervisor_resume(f->hv, &web, &f->err), &f->err);
-		(void)result(&pausing); /* it may have been given up */
+		(void)result(&pausing); /* the pause may have failed */
 		ok(result(&watchdog), &watchdog.err);
 		resumes(f);
 	}
@@ -357,7 +357,7 @@ static void whoever_has_it_at_rest_stops_it(void **state)
 	pauses(f);
 	pid = who(f, "pause web");
 	stops(f);
-	assert_int_equal(who(f, "stop web"), pid); /* another one's stop would let it run on before */
+	assert_int_equal(who(f, "stop web"), pid); /* another one would let it run first */
 	await_end(pid);
 	ok(sf_hypervisor_resume(f->hv, &web, &f->err), &f->err);
 	check_power(f, "off");
@@ -432,7 +432,7 @@ static void one_that_takes_long_to_give_back_is_not_killed_at_the_end(void **sta
 	go(f, "go");
 	await_count(f, "gave back web", 1);
 	check_power(f, "running");
-	assert_int_equal(waitpid(pid, NULL, 0), pid); /* nobody's any more, but still our child */
+	assert_int_equal(waitpid(pid, NULL, 0), pid); /* abandoned, but still our child */
 }
 
 static void one_that_looks_after_a_guest_is_not_killed_at_the_end(void **state)

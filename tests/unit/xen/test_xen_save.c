@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Saves through the Xen backend: as they should be, and helpers that fail. */
+/* Saves through the Xen backend: successful ones, and helpers that fail. */
 #include "xen_saving.h"
 
-/* --- as it should be --- */
+/* --- success --- */
 
 static void all_is_there_at_rest(struct saving *saving)
 {
@@ -25,7 +25,7 @@ static void a_save_is_complete_when_the_guest_is_at_rest(void **state)
 	saving.while_at_rest = all_is_there_at_rest;
 	ok(save(&saving), &saving.err);
 	assert_int_equal(saving.nat_rest, 1);
-	assert_int_equal(fcntl(saving.ends[1], F_GETFD), FD_CLOEXEC); /* still ours */
+	assert_int_equal(fcntl(saving.ends[1], F_GETFD), FD_CLOEXEC); /* the backend has not closed it */
 	assert_int_equal(fini(&saving), 0);
 	check_power(f, "paused");
 	resumes(f);
@@ -128,7 +128,7 @@ static void failures_are_told_as_they_are(void **state)
 		open_xen(f, scenario);
 		init(&saving, f);
 		not_saved(&saving, ways[i].rc, ways[i].why);
-		assert_int_equal(kill(who(f, "save web"), 0), 0); /* looks after a guest that suspends late */
+		assert_int_equal(kill(who(f, "save web"), 0), 0); /* the guest may suspend late */
 		(void)fini(&saving);
 		resumes(f);
 		close_xen(f);
@@ -136,7 +136,7 @@ static void failures_are_told_as_they_are(void **state)
 	}
 }
 
-/* The conversation is at an end: so must be the helper, or whoever reads the stream waits for ever. */
+/* After a broken conversation the helper must be killed, or the reader of the stream would wait forever. */
 static void a_helper_that_breaks_off_or_the_rules_is_ended(void **state)
 {
 	static const struct {

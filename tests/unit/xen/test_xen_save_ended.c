@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Saves through the Xen backend that are given up, and resumes that meet them. */
+/* Saves through the Xen backend that are aborted, and concurrent resumes. */
 #include "xen_saving.h"
 
-/* --- given up --- */
+/* --- aborted --- */
 
 #define UNTIL_ABORT "write(RAM[:1000]), paused, until_told('abort'), fail(4, 'given up')"
 
@@ -48,7 +48,7 @@ static void a_save_that_was_cancelled_before_is_none(void **state)
 	struct fixture *f = *state;
 	struct saving saving;
 
-	open_xen(f, "on('save', write(RAM), rest, done)"); /* complete before anybody looks */
+	open_xen(f, "on('save', write(RAM), rest, done)"); /* complete before the daemon reads the answers */
 	init(&saving, f);
 	cancel(&saving);
 	not_saved(&saving, -EINTR, "cancelled");
@@ -101,7 +101,7 @@ static void a_save_that_was_just_complete_when_its_hook_failed_is_none(void **st
 	not_saved(&saving, -ETIMEDOUT, "the disks are full");
 	check_power(f, "paused");
 	(void)fini(&saving);
-	close_xen(f); /* without a resume, to see that it is known to be at rest */
+	close_xen(f); /* without a resume, to check that the backend knows that the guest is paused */
 	assert_int_equal(count(f, "gave back web", NULL), 1);
 	check_power(f, "running");
 }
@@ -150,7 +150,7 @@ static void an_abort_that_does_not_end_is_not_waited_for_for_ever(void **state)
 	}
 }
 
-/* --- helpers that do not say that the guest rests --- */
+/* --- helpers that do not report that the guest is paused --- */
 
 static void a_guest_at_rest_is_noticed_though_its_helper_says_nothing(void **state)
 {
@@ -160,7 +160,7 @@ static void a_guest_at_rest_is_noticed_though_its_helper_says_nothing(void **sta
 	f->limits.look = 10;
 	open_xen(f, "on('save', write(RAM), rest, until_told('abort'), fail(4, 'given up'))");
 	init(&saving, f);
-	saving.paused_rc = -ETIMEDOUT; /* of which there would be no other sign */
+	saving.paused_rc = -ETIMEDOUT; /* the only sign of it */
 	not_saved(&saving, -ETIMEDOUT, "the disks are full");
 	assert_int_equal(saving.npaused, 1);
 	(void)fini(&saving);
@@ -204,7 +204,7 @@ static void who_cannot_look_does_not_stop_a_save(void **state)
 	resumes(f);
 }
 
-/* --- resumes that come meanwhile --- */
+/* --- concurrent resumes --- */
 
 static void resume_meanwhile(struct fixture *f, struct saving *saving, const char *scenario)
 {
@@ -216,7 +216,7 @@ static void resume_meanwhile(struct fixture *f, struct saving *saving, const cha
 	resumes(f);
 }
 
-/* What came of the save. */
+/* Ends the test of a concurrent resume. Returns the result of the save. */
 static int end_meanwhile(struct saving *saving)
 {
 	int rc = end(saving);
@@ -349,7 +349,7 @@ static void saves_and_resumes_may_meet_anywhere(void **state)
 		else if (i % 3 == 2)
 			(void)poll(NULL, 0, 20 + (int)i);
 		call(f, &watchdog, sf_hypervisor_resume);
-		(void)end(&saving); /* it may have been given up */
+		(void)end(&saving); /* the save may have been aborted */
 		resumes(f);
 		ok(result(&watchdog), &watchdog.err);
 		(void)fini(&saving);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What daemon and Xen helper say to each other: comes out as it went in. */
+/* Messages between daemon and Xen helper: parsing what was formatted gives the original. */
 #include "backends/xen/wire.h"
 
 #include "base/cleanup.h"
@@ -19,7 +19,7 @@
 #define nitems(a) (sizeof(a) / sizeof((a)[0]))
 #define UUID      "8e6e0f1c-52c9-4d1f-a2a1-b7a1c1d4e0aa"
 
-/* --- there and back --- */
+/* --- requests and answers --- */
 
 static char *line_of_request(const struct sf_xen_request *request, size_t *len)
 {
@@ -192,7 +192,7 @@ static void no_vms_are_a_list_too(void **state)
 	sf_xen_reply_fini(&got);
 }
 
-/* Sends a VM of that name, whose place may be full, and returns what arrives there. */
+/* Sends a VM with this name, which may fill the whole array, and returns the name that arrives. */
 static void send_name(const char *name, size_t len, char got_name[static SF_NAME_MAX + 1])
 {
 	struct sf_xen_vm vm = {0};
@@ -232,7 +232,7 @@ static void a_name_that_is_too_long_fills_its_place(void **state)
 	send_name(name, SF_NAME_MAX, got);
 	assert_int_equal(strlen(got), SF_NAME_MAX);
 	assert_int_equal(sf_name_check(got, NULL), 0);
-	name[SF_NAME_MAX] = '\xc3'; /* cut in the middle of a character, as a name that goes on is */
+	name[SF_NAME_MAX] = '\xc3'; /* truncated in the middle of a character */
 	send_name(name, sizeof(name), got);
 	assert_null(memchr(got, '\0', sizeof(got)));
 	assert_int_equal(got[SF_NAME_MAX], '\x01');

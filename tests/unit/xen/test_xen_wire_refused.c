@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What daemon and Xen helper must not say to each other is refused by name. */
+/* Invalid messages between daemon and Xen helper are refused with an error that names the fault. */
 #include "backends/xen/wire.h"
 
 #include "base/cleanup.h"
@@ -116,7 +116,7 @@ static void requests_about_what_is_no_name_are_refused(void **state)
 		refuse_request(refusals[i].line, strlen(refusals[i].line), refusals[i].why);
 }
 
-/* An object with one more member, a string of len bytes; to be freed. */
+/* head, a member key with a string of len bytes, and tail. The caller frees it. */
 static char *with_long(const char *head, const char *key, size_t len, const char *tail)
 {
 	auto_free char *value = malloc(len + 1);
@@ -219,7 +219,7 @@ static void a_protocol_beyond_all_bounds_is_not_ours(void **state)
 	assert_int_not_equal(reply.protocol, SF_XEN_PROTOCOL);
 }
 
-/* {"event":"vms"} with that list. */
+/* Asserts that {"event":"vms"} with this list is refused. */
 static void refuse_vms(const char *vms, const char *why)
 {
 	char line[1024];
@@ -230,7 +230,7 @@ static void refuse_vms(const char *vms, const char *why)
 
 #define VM_HEAD        "\"name\":\"web\",\"uuid\":\"\",\"memory\":1"
 #define NO_DISKS       "\"disks\":[],\"left_out\":[]"
-#define VM(head, tail) "[{" VM_HEAD "," NO_DISKS "},{" head "," tail "}]" /* a good one before it */
+#define VM(head, tail) "[{" VM_HEAD "," NO_DISKS "},{" head "," tail "}]" /* preceded by a valid VM */
 
 static void lists_of_vms_with_a_bad_one_are_refused(void **state)
 {
@@ -266,7 +266,7 @@ static void lists_of_vms_with_a_bad_one_are_refused(void **state)
 	refuse_reply("{\"event\":\"vms\",\"trouble\":\"\"}", 28, "\"vms\" is missing");
 }
 
-/* A list of n times the same, to be freed. */
+/* A list that contains the same item n times. The caller frees it. */
 static char *many(const char *head, const char *item, size_t n, const char *tail)
 {
 	size_t size = strlen(head) + n * (strlen(item) + 1) + strlen(tail) + 1;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The Xen backend with programs that take the places of its helper (tests/lib/xen_helper.py, which says what
- * a scenario is) and of xl: scripts in a directory of the test's own. After each case no process and no
- * descriptor may be left.
+ * Fixture for the Xen backend without Xen. Scripts in a temporary directory replace its helper and xl.
+ * tests/lib/xen_helper.py is the helper and explains what a scenario is. The teardown checks that no process
+ * and no descriptor has leaked.
  */
 #ifndef TESTS_UNIT_XEN_FIXTURE_H
 #define TESTS_UNIT_XEN_FIXTURE_H
@@ -37,7 +37,7 @@
 #include <cmocka.h>
 
 #define LONG_MS 60000
-/* What an ordinary helper does in no time, and one that hangs does not. */
+/* An ordinary helper answers well within this; only one that hangs exceeds it. */
 #define SHORT_MS  1000
 #define RAM_BYTES (15 * 4096)
 #define TEXT_MAX  65536
@@ -53,8 +53,10 @@
 	"run()\n"
 
 /*
- * create CONFIG [-p] and restore -p FILE. wait: until gate is opened for writing; complaint: instead, fail
- * with it; saved-name: what the domain that is restored is called, if not web.
+ * A fake xl with `create CONFIG [-p]` and `restore -p FILE`. Files in its directory steer it:
+ * wait: block until the FIFO gate is opened for writing
+ * complaint: print this text and fail
+ * saved-name: the name of the restored domain; without this file, web
  */
 #define XL                                                                                                   \
 	"#!/bin/sh\n"                                                                                        \
@@ -80,7 +82,7 @@ struct fixture {
 	char dir[1024];
 	char helper[1040], xl[1040], configs[1040];
 	struct sf_xen_options options;
-	struct sf_xen_limits limits; /* long ones, for nothing that a case waits for */
+	struct sf_xen_limits limits; /* long by default; a case shortens the one it waits for */
 	struct sf_hypervisor *hv;
 	size_t nfds;
 	struct sf_err err;
@@ -113,7 +115,7 @@ static inline void put(const struct fixture *f, const char *name, const char *te
 	fd = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
 	assert_true(fd >= 0);
 	assert_int_equal(sf_write_all(fd, text, strlen(text)), 0);
-	close(fd); /* a script that is open for writing cannot be run */
+	close(fd); /* the kernel refuses to run a script that is open for writing */
 	assert_int_equal(rename(temp, path), 0);
 }
 
@@ -125,7 +127,7 @@ static inline void take_away(const struct fixture *f, const char *name)
 	assert_int_equal(unlink(path), 0);
 }
 
-/* "" when it is not there; to be freed. */
+/* The content of a file, "" if there is none. The caller frees it. */
 static inline char *get(const struct fixture *f, const char *name)
 {
 	auto_fd int dir = open(f->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -156,7 +158,7 @@ static inline void check_power(const struct fixture *f, const char *power)
 	assert_string_equal(*text ? text : "off", power);
 }
 
-/* The VMs as the helper tells of them; each as JSON. */
+/* Sets the VMs that the helper reports; each argument is a JSON object. */
 static inline void set_vms(const struct fixture *f, const char *vms, const char *trouble)
 {
 	char *line = NULL;
@@ -167,7 +169,7 @@ static inline void set_vms(const struct fixture *f, const char *vms, const char 
 	free(line);
 }
 
-/* --- what happened --- */
+/* Counts the log lines with these words. Stores the pid of the last one in *ret_pid unless that is NULL. */
 
 /* How many lines of the log say so. The last one's process goes to *ret_pid, unless that is NULL. */
 static inline unsigned count(const struct fixture *f, const char *words, pid_t *ret_pid)
@@ -196,19 +198,19 @@ static inline void await_count(const struct fixture *f, const char *words, unsig
 		if (sf_clock_mono_ms() >= until) {
 			auto_free char *log = get(f, "log");
 
-			fail_msg("'%s' does not happen:\n%s", words, log);
+			fail_msg("'%s' was not logged in time:\n%s", words, log);
 		}
 		(void)poll(NULL, 0, 2);
 	}
 }
 
-/* Which process did that, the last time. */
+/* The process that last logged these words. */
 static inline pid_t who(const struct fixture *f, const char *words)
 {
 	pid_t pid = 0;
 
 	if (count(f, words, &pid) == 0)
-		fail_msg("'%s' has not happened", words);
+		fail_msg("'%s' was not logged", words);
 	return pid;
 }
 
@@ -224,7 +226,7 @@ static inline void await_end(pid_t pid)
 	assert_int_equal(errno, ESRCH);
 }
 
-/* None of those that ever began is there any more, as a zombie neither. */
+/* Asserts that every process that was ever started is gone and reaped. */
 static inline void check_all_ended(const struct fixture *f)
 {
 	auto_free char *log = get(f, "log");
@@ -232,7 +234,7 @@ static inline void check_all_ended(const struct fixture *f)
 
 	for (char *line; (line = strsep(&rest, "\n"));)
 		if (atol(line) > 0 && kill((pid_t)atol(line), 0) == 0)
-			fail_msg("still there: %s", line);
+			fail_msg("the process has not ended: %s", line);
 	assert_true(waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD);
 }
 
@@ -282,7 +284,7 @@ static inline int setup(void **state)
 	return 0;
 }
 
-/* What another helper will do. */
+/* Sets the scenario of helpers that start from now on. */
 static inline void set_scenario(const struct fixture *f, const char *scenario)
 {
 	char script[16384];
@@ -331,7 +333,7 @@ static inline int teardown(void **state)
 	return 0;
 }
 
-/* --- calls from a thread of their own --- */
+/* --- calls from a second thread --- */
 
 struct call {
 	pthread_t thread;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A save through the Xen backend, into a pipe whose other end is read at the end. */
+/* Runs a save through the Xen backend, in a second thread if need be, into a pipe that fini() drains. */
 #ifndef TESTS_UNIT_XEN_SAVING_H
 #define TESTS_UNIT_XEN_SAVING_H
 
@@ -9,7 +9,7 @@
 
 struct saving {
 	struct fixture *f;
-	int ends[2]; /* of the pipe that RAM is written to */
+	int ends[2]; /* the pipe for the saved RAM: read end, write end */
 	int paused_rc, at_rest_rc;
 	const char *words;
 	unsigned npaused, nat_rest;
@@ -78,7 +78,10 @@ static inline int end(struct saving *saving)
 	return saving->rc;
 }
 
-/* How many bytes came: until everybody else has closed the pipe, which must be so by now. */
+/*
+ * Reads the pipe to its end and returns how many bytes came. Fails if another process still has the write
+ * end.
+ */
 static inline size_t fini(struct saving *saving)
 {
 	struct pollfd readable = {.fd = saving->ends[0], .events = POLLIN};

@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What power-cut-snapfs runs inside of its kernels: a workload whose every step is written down durably before and after it,
-and the check of what a power cut left of it.
+"""The part of power-cut-snapfs that runs inside its kernels: a workload that durably logs each step before
+and after it, and a check of the state that a power cut left.
 
     power_cut.py init | run STARTED | end
 
-init makes a VG with a thin and a classic volume on /dev/ubda and a file system on /dev/ubdb, where snapfs's state directory
-and the log are. run brings all of it up again, checks it against the log, makes the file STARTED and works until the power
-is cut. end checks it, deletes every snapshot, and finds nothing left.
+init makes a VG with a thin and a classic volume on /dev/ubda, and a file system on /dev/ubdb for snapfs's
+state directory and the log. run brings everything up again, checks it against the log, makes the file
+STARTED, and works until the power is cut. end checks, deletes every snapshot, and verifies that nothing is
+left.
 
-Contents are generations: each was written over another one (its parent) and changes a part of the blocks, all of the first
-generation's. What a block holds follows from disk, block and the generation that wrote it.
+The content of the volumes consists of generations. Each generation changes some of the blocks of its parent;
+the first one writes all. Disk, block number and the generation that wrote a block determine the block's
+content.
 """
 import functools
 import hashlib
@@ -25,7 +27,7 @@ VG, POOL, VM = "vg", "pool", "web"
 DISKS = ["thin", "classic"]
 BLOCK = 4096
 NBLOCKS = 1024
-TOP = "/run/power-cut"  # of this kernel's memory
+TOP = "/run/power-cut"  # in this kernel's memory
 DISK = f"{TOP}/disk"  # the file system on /dev/ubdb
 MNT = f"{TOP}/mnt"
 LOG = f"{DISK}/log"
@@ -53,15 +55,15 @@ def await_that(what, condition):
         time.sleep(0.05)
 
 
-# --- the log: what was begun, what was done, and what there is after it ---
+# --- the log: what has begun, what is done, and what must exist after it ---
 
 
 class Log:
-    """A line of JSON each; one that the power cut tore is as good as not written."""
+    """One JSON document a line. A line that the power cut tore counts as not written."""
 
     def __init__(self):
         self.fd = os.open(LOG, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
-        self.parents = {}  # generation -> the one that it was written over; None: over anything
+        self.parents = {}  # generation -> its parent; None: the first one
         self.live = None  # generation
         self.snapshots = {}  # name -> generation
         self.pending = None
@@ -83,7 +85,7 @@ class Log:
     def write(self, **entry):
         line = (json.dumps(entry) + "\n").encode()
         if os.write(self.fd, line) != len(line):
-            raise Wrong("the log cannot be written")
+            raise Wrong("cannot write the log")
         os.fsync(self.fd)
         self.apply(entry)
 
@@ -111,7 +113,7 @@ def block(generation, disk, i):
 
 @functools.lru_cache(maxsize=64)
 def writers(log, generation, disk):
-    """Which generation wrote each block."""
+    """For each block, the generation that wrote it."""
     chain = []
     while generation is not None:
         chain.append(generation)
@@ -131,7 +133,7 @@ def read_blocks(path):
 
 
 def differs(log, blocks, disk, generations):
-    """Where it does not hold what any of the generations has there."""
+    """The blocks whose content belongs to none of the generations."""
     wanted = [writers(log, generation, disk) for generation in generations]
     return [i for i in range(NBLOCKS) if all(blocks[i] != block(w[i], disk, i) for w in wanted)]
 
@@ -190,7 +192,7 @@ def lvs():
 
 
 def check_live(log):
-    """Returns the generation that the volumes hold, None when they are half written."""
+    """Returns the generation that the volumes hold, or None if it is only partly written."""
     pending = log.pending or {}
     if pending.get("op") == "write":
         for disk in DISKS:
@@ -208,7 +210,7 @@ def check_live(log):
 
 
 def names_allowed(log, live):
-    """The snapshots that must be there, and those that may be: name -> generation."""
+    """Snapshots that must exist, and snapshots that may; name -> generation."""
     must_be, may_be = dict(log.snapshots), {}
     pending = log.pending or {}
     if pending.get("op") == "create":
@@ -233,16 +235,16 @@ def check_names(log, live, names):
             found[name] = generation
     lost = [name for name in must_be if name not in found]
     if lost:
-        raise Wrong(f"lost: {lost}; there are {names}; {pending} was under way")
+        raise Wrong(f"lost: {lost}; there are {names}; {pending} was in flight")
     if pending.get("op") == "rename" and (pending["name"] in found) == (pending["to"] in found):
         raise Wrong(f"after {pending}: {names}")
     left = pending.get("op") == "revert" and live != log.live
     kept = left and not pending["discard"]
     for name in new:
         if not name.startswith("pre-revert-") or pending.get("op") != "revert" or pending["discard"]:
-            raise Wrong(f"'{name}' came from nowhere; {pending} was under way")
+            raise Wrong(f"unexpected snapshot '{name}'; {pending} was in flight")
         found[name] = log.live
-    same = pending.get("op") == "revert" and log.live == log.snapshots[pending["name"]]  # nobody can tell
+    same = pending.get("op") == "revert" and log.live == log.snapshots[pending["name"]]  # the states are indistinguishable
     if len(new) > 1 or (not same and (len(new) == 1) != bool(kept)):
         raise Wrong(f"after {pending} the volumes hold generation {live}, and of generation {log.live} there are {new}")
     return found
@@ -265,7 +267,7 @@ def check_volumes(snapshots):
         ours = [name for name in names if re.fullmatch("snapfs_[0-9a-f]{32}", name)]
         return [] if names == ours and len(ours) == len(DISKS) * len(snapshots) else names
 
-    # What a revert left is removed by the watch.
+    # The watch removes what a revert left.
     await_that(f"no volumes but those of {list(snapshots)}; there are {strange()}", lambda: not strange())
 
 
@@ -360,7 +362,7 @@ def init():
 
 
 def bring_up():
-    """An LV that LVM was at work on may not come up; the live ones must."""
+    """An LV that LVM was changing may fail to activate; the live volumes must not."""
     done = subprocess.run(["vgchange", "-ay", VG], stdin=subprocess.DEVNULL, capture_output=True, text=True)
     if done.returncode:
         print(f"vgchange -ay: status {done.returncode}: {done.stderr.strip()}")

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# What the sweep-lvm-* cases share: a small VG, all of which is brought back for every try (tests/vm/programs/lvm_ground.h).
-# $SNAPFS_SWEEP: further options, as --all, or --k and --recovery to look at one point.
+# Sourced by the sweep-lvm-* cases: makes a small VG that is restored for every try
+# (tests/vm/programs/lvm_ground.h).
+# $SNAPFS_SWEEP: further options, like --all, or --k and --recovery to examine one point.
 # shellcheck shell=bash
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 need thin-pool snapshot
 
 take_disk
-# Most commands here activate the pool, and a check of it would take a third of their time.
+# Most commands here activate the pool, and checking it would take a third of their time.
 cp -a "$LVM_SYSTEM_DIR" "$WORK/lvm"
 export LVM_SYSTEM_DIR=$WORK/lvm
 printf 'global {\n\tthin_check_executable = ""\n}\n' >>"$LVM_SYSTEM_DIR/lvm.conf"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Other people's commands, for tests on real devices: what dmsetup and lvs say is compared with ours. */
+/* Runs dmsetup and lvs in tests on real devices, to compare their answers with ours. */
 #ifndef TESTS_VM_PROGRAMS_COMMANDS_H
 #define TESTS_VM_PROGRAMS_COMMANDS_H
 
@@ -23,7 +23,9 @@ static inline void command_line(char line[static 1024], const char *fmt, va_list
 	assert_true(len > 0 && len < 1024);
 }
 
-/* Runs a command of the shell, which must succeed; its first line goes to text, without its newline. */
+/*
+ * Runs a shell command, which must succeed. Stores the first line of its output in text, without the newline.
+ */
 static inline void says(char *text, size_t size, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 static inline void says(char *text, size_t size, const char *fmt, ...)
@@ -59,7 +61,7 @@ static inline void run(const char *fmt, ...)
 	says(ignored, sizeof(ignored), "%s", line);
 }
 
-/* The number that a command says. */
+/* Runs a shell command and returns the number it prints. */
 static inline uint64_t number_of(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 static inline uint64_t number_of(const char *fmt, ...)

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The points inside of the process; the program is linked with -Wl,--wrap for each call here (meson.build).
+/*
+ * The points inside the process under test. The program is linked with -Wl,--wrap for each call here
+ * (meson.build has the list).
  */
 #include "killpoints.h"
 
@@ -46,7 +48,10 @@ void killpoints_arm(struct killpoints *points, uint64_t k)
 	mine = points;
 }
 
-/* What stage.c has to say; a storage's call is told by the LVM commands in it. */
+/*
+ * Called by tests/faults/stage.c before each backend call. Calls of storages count only if with_storage_calls
+ * is set, because their LVM commands are points themselves.
+ */
 void crashsim_point(const char *call)
 {
 	if (mine && (mine->with_storage_calls || strncmp(call, "storage.", 8) != 0))
@@ -60,7 +65,10 @@ static bool is_there(int dir, const char *path)
 	return fstatat(dir, path, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-/* A VM's directory is removed after every operation, if it can be. */
+/*
+ * Removing such a directory fails and is no point. The product tries to remove a VM's directory after every
+ * operation.
+ */
 static bool holds_directories(int dir, const char *path)
 {
 	struct stat st;
@@ -94,8 +102,7 @@ int __wrap_mkdirat(int dir, const char *path, mode_t mode)
 	return __real_mkdirat(dir, path, mode);
 }
 
-/* Only a revert writes to a disk so, and not the guest, which writes from its world's memory while it ticks.
- */
+/* Only a revert writes to a disk this way. The guest writes from its world's memory when it ticks. */
 ssize_t __wrap_pwrite64(int fd, const void *buf, size_t len, off_t off)
 {
 	struct stat st;

@@ -20,7 +20,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The watch asks anew what there is once nothing was changed for a second (backends/lvm/report.c). */
+/* Longer than the second without changes after which the watch looks again (backends/lvm/report.c). */
 #define QUIET_MS 1100
 
 static const char *vg(void)
@@ -36,7 +36,7 @@ static void need(bool ok, const char *what)
 	exit(1);
 }
 
-/* --- LVM commands of the test's own, after whatever a killed process has left running --- */
+/* --- The test's own LVM commands, after any that a killed process has left running --- */
 
 static int run_lvm(const struct stage *stage, const char *const *argv, char **ret_said, struct sf_err *err)
 {
@@ -66,7 +66,7 @@ static void must_lvm(const struct stage *stage, const char *const *argv)
 	exit(1);
 }
 
-/* --- making, keeping and bringing back --- */
+/* --- Making, saving and restoring --- */
 
 void lvm_ground_prepare(const struct stage *stage)
 {
@@ -96,7 +96,7 @@ static void spec(const struct stage *stage, unsigned i, char path[static PATH_MA
 	(void)snprintf(path, PATH_MAX, "/dev/%s/disk%u", vg(), i);
 }
 
-/* A new classic LV holds whatever lay there before. */
+/* A new classic LV contains the old data of its extents. */
 static void make_blank(const struct stage *stage, unsigned i)
 {
 	auto_free char *zeros = calloc(1, STAGE_DISK_BYTES);
@@ -160,7 +160,7 @@ void lvm_ground_restore(const struct stage *stage, const void *buf)
 	activate(stage, true);
 }
 
-/* --- of the house --- */
+/* --- Callbacks of the house --- */
 
 static int open_storages(struct house *house, struct sf_err *err)
 {
@@ -192,15 +192,15 @@ static int open_storages(struct house *house, struct sf_err *err)
 	return rc;
 }
 
-/* --- what must not be there --- */
+/* --- What must not exist --- */
 
 struct look {
 	struct house *house;
 	struct sf_snapshot *const *snapshots;
 	size_t n;
 	bool complain;
-	bool found; /* something wrong */
-	bool idle;  /* a snapshot is */
+	bool found; /* something is wrong */
+	bool idle;  /* a snapshot is inactive */
 };
 
 static void wrong(struct look *look, const char *what, const char *lv)
@@ -210,7 +210,7 @@ static void wrong(struct look *look, const char *what, const char *lv)
 		stage_complain(look->house->stage, "%s: %s", lv, what);
 }
 
-/* text: "snapfs_" and the token. */
+/* Whether the catalog has an object of this name, "snapfs_" and the token. */
 static bool is_owned(const struct look *look, const char *name)
 {
 	char own[SF_LVM_NAME];
@@ -239,7 +239,7 @@ static void look_at_lv(struct look *look, const char *name, const char *active, 
 		wrong(look, "nobody knows this volume", name);
 }
 
-/* Allocated; what went wrong instead, if something did. */
+/* The LVs one a line, or the error text instead. The caller frees it. */
 static char *list_lvs(const struct stage *stage)
 {
 	const char *const argv[] = {
@@ -270,7 +270,7 @@ static void look_at_lvs(struct look *look)
 	}
 }
 
-/* Device nodes of snapshots that are gone. */
+/* Complains about device nodes of snapshots that no longer exist. */
 static void look_at_nodes(struct look *look)
 {
 	auto_dir DIR *dir = opendir("/dev/mapper");
@@ -329,7 +329,7 @@ static void watch_once(struct house *house)
 	}
 }
 
-/* What a revert left for the watch to remove may be there until it has looked once. */
+/* The watch removes what a revert has left, so such volumes may exist until it has looked once. */
 static void check(struct house *house, struct sf_snapshot *const *snapshots, size_t n)
 {
 	const char *const readable[] = {"lvchange", "-ay", "-K", "-S", "lv_name=~\"^snapfs_\"", vg(), NULL};
@@ -340,7 +340,10 @@ static void check(struct house *house, struct sf_snapshot *const *snapshots, siz
 		watch_once(house);
 		(void)look_around(&look, true);
 	}
-	/* All at once: one by one, as the product does it when they are read, takes most of a try's time. */
+	/*
+	 * Activates all snapshots at once: one by one, as the product does it for readers, would take most of
+	 * a try's time.
+	 */
 	if (look.idle && run_lvm(house->stage, readable, NULL, &err) < 0)
 		stage_complain(house->stage, "%s", err.text);
 }

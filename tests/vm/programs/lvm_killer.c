@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Stands in for `lvm`, started as DIRECTORY/lvm: runs the real one, and at a point of DIRECTORY/points kills
- * who started it: before the command, which then does not run, or while it runs, which it then does to its
- * end.
+ * Replaces `lvm`; started as DIRECTORY/lvm. It runs the real lvm, and at the point that DIRECTORY/points
+ * selects it kills the process that started it: either before the command, which then does not run, or during
+ * the command, which then runs to its end.
  */
 #include "killpoints.h"
 

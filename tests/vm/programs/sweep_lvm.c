@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The crash sweep on LVM: operations of tests/faults, killed with SIGKILL at every point of killpoints.h,
- * then recovered and judged by its oracle; at some points the recovery is killed as well. Each try begins
- * with the same VG and the same state directory, which are made once for each case and brought back. Commands
- * of LVM are real, and run to their end whoever is killed. One TAP case for each operation and storage.
+ * The crash sweep on LVM. It runs the operations of tests/faults, kills the process with SIGKILL at every
+ * point of killpoints.h, starts an engine again, and lets the oracle judge; at some points it also kills the
+ * recovery. Every try of a case begins with the same VG and state directory, which are made once and
+ * restored. LVM commands are real and run to their end even if their caller is killed. One TAP case for each
+ * operation and storage.
  */
 #include "killpoints.h"
 #include "lvm_ground.h"
@@ -24,18 +25,18 @@
 #include <string.h>
 #include <unistd.h>
 
-/* No operation here has as many; one that has is going round in circles. */
+/* More than any operation has; beyond this an operation is in an endless loop. */
 #define POINTS_MAX 300
-/* Faults of one case that are told in full, and after which it is given up. */
+/* TOLD: faults of one case that are printed in full. ENOUGH: faults after which the case is given up. */
 #define TOLD    3
 #define ENOUGH  5
 #define COPY_MS 60000
-/* In memory: many stages come and go. */
+/* In memory, because the sweep makes many stages. */
 #define STAGES "/dev/shm"
 
 static const struct {
 	const char *operation, *storage;
-	bool rare; /* with --all: the storage does nothing in it that the others do not have */
+	bool rare; /* with --all only: the storage does nothing new in it */
 } cases[] = {
 	{"create", "lvm_thin", false},
 	{"create", "lvm_classic", false},
@@ -57,8 +58,8 @@ static const struct {
 struct options {
 	const char *operation, *storage;
 	uint64_t k, recovery_k; /* 0: all */
-	uint64_t every;         /* n-th point only */
-	uint64_t recover_every; /* of these, with the recovery killed as well */
+	uint64_t every;         /* visit only every n-th point */
+	uint64_t recover_every; /* of the points visited, kill the recovery too at every n-th */
 	bool all, verbose;
 };
 
@@ -72,10 +73,10 @@ struct attempt {
 
 struct tally {
 	uint64_t points, faults;
-	uint64_t recovery_points; /* of the longest recovery seen */
+	uint64_t recovery_points; /* of the longest recovery so far */
 };
 
-/* What every try of a case begins with. */
+/* The state with which every try of a case begins. */
 struct beginning {
 	void *pv;
 	struct stage_facts facts;
@@ -127,7 +128,7 @@ static void recover_in_vain(struct stage *stage, const void *arg)
 	struct house house;
 
 	killpoints_arm(attempt->points, attempt->recovery_k);
-	(void)house_open(&house, stage); /* its failure is a complaint already */
+	(void)house_open(&house, stage); /* a failure is already recorded as a complaint */
 	house_close(&house);
 	killpoints_die();
 }
@@ -138,7 +139,7 @@ static void judge(struct stage *stage, const void *arg)
 	oracle_check(stage);
 }
 
-/* --- One case's beginning --- */
+/* --- How a case begins --- */
 
 static void copy_tree(const struct stage *stage, const char *from, const char *to)
 {
@@ -180,11 +181,11 @@ static void begin_again(struct stage *stage, const struct beginning *beginning)
 	(void)unlink(path);
 	memset(stage->shared, 0, sizeof(*stage->shared));
 	stage->shared->facts = beginning->facts;
-	sf_sim_world_free(stage->sim); /* a new guest goes on from what its disks hold */
+	sf_sim_world_free(stage->sim); /* a new guest continues from the content of its disks */
 	need(sf_sim_world_new(&stage->sim, NULL) == 0, "no memory for a guest");
 }
 
-/* --- One try, one case, all --- */
+/* --- One try, one case, all cases --- */
 
 static void tell(const struct stage *stage, const struct attempt *attempt, const char *call)
 {
@@ -194,7 +195,7 @@ static void tell(const struct stage *stage, const struct attempt *attempt, const
 	children_tell(stage);
 }
 
-/* True when the point was there to be killed at. */
+/* Runs one try. Returns whether the operation reached the point. */
 static bool try_point(struct stage *stage, const struct attempt *attempt, const struct beginning *beginning,
 		      struct tally *tally)
 {
@@ -216,7 +217,7 @@ static bool try_point(struct stage *stage, const struct attempt *attempt, const 
 		(void)snprintf(after, sizeof(after), "%s', its recovery at '%s", call,
 			       *points->call ? points->call : "its end");
 	}
-	/* What ran to its end is judged as what was killed when it returned. */
+	/* A run that was not killed is judged like one that was killed when it returned. */
 	if (!*stage->shared->complaints && (killed || attempt->recovery_k > 0))
 		children_run(stage, judge, attempt, 0, "the recovery");
 	tally->points++;
@@ -239,10 +240,10 @@ static void sweep_points(const struct options *options, struct stage *stage, str
 		killed = try_point(stage, &attempt, beginning, tally);
 		if (killed && ++n % options->recover_every == 0) {
 			attempt.recovery_k = ++nrecoveries * 5 % (tally->recovery_points + 1) + 1;
-			(void)try_point(stage, &attempt, beginning, tally); /* it says the same again */
+			(void)try_point(stage, &attempt, beginning, tally); /* with the same result */
 		}
 		if (attempt.k > POINTS_MAX) {
-			(void)printf("# it does not end within %d points\n", POINTS_MAX);
+			(void)printf("# the operation does not end within %d points\n", POINTS_MAX);
 			tally->faults++;
 			break;
 		}
@@ -263,8 +264,7 @@ static void sweep_case(const struct options *options, struct stage *stage, const
 	} else if (options->k > 0) {
 		attempt.k = options->k;
 		attempt.recovery_k = options->recovery_k;
-		(void)try_point(stage, &attempt, beginning,
-				tally); /* one point was asked for, there or not */
+		(void)try_point(stage, &attempt, beginning, tally); /* just one, whether it exists or not */
 	} else {
 		sweep_points(options, stage, attempt, beginning, tally);
 	}
@@ -280,7 +280,7 @@ static const struct operation *find_operation(const char *name)
 	return op;
 }
 
-/* blank: the VG without volumes. */
+/* blank: the content of a VG without volumes. */
 static uint64_t run_case(const struct options *options, const char *operation, const char *storage,
 			 unsigned number, const void *blank, struct beginning *beginning)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Exception stores that the kernel writes, against a list of what was written to the origin. The devices are
- * made by tests/vm/cases/device-mapper.
+ * Compares our reading of exception stores that the kernel writes with a list of writes to the origin.
+ * tests/vm/cases/device-mapper makes the devices.
  */
 #include "backends/lvm/cow_store.h"
 
@@ -22,7 +22,7 @@
 #include <unistd.h>
 
 #define KIB ((uint64_t)1024)
-/* What one write to an origin touches. */
+/* The size of one write to the origin. */
 #define PIECE  512
 #define WRITES 300
 
@@ -53,7 +53,7 @@ static void write_at(int fd, uint64_t off)
 	assert_int_equal(pwrite(fd, piece, sizeof(piece), (off_t)off), sizeof(piece));
 }
 
-/* What the store says is what copied says, chunk for chunk. */
+/* Asserts that the store and copied agree on every chunk. */
 static void agrees(const char *cow, uint64_t chunk, uint64_t size, const bool *copied)
 {
 	struct sf_extents extents = {.size_bytes = size};
@@ -72,12 +72,12 @@ static void agrees(const char *cow, uint64_t chunk, uint64_t size, const bool *c
 		for (uint64_t at = off / chunk; at < (off + len + chunk - 1) / chunk; at++)
 			if (copied[at] != data)
 				fail_msg("%s: chunk %ju is %s", cow, (uintmax_t)at,
-					 data ? "said to be copied" : "not said to be copied");
+					 data ? "reported as copied" : "not reported as copied");
 	}
 	sf_extents_fini(&extents);
 }
 
-/* Writes to random places of an origin and compares after one, a few, and all of them. */
+/* Writes to random places of the origin, and compares after one write, after a few, and after all. */
 static void check_writes(const char *origin, const char *cow, uint64_t chunk, unsigned *seed)
 {
 	int fd = open_device(origin, O_WRONLY);
@@ -111,7 +111,7 @@ static void stores_of_lvm_agree_with_what_was_written(void **state)
 	check_writes("sf--dm-o256", "sf--dm-s256-cow", 256 * KIB, seed);
 }
 
-/* Chunks that LVM does not make but the kernel does, and an origin that ends within one. */
+/* Chunk sizes that the kernel supports and LVM does not make, and an origin that ends within a chunk. */
 static void stores_of_odd_sizes_agree_with_what_was_written(void **state)
 {
 	unsigned *seed = *state;
@@ -150,7 +150,7 @@ struct reader {
 	struct sf_err err;
 };
 
-/* Reads until it fails, as it must in the end. */
+/* Reads until a read fails, which must happen in the end. */
 static void *read_until_it_fails(void *arg)
 {
 	struct sf_extents extents = {0};

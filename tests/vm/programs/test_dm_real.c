@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What we understand of real devices, against dmsetup and lvs; tests/vm/cases/device-mapper makes them. */
+/*
+ * Compares what backends/lvm/dm.h reports about real devices with dmsetup and lvs.
+ * tests/vm/cases/device-mapper makes the devices.
+ */
 #include "backends/lvm/dm.h"
 
 #include "base/cleanup.h"
@@ -134,7 +137,7 @@ static void tables_of_many_targets_and_of_none(void **state)
 	run("dmsetup remove " TEMPORARY);
 }
 
-/* 64 stripes: more than sf_dm_target has room for. */
+/* 64 stripes, more than sf_dm_target has room for. */
 static void a_table_that_is_too_long_is_left_out(void **state)
 {
 	struct sf_dm_target target;
@@ -246,7 +249,7 @@ static void snapshots_agree_with_lvs(void **state)
 	assert_int_equal(snapshot.total_bytes, number_of("blockdev --getsize64 /dev/mapper/" SNAP "-cow"));
 }
 
-/* As lvconvert --merge does it: the origin's table becomes that of the merge. */
+/* What lvconvert --merge does: the origin gets the table of the merge. */
 static void a_merge_is_a_snapshot_too(void **state)
 {
 	struct sf_dm_snapshot snapshot;
@@ -290,7 +293,7 @@ static void children_inherit_nothing(void **state)
 	assert_string_equal(text, "0");
 }
 
-/* --- events --- */
+/* --- Events --- */
 
 static void an_event_is_told_once(void **state)
 {
@@ -348,7 +351,7 @@ static void a_wake_loses_no_event(void **state)
 	close(wake);
 }
 
-/* Last but for nothing: it uses up the snapshot. */
+/* Must be the last test, because it overflows the snapshot. */
 static void an_overflow_wakes_and_is_seen(void **state)
 {
 	struct sf_dm_snapshot snapshot;
@@ -366,7 +369,7 @@ static void an_overflow_wakes_and_is_seen(void **state)
 	sf_dm_events_close(&events);
 }
 
-/* --- many at once --- */
+/* --- Concurrency --- */
 
 static void *ask_often(void *arg)
 {
