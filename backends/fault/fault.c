@@ -44,7 +44,7 @@ static const struct {
 	{"storage.hold", true},        {"storage.hold_check", true},    {"storage.release", false},
 	{"storage.cost", true},        {"storage.create", true},        {"storage.settle", true},
 	{"storage.stat", true},        {"storage.remove", true},        {"storage.list", true},
-	{"storage.relabel", true},     {"storage.strangers", true},     {"storage.map", true},
+	{"storage.relabel", true},     {"storage.foreign", true},       {"storage.map", true},
 	{"storage.watch", true},       {"storage.image_open", true},    {"storage.revert", true},
 	{"storage.space", true},       {"storage.close", false},        {"hypervisor.list", true},
 	{"hypervisor.power", true},    {"hypervisor.pause", true},      {"hypervisor.resume", true},

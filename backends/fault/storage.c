@@ -216,12 +216,12 @@ static int fault_relabel(struct sf_storage *storage, const struct sf_object *obj
 	return rc < 0 ? rc : sf_fault_after(&call, fault->inner->ops->relabel(fault->inner, object, err));
 }
 
-static int fault_strangers(struct sf_volume *volume, sf_stranger_fn *fn, void *arg, struct sf_err *err)
+static int fault_foreign(struct sf_volume *volume, sf_foreign_fn *fn, void *arg, struct sf_err *err)
 {
-	struct sf_fault_call call = {.name = "storage.strangers"};
+	struct sf_fault_call call = {.name = "storage.foreign"};
 	int rc = sf_fault_before(plan_of(volume), &call, err);
 
-	return rc < 0 ? rc : sf_fault_after(&call, ops_of(volume)->strangers(inner_of(volume), fn, arg, err));
+	return rc < 0 ? rc : sf_fault_after(&call, ops_of(volume)->foreign(inner_of(volume), fn, arg, err));
 }
 
 static int fault_map(struct sf_storage *storage, const struct sf_object *object, struct sf_extents *ret,
@@ -306,7 +306,7 @@ static const struct sf_storage_ops fault_ops = {
 	.remove = fault_remove,
 	.list = fault_list,
 	.relabel = fault_relabel,
-	.strangers = fault_strangers,
+	.foreign = fault_foreign,
 	.map = fault_map,
 	.watch = fault_watch,
 	.image_open = fault_image_open,
@@ -334,8 +334,8 @@ int sf_fault_storage(struct sf_fault_plan *plan, struct sf_storage *inner, struc
 		fault->ops.settle = NULL;
 	if (!inner->ops->relabel)
 		fault->ops.relabel = NULL;
-	if (!inner->ops->strangers)
-		fault->ops.strangers = NULL;
+	if (!inner->ops->foreign)
+		fault->ops.foreign = NULL;
 	if (!inner->ops->map)
 		fault->ops.map = NULL;
 	if (!inner->ops->watch)

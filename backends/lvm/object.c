@@ -195,7 +195,7 @@ int sf_lvm_list(struct sf_storage *storage, const char *origin, sf_object_fn *fn
 	return rc;
 }
 
-int sf_lvm_strangers(struct sf_volume *base, sf_stranger_fn *fn, void *arg, struct sf_err *err)
+int sf_lvm_foreign(struct sf_volume *base, sf_foreign_fn *fn, void *arg, struct sf_err *err)
 {
 	struct sf_lvm_volume *volume = sf_lvm_volume(base);
 	struct sf_lvm *lvm = sf_lvm_of(base);

@@ -16,7 +16,7 @@ int sf_lvm_remove(struct sf_storage *storage, const struct sf_object *object, st
 int sf_lvm_list(struct sf_storage *storage, const char *origin, sf_object_fn *fn, void *arg,
 		struct sf_err *err);
 int sf_lvm_relabel(struct sf_storage *storage, const struct sf_object *object, struct sf_err *err);
-int sf_lvm_strangers(struct sf_volume *volume, sf_stranger_fn *fn, void *arg, struct sf_err *err);
+int sf_lvm_foreign(struct sf_volume *volume, sf_foreign_fn *fn, void *arg, struct sf_err *err);
 
 /*
  * The object's LV in a report younger than max_age_ms: under its lasting name, or its copy's if a revert was

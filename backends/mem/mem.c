@@ -400,7 +400,7 @@ static int mem_list(struct sf_storage *base, const char *origin, sf_object_fn *f
 	return rc;
 }
 
-static int mem_strangers(struct sf_volume *base, sf_stranger_fn *fn, void *arg, struct sf_err *err)
+static int mem_foreign(struct sf_volume *base, sf_foreign_fn *fn, void *arg, struct sf_err *err)
 {
 	auto_free struct told *list = NULL;
 	char where[WHERE];
@@ -476,7 +476,7 @@ static const struct sf_storage_ops mem_ops = {
 	.remove = mem_remove,
 	.list = mem_list,
 	.relabel = mem_relabel,
-	.strangers = mem_strangers,
+	.foreign = mem_foreign,
 	.image_open = mem_image_open,
 	.revert = mem_revert,
 	.space = mem_space,

@@ -116,35 +116,35 @@ static void a_rename_changes_the_labels(void **state)
 	assert_int_equal(bench_list_length(bench, 0), 1);
 }
 
-struct strangers {
+struct foreign {
 	const struct sf_id *state_id;
 	unsigned nexpected, n;
 };
 
-static int count_stranger(void *arg, const char *where, const struct sf_id *state_id, struct sf_err *err)
+static int count_foreign(void *arg, const char *where, const struct sf_id *state_id, struct sf_err *err)
 {
-	struct strangers *strangers = arg;
+	struct foreign *foreign = arg;
 
 	(void)where; /* checked by core/contract/storage_listing.c */
 	(void)err;
-	strangers->n++;
-	strangers->nexpected += state_id && sf_id_equal(state_id, strangers->state_id);
+	foreign->n++;
+	foreign->nexpected += state_id && sf_id_equal(state_id, foreign->state_id);
 	return 0;
 }
 
-static void check_strangers(struct bench *bench, size_t disk, unsigned n)
+static void check_foreign(struct bench *bench, size_t disk, unsigned n)
 {
 	struct sf_id other = bench->state_id;
-	struct strangers strangers = {.state_id = &other};
+	struct foreign foreign = {.state_id = &other};
 
 	other.bytes[0] ^= 0xff; /* the id that the bench gives to bench->foreign */
-	contract_ok(sf_volume_strangers(bench->volumes[disk], count_stranger, &strangers, &bench->err),
+	contract_ok(sf_volume_foreign(bench->volumes[disk], count_foreign, &foreign, &bench->err),
 		    &bench->err);
-	assert_int_equal(strangers.n, n);
-	assert_int_equal(strangers.nexpected, n);
+	assert_int_equal(foreign.n, n);
+	assert_int_equal(foreign.nexpected, n);
 }
 
-static void strangers_are_shown_and_not_listed(void **state)
+static void foreign_snapshots_are_shown_and_not_listed(void **state)
 {
 	struct bench *bench = *state;
 	struct sf_object ours = bench_object(bench, 0), theirs = bench_object(bench, 0);
@@ -152,19 +152,19 @@ static void strangers_are_shown_and_not_listed(void **state)
 	struct sf_object_stat st;
 
 	create(bench, 0, &ours);
-	check_strangers(bench, 0, 0);
+	check_foreign(bench, 0, 0);
 	contract_ok(sf_volume_open(&bench->foreign, CONTRACT_VM, &bench->disks[0], &volume, &bench->err),
 		    &bench->err);
 	contract_ok(sf_object_create(volume, &theirs, NULL, &st, &bench->err), &bench->err);
 	sf_volume_close(volume);
 	bench_reopen(bench); /* a backend may notice foreign changes late */
-	check_strangers(bench, 0, 1);
-	check_strangers(bench, 1, 0);
+	check_foreign(bench, 0, 1);
+	check_foreign(bench, 1, 0);
 	assert_int_equal(bench_list_length(bench, 0), 1);
 	check_listed(bench, &ours);
 	contract_ok(sf_object_remove(bench->foreign.list[0], &theirs, &bench->err), &bench->err);
 	bench_reopen(bench);
-	check_strangers(bench, 0, 0);
+	check_foreign(bench, 0, 0);
 }
 
 size_t storage_label_cases(const struct contract_case **ret)
@@ -172,7 +172,7 @@ size_t storage_label_cases(const struct contract_case **ret)
 	static const struct contract_case cases[] = {
 		CONTRACT_CASE(labels_come_back_from_the_list, NEEDS_LABELS),
 		CONTRACT_CASE(a_rename_changes_the_labels, NEEDS_LABELS),
-		CONTRACT_CASE(strangers_are_shown_and_not_listed, NEEDS_LABELS),
+		CONTRACT_CASE(foreign_snapshots_are_shown_and_not_listed, NEEDS_LABELS),
 	};
 
 	*ret = cases;

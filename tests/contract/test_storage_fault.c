@@ -70,7 +70,7 @@ static struct sf_storage *open_storage(void *arg, const struct sf_id *state_id)
 
 int main(void)
 {
-	static const struct contract_refusal refusals[] = {{"mem:4X", -EINVAL, "not mem:SIZE"}};
+	static const struct contract_refusal refusals[] = {{"mem:4X", -EINVAL, "expected mem:SIZE"}};
 	static const struct contract_storage driver = {
 		.name = "storage fault",
 		.setup = setup,

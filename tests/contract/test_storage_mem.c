@@ -42,7 +42,7 @@ static struct sf_storage *open_storage(void *ground, const struct sf_id *state_i
 int main(void)
 {
 	static const struct contract_refusal refusals[] = {
-		{"mem:4X", -EINVAL, "not mem:SIZE"},
+		{"mem:4X", -EINVAL, "expected mem:SIZE"},
 		{"mem:1K", -EINVAL, "4 KiB to 1 TiB"},
 		{"nowhere", -EINVAL, "no storage backend"},
 	};

@@ -156,7 +156,7 @@ static void a_guest_saved_at_rest_is_paused_first(void **state)
 	vm_check_runs(bench);
 }
 
-static void a_host_meets_its_own_needs_and_no_strangers(void **state)
+static void a_host_meets_its_own_needs_and_no_foreign_ones(void **state)
 {
 	struct vm_bench *bench = *state;
 	char host[SF_HOST_MAX];
@@ -293,7 +293,7 @@ size_t vm_ram_cases(const struct contract_case **ret)
 		CONTRACT_CASE(a_full_stream_fails_the_save, SF_HYPERVISOR_MEMORY | SF_HYPERVISOR_PAUSE),
 		CONTRACT_CASE(a_guest_saved_at_rest_is_paused_first,
 			      SF_HYPERVISOR_MEMORY | SF_HYPERVISOR_PAUSE),
-		CONTRACT_CASE(a_host_meets_its_own_needs_and_no_strangers, 0),
+		CONTRACT_CASE(a_host_meets_its_own_needs_and_no_foreign_ones, 0),
 		CONTRACT_CASE(a_paused_guest_can_be_saved,
 			      SF_HYPERVISOR_MEMORY_PAUSED | SF_HYPERVISOR_MEMORY | SF_HYPERVISOR_PAUSE),
 		CONTRACT_CASE(a_watchdog_may_look_and_resume_during_a_save,

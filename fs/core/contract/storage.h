@@ -97,7 +97,7 @@ typedef int sf_object_fn(void *arg, const struct sf_object *object, const char *
  * Receives one foreign snapshot of a volume. state_id is the id of the state directory that owns it; NULL if
  * it was not made by snapfs.
  */
-typedef int sf_stranger_fn(void *arg, const char *where, const struct sf_id *state_id, struct sf_err *err);
+typedef int sf_foreign_fn(void *arg, const char *where, const struct sf_id *state_id, struct sf_err *err);
 
 /* Fill level of something that can run full while it holds snapshots. */
 struct sf_usage {
@@ -187,7 +187,7 @@ struct sf_storage_ops {
 	 * As list, for foreign snapshots of the volume: those without our state id. Optional: the storage
 	 * cannot tell.
 	 */
-	int (*strangers)(struct sf_volume *volume, sf_stranger_fn *fn, void *arg, struct sf_err *err);
+	int (*foreign)(struct sf_volume *volume, sf_foreign_fn *fn, void *arg, struct sf_err *err);
 
 	int (*image_open)(struct sf_storage *storage, const struct sf_object *object, struct sf_image **ret,
 			  struct sf_err *err);
@@ -280,7 +280,7 @@ int sf_object_image(struct sf_storage *storage, const struct sf_object *object, 
 /* *ret may be uninitialised; it is untouched on failure. -EOPNOTSUPP if there is no map. */
 int sf_object_map(struct sf_storage *storage, const struct sf_object *object, uint64_t size_bytes,
 		  struct sf_extents *ret, struct sf_err *err);
-int sf_volume_strangers(struct sf_volume *volume, sf_stranger_fn *fn, void *arg, struct sf_err *err);
+int sf_volume_foreign(struct sf_volume *volume, sf_foreign_fn *fn, void *arg, struct sf_err *err);
 /* -EOPNOTSUPP if this storage needs no watching. */
 int sf_storage_watch(struct sf_storage *storage, int wake_fd, unsigned wait_ms, sf_usage_fn *fn, void *arg,
 		     struct sf_err *err);

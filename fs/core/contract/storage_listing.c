@@ -58,13 +58,13 @@ int sf_object_list(struct sf_storage *storage, const char *origin, sf_object_fn 
 
 struct meeting {
 	struct sf_call *call;
-	sf_stranger_fn *fn;
+	sf_foreign_fn *fn;
 	void *arg;
 	int rc; /* of fn's first failure */
 	struct sf_err err;
 };
 
-static int check_stranger(void *arg, const char *where, const struct sf_id *state_id, struct sf_err *err)
+static int check_foreign(void *arg, const char *where, const struct sf_id *state_id, struct sf_err *err)
 {
 	struct meeting *meeting = arg;
 
@@ -77,16 +77,16 @@ static int check_stranger(void *arg, const char *where, const struct sf_id *stat
 	return meeting->rc;
 }
 
-int sf_volume_strangers(struct sf_volume *volume, sf_stranger_fn *fn, void *arg, struct sf_err *err)
+int sf_volume_foreign(struct sf_volume *volume, sf_foreign_fn *fn, void *arg, struct sf_err *err)
 {
-	struct sf_call call = sf_storage_call(volume->storage, "strangers", volume->origin);
+	struct sf_call call = sf_storage_call(volume->storage, "foreign", volume->origin);
 	const struct sf_storage_ops *ops = volume->storage->ops;
 	struct meeting meeting = {.call = &call, .fn = fn, .arg = arg};
 	int rc;
 
-	if (!ops->strangers)
+	if (!ops->foreign)
 		return 0;
-	rc = ops->strangers(volume, check_stranger, &meeting, &call.err);
+	rc = ops->foreign(volume, check_foreign, &meeting, &call.err);
 	if (meeting.rc < 0) {
 		rc = meeting.rc;
 		call.err = meeting.err;

@@ -31,7 +31,7 @@ struct owners {
 	bool ours;
 };
 
-static int note_stranger(void *arg, const char *where, const struct sf_id *state_id, struct sf_err *err)
+static int note_foreign(void *arg, const char *where, const struct sf_id *state_id, struct sf_err *err)
 {
 	struct owners *owners = arg;
 
@@ -69,7 +69,7 @@ static int look_at_disk(const struct sf_storages *storages, const char *vm, cons
 		sf_log(SF_LOG_WARNING, "VM '%s': disk %s is skipped: %s", vm, disk->vdev, why.text);
 		return 0;
 	}
-	rc = sf_volume_strangers(volume, note_stranger, owners, err);
+	rc = sf_volume_foreign(volume, note_foreign, owners, err);
 	if (rc == 0)
 		rc = sf_object_list(volume->storage, volume->origin, note_ours, owners, err);
 	sf_volume_close(volume);

@@ -78,11 +78,11 @@ static void add_foreign(json_t *item, struct sf_volume *volume)
 	struct shown_foreign shown = {.list = json_array()};
 	struct sf_err err = {0};
 
-	if (!volume->storage->ops->strangers) {
+	if (!volume->storage->ops->foreign) {
 		json_decref(shown.list);
 		return;
 	}
-	if (sf_volume_strangers(volume, add_one_foreign, &shown, &err) < 0)
+	if (sf_volume_foreign(volume, add_one_foreign, &shown, &err) < 0)
 		json_object_set_new(item, "foreign_snapshots_error", sf_json_lossy(err.text));
 	json_object_set_new(item, "foreign_snapshots", shown.list);
 	if (shown.unlisted)

@@ -262,8 +262,8 @@ static const char *const bad_words[][2] = {
 	{"monthly Mon", "'Mon' is not a day from 1 to 31"},
 	{"monthly 04:00 1", "'1' is not a time"},
 	{"daily 02:30,", "a comma that is not between two items"},
-	{"daily 02:30,,03:30", "a comma that does not"},
-	{",daily", "a comma that does not"},
+	{"daily 02:30,,03:30", "a comma that is not between two items"},
+	{",daily", "a comma that is not between two items"},
 };
 
 static void words_are_refused_by_name(void **state)

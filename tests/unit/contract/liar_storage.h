@@ -193,7 +193,7 @@ static inline int relabel(struct sf_storage *storage, const struct sf_object *ob
 	return answer(storage);
 }
 
-static inline int strangers(struct sf_volume *volume, sf_stranger_fn *fn, void *arg, struct sf_err *err)
+static inline int foreign(struct sf_volume *volume, sf_foreign_fn *fn, void *arg, struct sf_err *err)
 {
 	int rc = fn(arg, of(volume->storage)->where, &of(volume->storage)->listed, err);
 
@@ -231,7 +231,7 @@ static inline int watch(struct sf_storage *storage, int wake_fd, unsigned wait_m
 static inline void liar_can_all(struct liar *liar)
 {
 	liar->ops.relabel = relabel;
-	liar->ops.strangers = strangers;
+	liar->ops.foreign = foreign;
 	liar->ops.map = map;
 	liar->ops.watch = watch;
 }

@@ -290,8 +290,8 @@ static void a_map_of_another_size_is_refused(void **state)
 	char file[FILE_MAX];
 
 	(void)write_small(*state, file);
-	refused(*state, SIZE + 1, -EINVAL, "of an image of another size");
-	refused(*state, SIZE - 1, -EINVAL, "of an image of another size");
+	refused(*state, SIZE + 1, -EINVAL, "belongs to an image of another size");
+	refused(*state, SIZE - 1, -EINVAL, "belongs to an image of another size");
 }
 
 /* Changes the content and updates the hash. */
@@ -314,9 +314,10 @@ static void rules_are_checked_under_a_right_hash(void **state)
 	forged(*state, 8, 2, 4, "not a map of a known version");
 	forged(*state, 12, 1, 4, "not a map of a known version");
 	forged(*state, 0, 0, 1, "not a map of a known version");
-	forged(*state, 24, 4, 8, "does not have the length");
-	forged(*state, 24, (uint64_t)1 << 60, 8, "does not have the length"); /* 16 n + 48 overflows */
-	forged(*state, 24, 3 + ((uint64_t)1 << 60), 8, "does not have the length");
+	forged(*state, 24, 4, 8, "a length that contradicts its header");
+	forged(*state, 24, (uint64_t)1 << 60, 8,
+	       "a length that contradicts its header"); /* 16 n + 48 overflows */
+	forged(*state, 24, 3 + ((uint64_t)1 << 60), 8, "a length that contradicts its header");
 	forged(*state, 40, 0, 8, "range 0 is outside the image"); /* empty */
 	forged(*state, 40, SIZE + 1, 8, "range 0 is outside the image");
 	forged(*state, 40, UINT64_MAX, 8, "range 0 is outside the image");

@@ -500,15 +500,15 @@ static void a_save_goes_somewhere_and_tells_somebody(void **state)
 {
 	struct liar *liar = *state;
 	const struct sf_vm_desc vm = {.name = "web"};
-	const struct sf_save_hooks deaf = {0};
+	const struct sf_save_hooks none = {0};
 	struct told told = {0};
 	const struct sf_save_hooks hooks = {NULL, on_at_rest, &told};
 	struct sf_err err;
 
-	fails(sf_hypervisor_save(&liar->base, &vm, 1, true, &deaf, NULL, &err), &err, -EINVAL,
+	fails(sf_hypervisor_save(&liar->base, &vm, 1, true, &none, NULL, &err), &err, -EINVAL,
 	      "no at_rest hook");
 	fails(sf_hypervisor_save(&liar->base, &vm, -1, true, &hooks, NULL, &err), &err, -EINVAL,
-	      "nowhere to write to");
+	      "no output descriptor");
 	assert_int_equal(sf_hypervisor_save(&liar->base, &vm, 1, true, &hooks, NULL, &err), 0);
 	assert_int_equal(told.nat_rest, 1);
 }

@@ -203,9 +203,9 @@ static void a_cost_is_of_a_create_or_of_a_revert_to_something(void **state)
 	uint64_t need;
 
 	fails(f, sf_volume_cost(f->volume, SF_FOR_REVERT, NULL, &pool, &need, &f->err), -EINVAL,
-	      "only a revert needs a snapshot");
+	      "a revert requires a snapshot");
 	fails(f, sf_volume_cost(f->volume, SF_FOR_CREATE, &f->object, &pool, &need, &f->err), -EINVAL,
-	      "only a revert needs a snapshot");
+	      "a revert requires a snapshot");
 	assert_int_equal(f->liar->ncalls, 0);
 	assert_int_equal(sf_volume_cost(f->volume, SF_FOR_REVERT, &f->object, &pool, &need, &f->err), 0);
 }
@@ -427,10 +427,11 @@ static void a_usage_must_make_sense(void **state)
 	      "gave an impossible usage");
 	assert_int_equal(seen.used_bytes, 3);
 	f->liar->usage = (struct sf_usage){.kind = "pool data", .used_bytes = 3, .total_bytes = 4};
-	fails(f, sf_storage_watch(&f->liar->base, -1, 0, note_usage, &seen, &f->err), -EPROTO, "cannot be");
+	fails(f, sf_storage_watch(&f->liar->base, -1, 0, note_usage, &seen, &f->err), -EPROTO,
+	      "impossible usage");
 }
 
-static int count_stranger(void *arg, const char *where, const struct sf_id *state_id, struct sf_err *err)
+static int count_foreign(void *arg, const char *where, const struct sf_id *state_id, struct sf_err *err)
 {
 	(void)err;
 	assert_string_equal(where, "somewhere");
@@ -439,30 +440,30 @@ static int count_stranger(void *arg, const char *where, const struct sf_id *stat
 	return 0;
 }
 
-static int refuse_stranger(void *arg, const char *where, const struct sf_id *state_id, struct sf_err *err)
+static int refuse_foreign(void *arg, const char *where, const struct sf_id *state_id, struct sf_err *err)
 {
 	(void)arg;
 	(void)state_id;
 	return sf_fail(err, -ECANCELED, "enough: %s", where);
 }
 
-static void strangers_have_places(void **state)
+static void foreign_snapshots_have_places(void **state)
 {
 	struct fixture *f = *state;
 	unsigned n = 0;
 
-	assert_int_equal(sf_volume_strangers(f->volume, count_stranger, &n, &f->err), 0); /* no such slot */
+	assert_int_equal(sf_volume_foreign(f->volume, count_foreign, &n, &f->err), 0); /* no such slot */
 	assert_int_equal(n, 0);
 	liar_can_all(f->liar);
-	assert_int_equal(sf_volume_strangers(f->volume, count_stranger, &n, &f->err), 0);
+	assert_int_equal(sf_volume_foreign(f->volume, count_foreign, &n, &f->err), 0);
 	assert_int_equal(n, 1);
 	f->liar->ignores_fn = true;
-	fails(f, sf_volume_strangers(f->volume, refuse_stranger, NULL, &f->err), -ECANCELED,
+	fails(f, sf_volume_foreign(f->volume, refuse_foreign, NULL, &f->err), -ECANCELED,
 	      "enough: somewhere");
 	f->liar->ignores_fn = false;
 	f->liar->where = "";
-	fails(f, sf_volume_strangers(f->volume, count_stranger, &n, &f->err), -EPROTO,
-	      "strangers of lie:origin named a snapshot without a place");
+	fails(f, sf_volume_foreign(f->volume, count_foreign, &n, &f->err), -EPROTO,
+	      "foreign of lie:origin named a snapshot without a place");
 	assert_int_equal(n, 1);
 }
 
@@ -507,7 +508,7 @@ int main(void)
 		CASE(an_image_must_be_one),
 		CASE(a_map_must_be_of_the_image),
 		CASE(a_usage_must_make_sense),
-		CASE(strangers_have_places),
+		CASE(foreign_snapshots_have_places),
 		CASE(labels_are_checked_before_they_are_changed),
 	};
 

@@ -169,7 +169,7 @@ static void a_guest_not_resumed_yet_is_not_paused_again(void **state)
 	assert_int_equal(sf_lease_begin(f->leases, &f->vm, 60000, &lease, NULL), 0);
 	assert_int_equal(sf_lease_end(lease, NULL, NULL), -EIO);
 	assert_int_equal(sf_lease_begin(f->leases, &f->vm, 60000, &lease, &err), -EBUSY);
-	assert_non_null(strstr(err.text, "could not be resumed"));
+	assert_non_null(strstr(err.text, "has not been resumed"));
 	sf_leases_settle(f->leases, &f->vm); /* somebody else resumed it */
 	assert_int_equal(sf_lease_begin(f->leases, &f->vm, 60000, &lease, NULL), 0);
 	assert_int_equal(sf_lease_drop(lease, NULL), 0);

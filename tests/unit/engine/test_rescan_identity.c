@@ -67,7 +67,7 @@ static void trouble_while_looking_is_no_answer(void **state)
 	struct sf_err err = {0};
 	bool found;
 
-	fixture_reopen(f, "storage.strangers@2=EIO");
+	fixture_reopen(f, "storage.foreign@2=EIO");
 	assert_int_equal(find_identity(f, &id, &found, &err), -EIO);
 	fixture_says(err.text, "VM 'web': disk vdb");
 	fixture_reopen(f, "hypervisor.list@2=ETIMEDOUT");

@@ -70,9 +70,9 @@ static void what_lvm_would_not_name_is_refused(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		failed(sf_dm_name(bad[i], "lv", NULL, name, &err), -EINVAL, &err, "not a name");
-		failed(sf_dm_name("vg", bad[i], NULL, name, &err), -EINVAL, &err, "not a name");
-		failed(sf_dm_name("vg", "lv", bad[i], name, &err), -EINVAL, &err, "not a name");
+		failed(sf_dm_name(bad[i], "lv", NULL, name, &err), -EINVAL, &err, "not a valid LVM name");
+		failed(sf_dm_name("vg", bad[i], NULL, name, &err), -EINVAL, &err, "not a valid LVM name");
+		failed(sf_dm_name("vg", "lv", bad[i], name, &err), -EINVAL, &err, "not a valid LVM name");
 	}
 	assert_string_equal(name, "before");
 }

@@ -309,21 +309,22 @@ static void values_that_cannot_be_are_refused(void **state)
 	char longest[SF_LVM_NAME + 3];
 
 	(void)state;
-	refused_with("vg_size", "\"528482304\"", "528482304", "its row 0"); /* the format of json_std */
-	refused_with("vg_size", "528482304", "528482304B", "its row 0");
-	refused_with("vg_size", "528482304", "-1", "its row 0");
-	refused_with("vg_size", "528482304", " 1", "its row 0");
-	refused_with("vg_size", "528482304", "18446744073709551616", "its row 0");
-	refused_with("vg_extent_size", "4194304", "0", "its row 0");
-	refused_with("vg_extent_size", "4194304", "", "its row 0");
-	refused_with("\"lv_name\":\"cow\"", "8388608", "8.00m", "its row 1");
-	refused_with("lv_merging", "\"lv_name\":\"cow\"", "\"lv_name\":\"\"", "its row 1");
-	refused_with("lv_merging", "\"lv_name\":\"cow\"", "\"lv_name\":null", "its row 1");
-	refused_with("\"lv_name\":\"cow\"", "\"lv_tags\":\"\"", "\"lv_tags\":[]", "its row 1");
+	refused_with("vg_size", "\"528482304\"", "528482304",
+		     "row 0 is malformed"); /* the format of json_std */
+	refused_with("vg_size", "528482304", "528482304B", "row 0 is malformed");
+	refused_with("vg_size", "528482304", "-1", "row 0 is malformed");
+	refused_with("vg_size", "528482304", " 1", "row 0 is malformed");
+	refused_with("vg_size", "528482304", "18446744073709551616", "row 0 is malformed");
+	refused_with("vg_extent_size", "4194304", "0", "row 0 is malformed");
+	refused_with("vg_extent_size", "4194304", "", "row 0 is malformed");
+	refused_with("\"lv_name\":\"cow\"", "8388608", "8.00m", "row 1 is malformed");
+	refused_with("lv_merging", "\"lv_name\":\"cow\"", "\"lv_name\":\"\"", "row 1 is malformed");
+	refused_with("lv_merging", "\"lv_name\":\"cow\"", "\"lv_name\":null", "row 1 is malformed");
+	refused_with("\"lv_name\":\"cow\"", "\"lv_tags\":\"\"", "\"lv_tags\":[]", "row 1 is malformed");
 	memset(longest, 'x', sizeof(longest));
 	longest[0] = longest[SF_LVM_NAME + 1] = '"';
 	longest[SF_LVM_NAME + 2] = '\0';
-	refused_with("lv_merging", "\"cow\"", longest, "its row 1");
+	refused_with("lv_merging", "\"cow\"", longest, "row 1 is malformed");
 }
 
 static void another_shape_is_refused(void **state)

@@ -212,7 +212,7 @@ static void a_blank_directory_takes_over_an_identity(void **state)
 	sf_state_close(opened);
 }
 
-static void removing_a_snapshot_spares_strangers(void **state)
+static void removing_a_snapshot_spares_foreign_files(void **state)
 {
 	const struct fixture *f = *state;
 	struct sf_state *opened;
@@ -295,7 +295,7 @@ int main(void)
 		CASE(a_fresh_file_system_is_fine),
 		CASE(a_damaged_id_is_never_replaced),
 		CASE(a_blank_directory_takes_over_an_identity),
-		CASE(removing_a_snapshot_spares_strangers),
+		CASE(removing_a_snapshot_spares_foreign_files),
 		CASE(removing_a_snapshot_removes_its_maps_and_no_others),
 		CASE(a_link_in_place_of_a_vm_is_not_followed),
 	};
