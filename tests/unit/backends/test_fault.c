@@ -90,7 +90,8 @@ static void plans_with_mistakes_are_refused_by_part(void **state)
 		{"storage.create@1=delay", "'delay' is not a valid action"},
 		{"storage.create@1=delay:", "'delay:' is not a valid action"},
 		{"storage.create@1=delay:60001", "'delay:60001' is not a valid action"},
-		{"storage.create@1=die-late", "an errno, delay:1 to delay:60000, die or die-after"},
+		{"storage.create@1=die-late",
+		 "an errno, delay:1 to delay:60000, die, die-after or hold:FIFO"},
 		{"storage.volume_close@1=EIO", "storage.volume_close cannot fail, with EIO or otherwise"},
 		{"hypervisor.save@1=EIO,hypervisor.close@*=EIO", "hypervisor.close cannot fail"},
 	};
