@@ -213,7 +213,7 @@ int sf_file_list(struct sf_storage *storage, const char *origin, sf_object_fn *f
 	int rc = sf_file_place_open(storage, origin, false, &place, err);
 
 	if (rc < 0)
-		return rc == -ENOENT ? 0 : rc;
+		return rc == -ENOENT || rc == -ENODEV ? 0 : rc; /* none can be seen */
 	dir = sf_dir_stream(place.id_dir);
 	if (!dir)
 		return sf_fail(err, -errno, "list the snapshots beside %s: %s", origin, strerror(errno));

@@ -82,6 +82,14 @@ static int open_ours(int parent, const char *name, bool create, struct sf_err *e
 	return sf_take_fd(&dir);
 }
 
+static bool has_image(const struct sf_file_place *place)
+{
+	struct stat st;
+
+	return place->image_dir >= 0 &&
+	       fstatat(place->image_dir, place->image, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 int sf_file_place_open(const struct sf_storage *storage, const char *origin, bool create,
 		       struct sf_file_place *ret, struct sf_err *err)
 {
@@ -94,6 +102,9 @@ int sf_file_place_open(const struct sf_storage *storage, const char *origin, boo
 		rc = ret->snapfs_dir = open_ours(ret->image_dir, SNAPFS_DIR, create, err);
 	if (rc >= 0)
 		rc = ret->id_dir = open_ours(ret->snapfs_dir, file->id, create, err);
+	if (rc == -ENOENT && !has_image(ret))
+		rc = sf_fail(err, -ENODEV,
+			     "they are missing, and so is the image: is its file system mounted?");
 	return rc < 0 ? sf_wrap(err, rc, "snapshots beside %s", origin) : 0;
 }
 

@@ -38,7 +38,9 @@ struct sf_file_place {
 
 /*
  * Opens the directories of the image at origin; create makes ours. Closes what *ret held before.
- * -ENOENT when one is missing, -EPERM when others own one of ours or may write to it.
+ *   -ENOENT  one of ours is known to be missing: the image is there, so its file system is mounted
+ *   -ENODEV  one is missing, and so is the image: this may not be the place at all
+ *   -EPERM   others own one of ours, or may write to it
  */
 int sf_file_place_open(const struct sf_storage *storage, const char *origin, bool create,
 		       struct sf_file_place *ret, struct sf_err *err);

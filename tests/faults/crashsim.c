@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/fs.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -53,6 +54,7 @@ static struct {
 	enum crashsim_mode mode;
 	uint64_t seed;
 	struct crashsim_report *report;
+	uint64_t left; /* CRASHSIM_FAIL: calls until the cut, once one has failed; 0: none has */
 } sim = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 void crashsim_own_disk(const char *path)
@@ -77,7 +79,11 @@ void crashsim_arm(uint64_t k, enum crashsim_mode mode, uint64_t seed, int gravey
 /* Never releases the lock, so other threads that reach a point block until the process has ended. */
 static _Noreturn void lose_and_exit(void)
 {
-	crashlog_lose(sim.mode, sim.seed);
+	enum crashsim_mode mode = sim.mode;
+
+	if (mode == CRASHSIM_FAIL)
+		mode = sim.seed % 2 ? CRASHSIM_DROP : CRASHSIM_KEEP;
+	crashlog_lose(mode, sim.seed);
 	_exit(CRASHSIM_EXIT);
 }
 
@@ -87,27 +93,41 @@ void crashsim_cut(void)
 	lose_and_exit();
 }
 
-static void point(const char *call, const char *object)
+/* True at point k. */
+static bool reach(const char *call, const char *object)
 {
 	uint64_t n = atomic_fetch_add(&sim.report->points, 1) + 1;
 
-	(void)snprintf(sim.report->call, sizeof(sim.report->call), "%s %s", call,
-		       object); /* may be truncated */
-	if (n < sim.k)
-		return;
+	if (!atomic_load(&sim.report->cut)) /* may be truncated */
+		(void)snprintf(sim.report->call, sizeof(sim.report->call), "%s %s", call, object);
+	if (n != sim.k)
+		return false;
 	atomic_store(&sim.report->cut, true);
-	lose_and_exit();
+	return true;
+}
+
+static void point(const char *call, const char *object)
+{
+	if (sim.mode == CRASHSIM_FAIL ? sim.left > 0 && --sim.left == 0 : reach(call, object))
+		lose_and_exit();
+}
+
+static const char *name_of(int fd, char path[static PATH_MAX])
+{
+	char link[64];
+	ssize_t len;
+
+	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	len = readlink(link, path, PATH_MAX - 1);
+	path[len > 0 ? len : 0] = '\0';
+	return strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
 }
 
 static void fd_point(const char *call, int fd)
 {
-	char link[64], path[4096];
-	ssize_t len;
+	char path[PATH_MAX];
 
-	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	len = readlink(link, path, sizeof(path) - 1);
-	path[len > 0 ? len : 0] = '\0';
-	point(call, strrchr(path, '/') ? strrchr(path, '/') + 1 : path);
+	point(call, name_of(fd, path));
 }
 
 void crashsim_point(const char *call)
@@ -325,11 +345,30 @@ int __wrap_ioctl(int fd, unsigned long request, ...)
 	return (int)keep(change, __real_ioctl(fd, request, arg));
 }
 
+/* An undone operation makes fewer calls than this after its failure. */
+#define FAIL_CUTS 32
+
+static bool fails(const char *call, int fd)
+{
+	char path[PATH_MAX];
+	struct stat st;
+
+	if (sim.mode != CRASHSIM_FAIL || fstat(fd, &st) < 0 || !S_ISDIR(st.st_mode) ||
+	    !reach(call, name_of(fd, path)))
+		return false;
+	sim.left = 1 + (sim.seed * 11 + sim.k * 7) % FAIL_CUTS;
+	return true;
+}
+
 /* Does not sync the real disk: only the simulated one counts, and the real one would only cost time. */
 static int simulated_sync(const char *call, int fd, bool data_only)
 {
 	auto_unlock pthread_mutex_t *held = sf_lock(&sim.lock);
 
+	if (fails(call, fd)) {
+		errno = EIO;
+		return -1;
+	}
 	fd_point(call, fd);
 	crashlog_synced(fd, data_only);
 	return 0;

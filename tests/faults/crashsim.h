@@ -28,6 +28,12 @@ enum crashsim_mode {
 	CRASHSIM_KEEP, /* everything reached the disk: the process was merely killed */
 	CRASHSIM_DROP, /* only what was synced reached the disk */
 	CRASHSIM_TORN, /* the seed selects what reached the disk, and what of it in part */
+	/*
+	 * Only fsyncs of directories are points, and point k fails with EIO and syncs nothing. The process
+	 * continues; the seed selects how many calls later the power is cut, and what reaches the disk:
+	 * everything (even seeds) or only what was synced (odd ones).
+	 */
+	CRASHSIM_FAIL,
 };
 
 /* How a process ended. The report lies in shared memory, so it survives the process. */
@@ -44,9 +50,9 @@ struct crashsim_report {
 void crashsim_own_disk(const char *path);
 
 /*
- * Makes the k-th point from now on, counted from 1, end the process. Call it once per process.
- * graveyard: descriptor of an empty directory that takes unlinked files. It is on the same file system as
- * everything that will change, and must stay open.
+ * Makes the k-th point from now on, counted from 1, end the process, or fail (CRASHSIM_FAIL). Call it once
+ * per process. graveyard: descriptor of an empty directory that takes unlinked files. It is on the same file
+ * system as everything that will change, and must stay open.
  */
 void crashsim_arm(uint64_t k, enum crashsim_mode mode, uint64_t seed, int graveyard,
 		  struct crashsim_report *report);

@@ -85,7 +85,7 @@ static void check_safety(const struct survey *survey)
 
 	if (survey->facts->keeps_old && left && !there)
 		stage_complain(survey->stage, "the VM was reverted and the state it left is lost");
-	if (there && !(survey->facts->keeps_old && left))
+	if (there && !(survey->facts->keeps_old && (left || survey->facts->failing)))
 		stage_complain(survey->stage,
 			       "safety snapshot '%s' exists, but the VM has not left that state",
 			       safety(survey)->record.name);

@@ -56,6 +56,7 @@ struct stage_facts {
 	uint64_t old_tick, new_tick; /* of the live disks, before and after the operation */
 	enum sf_power old_power, new_power;
 	bool keeps_old;   /* the operation is a revert with a safety snapshot */
+	bool failing;     /* a call fails: a revert that turns back may leave its safety snapshot */
 	atomic_bool done; /* the operation has returned success */
 };
 

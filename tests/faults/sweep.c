@@ -30,7 +30,10 @@
 /* The number of passes in which a case visits all its points. */
 #define PASSES 16
 
-static const char *const mode_names[] = {"keep", "drop", "torn"};
+static const char *const mode_names[] = {"keep", "drop", "torn", "fail"};
+#define NMODES (sizeof(mode_names) / sizeof(mode_names[0]))
+/* Seeds of "fail": when the power goes afterwards, and whether with what was not synced. */
+#define FAIL_SEEDS 6
 
 struct options {
 	const char *operation, *storage, *dir;
@@ -85,12 +88,13 @@ static void operate(struct stage *stage, const void *arg)
 		attempt->operation->prepare(&house);
 	if (*stage->shared->complaints)
 		return;
+	stage->shared->facts.failing = attempt->mode == CRASHSIM_FAIL;
 	arm(stage, attempt->k, attempt->mode, attempt->seed);
 	rc = attempt->operation->run(&house, &err);
 	crashsim_point("return"); /* if another thread was stopped meanwhile, the result no longer counts */
-	if (rc < 0)
+	if (rc < 0 && attempt->mode != CRASHSIM_FAIL)
 		stage_complain(stage, "the operation fails: %s", err.text);
-	else
+	else if (rc == 0)
 		atomic_store(&stage->shared->facts.done, true);
 	house_close(&house);
 	crashsim_cut();
@@ -192,13 +196,17 @@ static void sweep_mode(const struct options *options, struct attempt attempt, st
 static void sweep_pass(const struct options *options, struct attempt attempt, struct tally *tally,
 		       uint64_t first)
 {
-	uint64_t turns = 2 + options->torn_seeds;
+	uint64_t torn_end = 2 + options->torn_seeds, turns = torn_end + FAIL_SEEDS;
 
 	for (uint64_t turn = 0; turn < turns; turn++) {
-		attempt.mode = turn < 2 ? (enum crashsim_mode)turn : CRASHSIM_TORN;
+		attempt.mode = turn < 2          ? (enum crashsim_mode)turn
+			       : turn < torn_end ? CRASHSIM_TORN
+						 : CRASHSIM_FAIL;
 		attempt.seed = options->seed + (turn < 2 ? 0 : turn - 2);
 		if (options->mode >= 0 && options->mode != (int)attempt.mode)
 			continue;
+		if (attempt.mode == CRASHSIM_FAIL && !attempt.operation->prepare)
+			continue; /* a first start that fails is told, and has nothing to lose */
 		if (options->k > 0) {
 			attempt.k = options->k;
 			attempt.recovery_k = options->recovery_k;
@@ -278,7 +286,7 @@ static void usage(void)
 {
 	(void)fprintf(stderr, "usage: sweep [--operation NAME] [--storage mem|file] [--seed N] "
 			      "[--dir DIR] [--long] [--seconds N]\n"
-			      "             [--mode keep|drop|torn] [--k N [--recovery N]]\n");
+			      "             [--mode keep|drop|torn|fail] [--k N [--recovery N]]\n");
 	exit(2);
 }
 
@@ -294,7 +302,7 @@ static uint64_t number(const char *text)
 
 static int mode_number(const char *text)
 {
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < (int)NMODES; i++)
 		if (strcmp(text, mode_names[i]) == 0)
 			return i;
 	usage();

@@ -169,10 +169,17 @@ struct sf_storage_ops {
 	 */
 	int (*settle)(struct sf_storage *storage, const struct sf_object *object, struct sf_err *err);
 
-	/* -ENOENT if the object does not exist, -ESTALE if its content is gone. */
+	/*
+	 * -ENOENT: the object is known not to exist. -ESTALE: it exists, but its content is lost. Any other
+	 * error means that it is unreachable now, and says nothing about the object: -ENODEV if its place is
+	 * missing, such as a file system that is not mounted or a VG that is gone.
+	 */
 	int (*stat)(struct sf_storage *storage, const struct sf_object *object, struct sf_object_stat *ret,
 		    struct sf_err *err);
-	/* Also cleans up after a crashed create of this token. */
+	/*
+	 * Also cleans up after a crashed create of this token. Succeeds only if the place is known to be the
+	 * one where the object was made; else -ENODEV, and the object may still exist.
+	 */
 	int (*remove)(struct sf_storage *storage, const struct sf_object *object, struct sf_err *err);
 	/*
 	 * Calls fn for every object with our state id, complete or half-made, stored where origin's snapshots

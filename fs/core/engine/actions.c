@@ -26,6 +26,9 @@ struct led {
 	bool broken;
 };
 
+/* What is known of a snapshot's content. Only what is lost for good makes it broken. */
+enum content { CONTENT_WHOLE, CONTENT_UNREACHABLE, CONTENT_LOST };
+
 int sf_resume_forgotten(struct sf_vm_op *op, struct sf_err *err)
 {
 	struct sf_engine *engine = op->engine;
@@ -63,6 +66,25 @@ static int thaw(const struct led *led, struct sf_err *err)
 	return rc;
 }
 
+/*
+ * What follows may fail for a long time, and the row is then walked again: without this the guest would be
+ * resumed each time, whoever pauses it meanwhile. A record that cannot be written has just that consequence.
+ */
+static void write_awake(const struct led *led)
+{
+	struct sf_record copy;
+	auto_fd int dir = -1;
+
+	if (!led->record->leased && !led->record->quiesced)
+		return;
+	dir = sf_open_dir(led->op->dir, led->dir_name, NULL);
+	if (dir < 0 || sf_record_copy(led->record, &copy) < 0)
+		return;
+	copy.leased = copy.quiesced = false;
+	(void)sf_state_write_record(dir, &copy, NULL);
+	sf_record_fini(&copy);
+}
+
 static int drop_disks(const struct led *led, struct sf_err *err)
 {
 	if (led->record->forgotten)
@@ -82,48 +104,108 @@ static int drop_disks(const struct led *led, struct sf_err *err)
 	return 0;
 }
 
-static bool lacks_disk(const struct led *led, struct sf_err *err)
+static enum content find_disk(struct sf_vm_op *op, const struct sf_record_disk *disk, struct sf_err *err)
 {
-	for (size_t i = 0; i < led->record->ndisks; i++) {
-		const struct sf_record_disk *disk = &led->record->disks[i];
-		struct sf_storage *storage = sf_storages_by_name(led->op->engine->storages, disk->storage);
-		struct sf_object_stat stat;
+	struct sf_storage *storage = sf_storages_by_name(op->engine->storages, disk->storage);
+	struct sf_object_stat stat;
+	int rc;
 
-		if (!storage)
-			sf_fail(err, -EOPNOTSUPP, "this build has no storage '%s'", disk->storage);
-		if (!storage || sf_object_stat(storage, &disk->object, &stat, err) < 0) {
-			sf_wrap(err, -EIO, "disk %s", disk->object.vdev);
-			return true;
-		}
+	if (!storage) {
+		sf_fail(err, -EOPNOTSUPP, "disk %s: this build has no storage '%s'", disk->object.vdev,
+			disk->storage);
+		return CONTENT_LOST;
 	}
-	return false;
+	rc = op->silent ? sf_fail(err, -ETIMEDOUT, "its storage did not answer in time")
+			: sf_object_stat(storage, &disk->object, &stat, err);
+	op->silent = rc == -ETIMEDOUT;
+	if (rc == 0)
+		return CONTENT_WHOLE;
+	sf_wrap(err, rc, "disk %s", disk->object.vdev);
+	return rc == -ENOENT || rc == -ESTALE ? CONTENT_LOST : CONTENT_UNREACHABLE;
 }
 
-static bool lacks_memory(const struct led *led, struct sf_err *err)
+/* -EIO is RAM of another size than was saved. */
+static enum content find_memory(struct sf_vm_op *op, const struct sf_record *record, const char *dir_name,
+				struct sf_err *err)
 {
-	auto_fd int dir = -1;
-	auto_fd int fd = -1;
+	auto_fd int dir = sf_open_dir(op->dir, dir_name, err);
+	auto_fd int fd = dir < 0 ? dir : sf_ram_open(dir, &record->memory, err);
 
-	if (!led->record->memory.present)
-		return false;
-	dir = sf_open_dir(led->op->dir, led->dir_name, err);
-	if (dir >= 0)
-		fd = sf_ram_open(dir, &led->record->memory, err);
-	return fd < 0;
+	if (fd >= 0)
+		return CONTENT_WHOLE;
+	return dir >= 0 && (fd == -ENOENT || fd == -EIO) ? CONTENT_LOST : CONTENT_UNREACHABLE;
 }
 
-static void verify(struct led *led)
+/* The worst of disks and RAM, and why. */
+static enum content find_content(struct sf_vm_op *op, const struct sf_record *record, const char *dir_name,
+				 struct sf_err *err)
 {
-	struct sf_health *health = led->op->engine->health;
-	char subject[2 * SF_NAME_MAX + 2];
+	enum content worst = CONTENT_WHOLE, found;
 	struct sf_err why = {0};
 
-	led->broken = lacks_disk(led, &why) || lacks_memory(led, &why);
-	(void)snprintf(subject, sizeof(subject), "%s/%s", led->op->name, led->record->name);
-	if (led->broken)
+	for (size_t i = 0; i < record->ndisks; i++) {
+		found = find_disk(op, &record->disks[i], &why);
+		if (found > worst) {
+			worst = found;
+			*err = why;
+		}
+	}
+	found = record->memory.present ? find_memory(op, record, dir_name, &why) : CONTENT_WHOLE;
+	if (found > worst) {
+		worst = found;
+		*err = why;
+	}
+	return worst;
+}
+
+/* What is unreachable is looked at again until it is there, or known to be lost. */
+static bool verify(struct sf_vm_op *op, const struct sf_record *record, const char *dir_name)
+{
+	struct sf_health *health = op->engine->health;
+	char subject[2 * SF_NAME_MAX + 2];
+	struct sf_err why = {0};
+	enum content content = find_content(op, record, dir_name, &why);
+
+	(void)snprintf(subject, sizeof(subject), "%s/%s", op->name, record->name);
+	if (content == CONTENT_LOST)
 		sf_health_set(health, "broken", subject, "%s", why.text);
 	else
 		sf_health_clear(health, "broken", subject);
+	if (content == CONTENT_UNREACHABLE) {
+		sf_health_set(health, "unreachable", subject, "%s", why.text);
+		sf_op_unsettle(op);
+	} else {
+		sf_health_clear(health, "unreachable", subject);
+	}
+	return content == CONTENT_LOST;
+}
+
+int sf_verify_snapshot(struct sf_vm_op *op, struct sf_snapshot **snapshot, struct sf_err *err)
+{
+	const struct sf_record *record = &(*snapshot)->record;
+	struct sf_snapshot *now;
+	struct sf_record copy;
+	bool broken;
+	int rc;
+
+	rc = sf_op_dir(op, false, err);
+	if (rc < 0)
+		return rc;
+	op->silent = false; /* a user waits for the answer */
+	broken = verify(op, record, record->name);
+
+	if (broken == (*snapshot)->broken)
+		return 0;
+	if (sf_record_copy(record, &copy) < 0)
+		return sf_fail(err, -ENOMEM, "out of memory");
+	rc = sf_publish_record(op, &copy, broken, err);
+	if (rc == 0)
+		rc = sf_catalog_snapshot_by_id(op->engine->catalog, (*snapshot)->id, &now);
+	if (rc < 0)
+		return rc;
+	sf_snapshot_unref(*snapshot);
+	*snapshot = now;
+	return 0;
 }
 
 int sf_publish_record(struct sf_vm_op *op, struct sf_record *record, bool broken, struct sf_err *err)
@@ -185,6 +267,7 @@ static int hide(struct sf_vm_op *op, const struct sf_record *record, struct sf_e
 	mark_deleting(op->dir, name, record);
 	(void)snprintf(subject, sizeof(subject), "%s/%s", op->name, record->name);
 	sf_health_clear(op->engine->health, "broken", subject);
+	sf_health_clear(op->engine->health, "unreachable", subject);
 	return 0;
 }
 
@@ -195,12 +278,15 @@ static int perform(struct led *led, enum sf_action action, struct sf_err *err)
 		return led->record->leased ? sf_resume_forgotten(led->op, err) : 0;
 	case SF_ACT_THAW:
 		return thaw(led, err);
+	case SF_ACT_WRITE_AWAKE:
+		write_awake(led);
+		return 0;
 	case SF_ACT_DROP_DISKS:
 		return drop_disks(led, err);
 	case SF_ACT_DROP_RECORD:
 		return sf_state_remove_snapshot(led->op->dir, led->dir_name, err);
 	case SF_ACT_VERIFY:
-		verify(led);
+		led->broken = verify(led->op, led->record, led->dir_name);
 		return 0;
 	case SF_ACT_PUBLISH:
 		return publish(led, err);

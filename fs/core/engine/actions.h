@@ -5,6 +5,7 @@
 
 #include "operation.h"
 
+#include "core/state/catalog.h"
 #include "core/state/lifecycle.h"
 #include "core/state/record.h"
 
@@ -16,6 +17,11 @@ int sf_lead(struct sf_vm_op *op, const struct sf_record *record, const char *dir
  * while this fails. Succeeds as a no-op if the hypervisor has answered and does not know the VM.
  */
 int sf_resume_forgotten(struct sf_vm_op *op, struct sf_err *err);
+/*
+ * Checks the content of a published snapshot again, and publishes it anew if it became broken or whole.
+ * Replaces the caller's reference by one to what is published now.
+ */
+int sf_verify_snapshot(struct sf_vm_op *op, struct sf_snapshot **snapshot, struct sf_err *err);
 /* Publishes the record's snapshot in the catalog, or replaces it there. Takes ownership of record. */
 int sf_publish_record(struct sf_vm_op *op, struct sf_record *record, bool broken, struct sf_err *err);
 /* Updates the labels in the storages after the record's name has changed. Best effort. */

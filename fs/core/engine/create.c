@@ -329,15 +329,15 @@ static int take(struct taking *t, struct sf_err *err)
 static int resume(struct taking *t, struct sf_err *err)
 {
 	struct sf_lease *lease = t->lease;
+	bool resumed;
 	int rc;
 
 	if (!lease)
 		return 0;
 	t->lease = NULL;
-	rc = sf_lease_end(lease, &t->record.pause_ms, err);
+	rc = sf_lease_end(lease, &resumed, &t->record.pause_ms, err);
 	t->record.paused = rc == 0;
-	if (rc == 0 || rc == -ETIMEDOUT)
-		t->record.leased = false; /* else the record keeps saying so until a resume succeeds */
+	t->record.leased = !resumed; /* a guest that may be at rest stays in the record until it is resumed */
 	return rc;
 }
 
@@ -410,20 +410,41 @@ static int run(struct taking *t, enum sf_life state, enum sf_event event, struct
 	return rc;
 }
 
+/*
+ * Brings the record on disk to where the undoing starts: creating, with the guest resumed, so that recovery
+ * does not resume it again. A failed write of the ready record may have reached the disk all the same; the
+ * disks must stay until the record is known not to be ready.
+ */
+static int take_back(struct taking *t, bool resumed, struct sf_err *err)
+{
+	bool ready = t->record.state == SF_RECORD_READY;
+	int rc;
+
+	if (!ready && !resumed)
+		return 0;
+	t->record.state = SF_RECORD_CREATING;
+	rc = sf_state_write_record(t->dir, &t->record, err);
+	return ready ? rc : 0;
+}
+
 /* A guest that cannot be resumed keeps its record, which says that we brought it to rest. */
 static void undo(struct taking *t)
 {
 	struct sf_err err = {0};
-	bool written = t->dir >= 0;
+	bool written = t->dir >= 0, leased = t->record.leased;
+	int rc;
 
 	(void)resume(t, &err); /* if this fails, the record says so */
+	rc = written ? take_back(t, leased && !t->record.leased, &err) : 0;
 	sf_cleanup_fd(&t->dir);
 	t->dir = -1;
 	if (!written) {
 		sf_op_unsettle(t->op); /* an empty directory may remain */
 		return;
 	}
-	if (sf_lead(t->op, &t->record, t->record.name, SF_LIFE_CREATING, SF_EVENT_FAILED, &err) < 0) {
+	if (rc == 0)
+		rc = sf_lead(t->op, &t->record, t->record.name, SF_LIFE_CREATING, SF_EVENT_FAILED, &err);
+	if (rc < 0) {
 		sf_op_unsettle(t->op);
 		sf_health_set(t->op->engine->health, "undo", t->op->name, "snapshot '%s': %s", t->record.name,
 			      err.text);

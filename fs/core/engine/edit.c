@@ -165,7 +165,9 @@ int sf_edit_by_id(struct sf_vm_op *op, uint64_t id, const struct sf_edit *edit, 
 	rc = sf_catalog_snapshot(op->engine->catalog, op->vm->id, snapshot->record.name, &visible);
 	if (rc < 0 || visible != snapshot)
 		rc = sf_fail(err, -ENOENT, "the snapshot is being deleted");
-	else
+	else if (edit->manifest && snapshot->broken)
+		rc = sf_verify_snapshot(op, &snapshot, err);
+	if (rc == 0)
 		rc = edit_snapshot(op, snapshot, edit, err);
 	sf_snapshot_unref(visible);
 	sf_snapshot_unref(snapshot);

@@ -295,7 +295,7 @@ static void settle(struct sf_lease *lease)
 		pthread_cond_wait(&lease->leases->changed, &lease->leases->lock);
 }
 
-int sf_lease_end(struct sf_lease *lease, uint64_t *ret_rest_ms, struct sf_err *err)
+int sf_lease_end(struct sf_lease *lease, bool *ret_resumed, uint64_t *ret_rest_ms, struct sf_err *err)
 {
 	struct sf_leases *leases = lease->leases;
 	int rc = resume(leases, lease, err);
@@ -303,6 +303,7 @@ int sf_lease_end(struct sf_lease *lease, uint64_t *ret_rest_ms, struct sf_err *e
 	uint64_t rest_ms = count(lease);
 
 	settle(lease);
+	*ret_resumed = rc == 0;
 	if (rc < 0) {
 		lease->orphaned = true;
 		lease->due_ms = sf_clock_mono_ms();

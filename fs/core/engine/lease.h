@@ -12,6 +12,7 @@
 
 #include "core/contract/hypervisor.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct sf_err;
@@ -51,11 +52,12 @@ int sf_lease_rests(struct sf_lease *lease, struct sf_err *err);
  */
 int sf_lease_check(struct sf_lease *lease, struct sf_err *err);
 /*
- * Resumes the guest and ends the lease, which is invalid afterwards in every case. -ETIMEDOUT as above. Any
- * other failure is the hypervisor's; the watchdog then keeps trying. On success *ret_rest_ms is how long the
- * lease was armed, 0 if never; may be NULL.
+ * Resumes the guest and ends the lease, which is invalid afterwards in every case. Only *ret_resumed says
+ * whether the guest is known to have been resumed: -ETIMEDOUT may be as above, or the hypervisor's own. If it
+ * is false, the watchdog keeps trying. On success *ret_rest_ms is how long the lease was armed, 0 if never;
+ * may be NULL.
  */
-int sf_lease_end(struct sf_lease *lease, uint64_t *ret_rest_ms, struct sf_err *err);
+int sf_lease_end(struct sf_lease *lease, bool *ret_resumed, uint64_t *ret_rest_ms, struct sf_err *err);
 /* Ends the lease of a guest that has been stopped and needs no resume. -ETIMEDOUT as above. */
 int sf_lease_drop(struct sf_lease *lease, struct sf_err *err);
 

@@ -125,7 +125,7 @@ static void free_guest(struct sf_vm_op *op)
 		free_guest_of(op, names.list[i]);
 	names_fini(&names);
 	if (sf_plan_read(op->dir, &plan, NULL) == 0 && plan.phase == SF_LIFE_PREPARED &&
-	    plan.guest == SF_POWER_RUNNING)
+	    plan.guest == SF_POWER_RUNNING && !plan.resumed)
 		(void)sf_resume_forgotten(op, &(struct sf_err){0}); /* retried with its plan */
 }
 
@@ -206,6 +206,16 @@ static bool is_copy(struct sf_vm_op *op, const char *name, const struct sf_recor
 	return copy;
 }
 
+static bool is_shown(struct sf_vm_op *op, const struct sf_record *record)
+{
+	struct sf_snapshot *known;
+
+	if (sf_catalog_snapshot_by_id(op->engine->catalog, sf_snapshot_id(&record->uuid), &known) < 0)
+		return false;
+	sf_snapshot_unref(known);
+	return true;
+}
+
 static int recover_ready(struct sf_vm_op *op, const char *name, struct sf_record *record, struct sf_err *err)
 {
 	auto_fd int dir = -1;
@@ -216,6 +226,15 @@ static int recover_ready(struct sf_vm_op *op, const char *name, struct sf_record
 	dir = sf_open_dir(op->dir, name, err);
 	if (dir < 0)
 		return dir;
+	/*
+	 * A create failed to learn whether this record is on disk. Write it again: what is shown must survive
+	 * a power cut.
+	 */
+	if (!op->engine->starting && !is_shown(op, record)) {
+		rc = sf_state_write_record(dir, record, err);
+		if (rc < 0)
+			return rc;
+	}
 	(void)unlinkat(dir, "." SF_STATE_META SF_DURABLE_TMP_SUFFIX, 0); /* usually absent */
 	(void)unlinkat(dir, "." SF_STATE_MANIFEST SF_DURABLE_TMP_SUFFIX, 0);
 	return sf_lead(op, record, name, SF_LIFE_READY, SF_EVENT_FOUND, err);
@@ -239,8 +258,10 @@ static int catch_up(struct sf_vm_op *op, const char *name, const char *deleting,
 	if (rc == 0)
 		rc = sf_durable_rename(op->dir, name, op->dir, deleting, err);
 	(void)snprintf(subject, sizeof(subject), "%s/%s", op->name, record->name);
-	if (rc == 0)
+	if (rc == 0) {
 		sf_health_clear(op->engine->health, "broken", subject);
+		sf_health_clear(op->engine->health, "unreachable", subject);
+	}
 	return rc;
 }
 

@@ -101,6 +101,7 @@ int sf_revert_recover(struct sf_reverting *r, int rc, struct sf_err *err)
 static int keep_what_runs(struct sf_reverting *r, struct sf_err *err)
 {
 	const struct sf_plan plan = r->plan;
+	bool resumed;
 	int rc;
 
 	r->plan.has_safety = true;
@@ -110,7 +111,8 @@ static int keep_what_runs(struct sf_reverting *r, struct sf_err *err)
 	if (rc == 0)
 		rc = sf_revert_stop(r, err);
 	if (rc < 0 && r->lease) {
-		(void)sf_lease_end(r->lease, NULL, NULL); /* best effort: the watchdog retries */
+		/* Best effort: the plan stays, and a guest still at rest is found with it. */
+		(void)sf_lease_end(r->lease, &resumed, NULL, NULL);
 		r->lease = NULL;
 	}
 	return rc;

@@ -2,6 +2,7 @@
 /* Checks whether a VM can be reverted, before anything is changed. */
 #include "revert_prepare.h"
 
+#include "actions.h"
 #include "internal.h"
 #include "operation.h"
 #include "ram.h"
@@ -213,8 +214,10 @@ static int check_power_on(struct sf_reverting *r, struct sf_err *err)
 int sf_revert_prepare(struct sf_reverting *r, const struct sf_revert_request *request,
 		      struct sf_budget *budget, struct sf_err *err)
 {
-	int rc;
+	int rc = sf_verify_snapshot(r->op, &r->target, err);
 
+	if (rc < 0)
+		return rc;
 	if (r->target->broken)
 		return sf_fail(err, -EIO, "the snapshot is broken: see .snapfs/health.json");
 	rc = sf_hypervisor_power(r->op->engine->hv, &r->op->desc, &r->plan.guest, err);

@@ -216,15 +216,25 @@ static int drop_by_uuid(struct sf_vm_op *op, const struct sf_id *uuid, struct sf
 static int resume(struct sf_reverting *r, struct sf_err *err)
 {
 	struct sf_lease *lease = r->lease;
+	bool resumed;
 	int rc;
 
 	r->lease = NULL;
 	if (lease) {
-		rc = sf_lease_end(lease, NULL, err);
-		return rc == -ETIMEDOUT ? 0 : rc;
+		rc = sf_lease_end(lease, &resumed, NULL, err);
+		if (!resumed)
+			return rc;
+	} else if (r->found && r->plan.guest == SF_POWER_RUNNING && !r->plan.resumed) {
+		rc = sf_resume_forgotten(r->op, err);
+		if (rc < 0)
+			return rc;
+	} else {
+		return 0;
 	}
-	if (r->found && r->plan.guest == SF_POWER_RUNNING)
-		return sf_resume_forgotten(r->op, err);
+	/* So that nobody resumes it again while what follows fails; best effort. */
+	r->plan.resumed = true;
+	if (r->op->dir >= 0)
+		(void)sf_plan_write(r->op->dir, &r->plan, NULL);
 	return 0;
 }
 

@@ -8,7 +8,7 @@ struct row {
 };
 
 /* clang-format off */
-#define UNDO_CREATE {SF_ACT_RESUME, SF_ACT_THAW, SF_ACT_DROP_DISKS, SF_ACT_DROP_RECORD}
+#define UNDO_CREATE {SF_ACT_RESUME, SF_ACT_THAW, SF_ACT_WRITE_AWAKE, SF_ACT_DROP_DISKS, SF_ACT_DROP_RECORD}
 #define UNDO_REVERT {SF_ACT_RESUME, SF_ACT_DROP_SAFETY, SF_ACT_DROP_PLAN}
 
 static const struct row rows[] = {
@@ -16,8 +16,8 @@ static const struct row rows[] = {
 	 {SF_LIFE_CREATING, 6,
 	  {SF_ACT_WRITE_RECORD, SF_ACT_QUIESCE, SF_ACT_TAKE, SF_ACT_RESUME, SF_ACT_THAW, SF_ACT_SETTLE}}},
 	{SF_LIFE_CREATING, SF_EVENT_DONE, {SF_LIFE_READY, 2, {SF_ACT_WRITE_RECORD, SF_ACT_PUBLISH}}},
-	{SF_LIFE_CREATING, SF_EVENT_FAILED, {SF_LIFE_ABSENT, 4, UNDO_CREATE}},
-	{SF_LIFE_CREATING, SF_EVENT_FOUND, {SF_LIFE_ABSENT, 4, UNDO_CREATE}},
+	{SF_LIFE_CREATING, SF_EVENT_FAILED, {SF_LIFE_ABSENT, 5, UNDO_CREATE}},
+	{SF_LIFE_CREATING, SF_EVENT_FOUND, {SF_LIFE_ABSENT, 5, UNDO_CREATE}},
 	{SF_LIFE_READY, SF_EVENT_FOUND, {SF_LIFE_READY, 2, {SF_ACT_VERIFY, SF_ACT_PUBLISH}}},
 	{SF_LIFE_READY, SF_EVENT_DELETE, {SF_LIFE_DELETING, 1, {SF_ACT_HIDE}}},
 	{SF_LIFE_DELETING, SF_EVENT_UNUSED,
@@ -62,10 +62,11 @@ const char *sf_event_name(enum sf_event event)
 
 const char *sf_action_name(enum sf_action action)
 {
-	static const char *const names[] = {
-		"write-record", "quiesce", "take",       "resume",      "thaw",     "settle",     "publish",
-		"verify",       "hide",    "drop-disks", "drop-record", "forget",   "write-plan", "safety",
-		"drop-safety",  "stop",    "swap",       "power",       "drop-plan"};
+	static const char *const names[] = {"write-record", "quiesce",     "take",       "resume",
+					    "thaw",         "write-awake", "settle",     "publish",
+					    "verify",       "hide",        "drop-disks", "drop-record",
+					    "forget",       "write-plan",  "safety",     "drop-safety",
+					    "stop",         "swap",        "power",      "drop-plan"};
 
 	return names[action];
 }

@@ -9,8 +9,8 @@
  *   state     event    next      actions
  *   absent    begin    creating  write-record quiesce take resume thaw settle
  *   creating  done     ready     write-record publish
- *   creating  failed   absent    resume thaw drop-disks drop-record
- *   creating  found    absent    resume thaw drop-disks drop-record
+ *   creating  failed   absent    resume thaw write-awake drop-disks drop-record
+ *   creating  found    absent    resume thaw write-awake drop-disks drop-record
  *   ready     found    ready     verify publish
  *   ready     delete   deleting  hide
  *   deleting  unused   absent    drop-disks drop-record forget
@@ -66,7 +66,8 @@ enum sf_action {
 	SF_ACT_TAKE, /* pause the guest under a lease, save its RAM, snapshot its disks */
 	SF_ACT_RESUME,
 	SF_ACT_THAW,
-	SF_ACT_SETTLE, /* make disks and RAM durable */
+	SF_ACT_WRITE_AWAKE, /* the record: its guest runs by now, so that nobody resumes it again */
+	SF_ACT_SETTLE,      /* make disks and RAM durable */
 	SF_ACT_PUBLISH,
 	SF_ACT_VERIFY,
 	SF_ACT_HIDE, /* remove the name, durably */

@@ -22,6 +22,7 @@ struct sf_plan {
 	enum sf_power guest; /* the guest's power state when the revert began */
 	enum sf_power power; /* the power state to end in; unknown: leave it alone */
 	bool memory;         /* restore RAM */
+	bool resumed;        /* the undoing has resumed the guest and must not do so again */
 	bool back;           /* a failed revert is being undone: delete the snapshot at the end */
 };
 

@@ -104,12 +104,13 @@ static void await_resumes(struct fixture *f, unsigned n)
 static void an_owner_in_time_resumes_once(void **state)
 {
 	struct fixture *f = *state;
+	bool resumed;
 	struct sf_lease *lease;
 
 	assert_int_equal(sf_lease_begin(f->leases, &f->vm, 60000, &lease, NULL), 0);
 	sf_lease_arm(lease);
 	assert_int_equal(sf_lease_check(lease, NULL), 0);
-	assert_int_equal(sf_lease_end(lease, NULL, NULL), 0);
+	assert_int_equal(sf_lease_end(lease, &resumed, NULL, NULL), 0);
 	assert_int_equal(f->hv.nresumes, 1);
 	assert_int_equal(sf_leases_stats(f->leases).npauses, 1);
 	assert_int_equal(sf_leases_stats(f->leases).nexpired, 0);
@@ -118,6 +119,7 @@ static void an_owner_in_time_resumes_once(void **state)
 static void the_watchdog_resumes_at_the_deadline(void **state)
 {
 	struct fixture *f = *state;
+	bool resumed;
 	struct sf_lease *lease;
 	struct sf_err err = {0};
 
@@ -126,13 +128,14 @@ static void the_watchdog_resumes_at_the_deadline(void **state)
 	await_resumes(f, 1);
 	assert_int_equal(sf_lease_check(lease, &err), -ETIMEDOUT);
 	assert_non_null(strstr(err.text, "more than 20 ms"));
-	assert_int_equal(sf_lease_end(lease, NULL, &err), -ETIMEDOUT);
+	assert_int_equal(sf_lease_end(lease, &resumed, NULL, &err), -ETIMEDOUT);
 	assert_int_equal(sf_leases_stats(f->leases).nexpired, 1);
 }
 
 static void a_lease_that_is_not_armed_does_not_run_out(void **state)
 {
 	struct fixture *f = *state;
+	bool resumed;
 	struct sf_lease *early, *late;
 
 	assert_int_equal(sf_lease_begin(f->leases, &f->vm, 1, &early, NULL), 0);
@@ -140,20 +143,21 @@ static void a_lease_that_is_not_armed_does_not_run_out(void **state)
 	sf_lease_arm(late);
 	await_resumes(f, 1); /* by `late`: 20 times the deadline of `early` has passed */
 	assert_int_equal(sf_lease_check(early, NULL), 0);
-	assert_int_equal(sf_lease_end(early, NULL, NULL), 0);
-	assert_int_equal(sf_lease_end(late, NULL, NULL), -ETIMEDOUT);
+	assert_int_equal(sf_lease_end(early, &resumed, NULL, NULL), 0);
+	assert_int_equal(sf_lease_end(late, &resumed, NULL, NULL), -ETIMEDOUT);
 }
 
 static void a_failing_resume_is_tried_until_it_works(void **state)
 {
 	struct fixture *f = *state;
+	bool resumed;
 	struct sf_lease *lease;
 	struct sf_err err = {0};
 
 	f->hv.failures_left = 2;
 	assert_int_equal(sf_lease_begin(f->leases, &f->vm, 60000, &lease, NULL), 0);
 	sf_lease_arm(lease);
-	assert_int_equal(sf_lease_end(lease, NULL, &err), -EIO);
+	assert_int_equal(sf_lease_end(lease, &resumed, NULL, &err), -EIO);
 	assert_non_null(strstr(err.text, "by order"));
 	await_resumes(f, 2); /* the owner's resume, then the watchdog's first, which fails too */
 	await_resumes(f, 3);
@@ -162,12 +166,13 @@ static void a_failing_resume_is_tried_until_it_works(void **state)
 static void a_guest_not_resumed_yet_is_not_paused_again(void **state)
 {
 	struct fixture *f = *state;
+	bool resumed;
 	struct sf_lease *lease;
 	struct sf_err err = {0};
 
 	f->hv.failures_left = 1000;
 	assert_int_equal(sf_lease_begin(f->leases, &f->vm, 60000, &lease, NULL), 0);
-	assert_int_equal(sf_lease_end(lease, NULL, NULL), -EIO);
+	assert_int_equal(sf_lease_end(lease, &resumed, NULL, NULL), -EIO);
 	assert_int_equal(sf_lease_begin(f->leases, &f->vm, 60000, &lease, &err), -EBUSY);
 	assert_non_null(strstr(err.text, "has not been resumed"));
 	sf_leases_settle(f->leases, &f->vm); /* somebody else resumed it */
@@ -221,6 +226,7 @@ static void *let_go_later(void *arg)
 static void a_guest_whose_resume_hangs_keeps_no_other_at_rest(void **state)
 {
 	struct fixture *f = *state;
+	bool resumed;
 	struct sf_vm_desc db = {.name = "db"};
 	struct sf_lease *stuck, *other;
 
@@ -230,9 +236,9 @@ static void a_guest_whose_resume_hangs_keeps_no_other_at_rest(void **state)
 	sf_lease_arm(stuck);
 	sf_lease_arm(other);
 	await_resumes(f, 1);
-	assert_int_equal(sf_lease_end(other, NULL, NULL), -ETIMEDOUT);
+	assert_int_equal(sf_lease_end(other, &resumed, NULL, NULL), -ETIMEDOUT);
 	(void)let_go(&f->hv);
-	assert_int_equal(sf_lease_end(stuck, NULL, NULL), -ETIMEDOUT);
+	assert_int_equal(sf_lease_end(stuck, &resumed, NULL, NULL), -ETIMEDOUT);
 }
 
 static void the_end_waits_for_a_resume_that_is_under_way(void **state)
@@ -258,23 +264,24 @@ static void the_end_waits_for_a_resume_that_is_under_way(void **state)
 static void the_end_says_how_long_the_guest_was_at_rest(void **state)
 {
 	struct fixture *f = *state;
+	bool resumed;
 	struct timespec nap = {.tv_nsec = 30 * 1000000};
 	struct sf_lease *lease;
 	uint64_t ms = 12345;
 
 	f->hv.failures_left = 1;
 	assert_int_equal(sf_lease_begin(f->leases, &f->vm, 60000, &lease, NULL), 0);
-	assert_int_equal(sf_lease_end(lease, &ms, NULL), -EIO);
+	assert_int_equal(sf_lease_end(lease, &resumed, &ms, NULL), -EIO);
 	assert_int_equal(ms, 12345);
 	await_resumes(f, 2);
 	sf_leases_settle(f->leases, &f->vm);
 	assert_int_equal(sf_lease_begin(f->leases, &f->vm, 60000, &lease, NULL), 0);
-	assert_int_equal(sf_lease_end(lease, &ms, NULL), 0);
+	assert_int_equal(sf_lease_end(lease, &resumed, &ms, NULL), 0);
 	assert_int_equal(ms, 0); /* never armed */
 	assert_int_equal(sf_lease_begin(f->leases, &f->vm, 60000, &lease, NULL), 0);
 	sf_lease_arm(lease);
 	nanosleep(&nap, NULL);
-	assert_int_equal(sf_lease_end(lease, &ms, NULL), 0);
+	assert_int_equal(sf_lease_end(lease, &resumed, &ms, NULL), 0);
 	assert_in_range(ms, 30, 20000);
 	assert_in_range(sf_leases_stats(f->leases).longest_ms, ms, ms);
 }

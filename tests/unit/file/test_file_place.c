@@ -91,7 +91,7 @@ static void what_others_keep_there_stays(void **state)
 	assert_true(there(path));
 }
 
-static void a_directory_that_is_gone_holds_nothing(void **state)
+static void a_directory_that_is_gone_is_unreachable(void **state)
 {
 	struct fixture *f = *state;
 	struct listed *listed = calloc(1, sizeof(*listed));
@@ -103,10 +103,10 @@ static void a_directory_that_is_gone_holds_nothing(void **state)
 
 	assert_non_null(listed);
 	object.origin = in(path, f->dir, "gone/web.img");
-	failed(sf_object_stat(f->storage, &object, &st, &err), -ENOENT, &err, "gone/web.img");
-	failed(sf_object_image(f->storage, &object, &image, &err), -ENOENT, &err, "gone/web.img");
-	failed(sf_object_settle(f->storage, &object, &err), -ENOENT, &err, "gone/web.img");
-	assert_int_equal(sf_object_remove(f->storage, &object, NULL), 0);
+	failed(sf_object_stat(f->storage, &object, &st, &err), -ENODEV, &err, "gone/web.img");
+	failed(sf_object_image(f->storage, &object, &image, &err), -ENODEV, &err, "gone/web.img");
+	failed(sf_object_settle(f->storage, &object, &err), -ENODEV, &err, "gone/web.img");
+	failed(sf_object_remove(f->storage, &object, &err), -ENODEV, &err, "gone/web.img");
 	assert_int_equal(sf_object_list(f->storage, object.origin, note, listed, NULL), 0);
 	assert_int_equal(listed->n, 0);
 	free(listed);
@@ -229,7 +229,7 @@ int main(void)
 		with_image(listing_stops_when_told),
 		with_image(snapshots_are_for_us_alone),
 		with_image(what_others_keep_there_stays),
-		with_image(a_directory_that_is_gone_holds_nothing),
+		with_image(a_directory_that_is_gone_is_unreachable),
 		with_image(a_link_in_place_of_our_directory_is_not_followed),
 		with_image(directories_that_others_can_write_are_refused),
 		with_image(directories_of_others_are_refused),

@@ -163,8 +163,10 @@ static const char *remedy(const char *kind)
 	static const struct {
 		const char *kind, *fix;
 	} remedies[] = {
-		{"broken", "its content cannot be read: snapfsctl delete it, or bring its storage back and "
-			   "restart snapfs"},
+		{"broken", "its content is lost: snapfsctl delete it"},
+		{"unreachable",
+		 "check that its storage is there: the file system mounted, the VG active; snapfs "
+		 "retries every few seconds"},
 		{"orphan", "no record names it: snapfs --rescan rebuilds records; lvremove it when it "
 			   "is not needed"},
 		{"set-aside",
