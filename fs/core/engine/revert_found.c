@@ -19,11 +19,23 @@
 
 /* --- failing --- */
 
+/*
+ * The plan says prepared again before the safety snapshot goes: a later plan, found with the guest off, would be
+ * followed to its end, and the state being left would be lost.
+ */
+static int undo(struct sf_reverting *r, struct sf_err *err)
+{
+	int rc = 0;
+
+	if (r->plan.phase != SF_LIFE_PREPARED)
+		rc = sf_revert_run(r, SF_LIFE_STOPPING, SF_EVENT_FAILED, NULL, err);
+	return rc < 0 ? rc : sf_revert_run(r, SF_LIFE_PREPARED, SF_EVENT_FAILED, NULL, err);
+}
+
 int sf_revert_undo(struct sf_reverting *r)
 {
 	struct sf_err err = {0};
-	enum sf_life from = r->plan.phase == SF_LIFE_PREPARED ? SF_LIFE_PREPARED : SF_LIFE_STOPPING;
-	int rc = sf_revert_run(r, from, SF_EVENT_FAILED, NULL, &err);
+	int rc = undo(r, &err);
 
 	if (rc < 0) {
 		sf_op_unsettle(r->op);
@@ -155,7 +167,7 @@ static int go_on_from_stopping(struct sf_reverting *r, struct sf_err *err)
 	if (rc < 0)
 		return rc;
 	if (!stopped)
-		return sf_revert_run(r, SF_LIFE_STOPPING, SF_EVENT_FAILED, NULL, err);
+		return undo(r, err);
 	rc = claim_volumes(r, err);
 	return rc < 0 ? rc : sf_revert_walk_on(r, SF_LIFE_STOPPING, err);
 }

@@ -25,7 +25,7 @@
  *   prepared   failed  idle       resume drop-safety drop-plan
  *   prepared   found   idle       resume drop-safety drop-plan
  *   stopping   done    switching  write-plan swap
- *   stopping   failed  idle       resume drop-safety drop-plan
+ *   stopping   failed  prepared   resume write-plan
  *   switching  done    powering   write-plan power
  *   switching  found   switching  swap
  *   powering   done    idle       drop-plan
