@@ -20,8 +20,8 @@
 /* --- failing --- */
 
 /*
- * The plan says prepared again before the safety snapshot goes: a later plan, found with the guest off, would be
- * followed to its end, and the state being left would be lost.
+ * The plan says prepared again before the safety snapshot goes: a later plan, found with the guest off, would
+ * be followed to its end, and the state being left would be lost.
  */
 static int undo(struct sf_reverting *r, struct sf_err *err)
 {

@@ -2,8 +2,9 @@
 /*
  * snapfsctl export VM/SNAPSHOT DIR. An image NAME is written as .NAME.partial, synced, read back, compared,
  * and then renamed to NAME; manifest.json and meta.json come last. So a file under its final name is
- * complete, and a directory with meta.json holds the whole snapshot. Until then .export.json says how much of
- * which .NAME.partial is durable; an export that resumes rewrites everything after that.
+ * complete, and a directory with meta.json and without .export.json holds the whole snapshot. Until then
+ * .export.json says how much of which .NAME.partial is durable; an export that resumes rewrites everything
+ * after that.
  */
 #include "export.h"
 

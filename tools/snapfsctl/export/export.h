@@ -14,8 +14,8 @@ struct sf_export {
 	struct sf_digest *digest;
 	struct sf_progress progress;
 	uint64_t done_bytes, total_bytes;
-	json_t *files;   /* the answer's list of files: name, xxh3_128 and status */
-	uint64_t copied; /* how many files were not in the target yet */
+	json_t *files;   /* directory export only: the answer's list of files: name, xxh3_128 and status */
+	uint64_t copied; /* directory export only: how many files were not in the target yet */
 };
 
 /*
@@ -29,8 +29,11 @@ struct sf_export {
 int sf_export_dir(struct sf_export *export, const char *target, struct sf_err *err);
 
 /*
- * Exports as a tar archive (pax, with holes) to standard output, compressed with zstd if asked. -EPIPE if the
- * reader has gone; otherwise as sf_export_dir().
+ * Exports as a tar archive (pax, with holes) to standard output, compressed with zstd if asked.
+ * -EPIPE: the reader has gone
+ * -EOPNOTSUPP: this libarchive has no zstd
+ * -EBADMSG: content differs from its expected hash
+ * -EINTR, -EIO, -errno
  */
 int sf_export_tar(struct sf_export *export, bool zstd, struct sf_err *err);
 
@@ -38,7 +41,7 @@ int sf_export_tar(struct sf_export *export, bool zstd, struct sf_err *err);
 void sf_export_moved(struct sf_export *export, uint64_t bytes);
 /* Adds a file's entry to the answer. hash NULL: none. */
 void sf_export_note(struct sf_export *export, const char *name, const char *status, const struct sf_id *hash);
-/* -EBADMSG if the file's expected hash is known and differs from hash. */
+/* -EBADMSG if hash differs from an expected hash of the file, or if its expected hashes differ. */
 int sf_export_check(const struct sf_content_file *file, const struct sf_id *hash, struct sf_err *err);
 
 #endif

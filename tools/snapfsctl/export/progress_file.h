@@ -2,7 +2,7 @@
 /*
  * Records an export's progress in .export.json in the target directory, so that an interrupted export can
  * resume: which snapshot it exports, and how much of each file is durable. The file exists until the export
- * is complete. It is not trusted: the export reads everything back at the end.
+ * is complete. It is not trusted: the export reads each image back before it renames it.
  */
 #ifndef SF_SNAPFSCTL_EXPORT_PROGRESS_FILE_H
 #define SF_SNAPFSCTL_EXPORT_PROGRESS_FILE_H
@@ -18,7 +18,7 @@ struct sf_target;
 
 /* The state of a new export of the snapshot uuid. NULL: out of memory. */
 json_t *sf_export_state_new(const char *uuid);
-/* *ret is NULL if there is no such file, or it was not written by an export. -errno. */
+/* *ret is NULL if there is no such file, or it has another form or schema. -errno. */
 int sf_export_state_load(const struct sf_target *target, json_t **ret, struct sf_err *err);
 /* Durable when it returns 0. */
 int sf_export_state_store(struct sf_target *target, const json_t *state, struct sf_err *err);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * snapfsctl export VM/SNAPSHOT -: writes NAME/meta.json, NAME/manifest.json and then the images with their
- * holes (GNU sparse format 1.0 in a pax archive) to standard output, using libarchive. If it fails half-way,
- * the archive has no end marker, so that programs that unpack it report an error.
+ * snapfsctl export VM/SNAPSHOT -: writes SNAPSHOT/meta.json, SNAPSHOT/manifest.json and then the images with
+ * their holes (GNU sparse format 1.0 in a pax archive) to standard output, using libarchive. If it fails
+ * half-way, the archive ends there without an end marker: a member that is cut makes unpacking fail.
  */
 #include "export.h"
 

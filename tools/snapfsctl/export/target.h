@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Guards the directory that an export writes to. It may belong to another user and hold anything. So this
- * module follows no symbolic link in it, writes to no file that has other hard links, and replaces only its
- * own documents and partial files.
+ * module follows no symbolic link in it and writes to no file that has other hard links. It replaces the
+ * export's own documents (meta.json, manifest.json, .export.json) and partial files, whoever wrote them.
  */
 #ifndef SF_SNAPFSCTL_EXPORT_TARGET_H
 #define SF_SNAPFSCTL_EXPORT_TARGET_H
@@ -31,7 +31,7 @@ int sf_target_open(struct sf_target *target, const char *path, const struct sf_m
 		   struct sf_err *err);
 void sf_target_close(struct sf_target *target);
 
-/* Replaces the small file name, atomically and durably. mtime NULL: now. */
+/* Creates or replaces the file name, atomically and durably. mtime NULL: now. */
 int sf_target_put(struct sf_target *target, const char *name, const void *data, size_t len,
 		  const struct timespec *mtime, struct sf_err *err);
 /*
@@ -47,9 +47,9 @@ int sf_target_remove(const struct sf_target *target, const char *name, struct sf
 
 /*
  * Opens the partial file of name for reading and writing, and returns the descriptor. If an earlier export
- * left one, it is truncated to *keep_bytes and extended with a hole to size_bytes. If there is none, or it is
- * not ours, a new one is created and *keep_bytes becomes 0. The caller must have called sf_target_put()
- * before.
+ * left one, it is truncated to *keep_bytes and extended with a hole to size_bytes. If there is none, or it
+ * has another owner, size or link, a new one is created and *keep_bytes becomes 0. The caller must have
+ * called sf_target_put() before.
  */
 int sf_target_begin(const struct sf_target *target, const char *name, uint64_t size_bytes,
 		    uint64_t *keep_bytes, struct sf_err *err);

@@ -23,7 +23,8 @@ int sf_act_create(const struct sf_mount *mount, bool quiet, const char *vm, cons
 		  struct sf_err *err);
 /*
  * These three act on exactly the snapshot that snap was loaded from: -ESTALE if another one has its name by
- * now. words: what the control file accepts ("yes", "forget").
+ * now. The exception is a deletion by a user who may not open control files: it is an rmdir of the name.
+ * words: what the control file accepts ("yes", "forget").
  */
 int sf_act_delete(const struct sf_mount *mount, bool quiet, const struct sf_snap *snap, const char *words,
 		  struct sf_err *err);

@@ -9,7 +9,8 @@
 #include <stdbool.h>
 
 /*
- * From now on the first interrupt is only noted. SIGUSR1 interrupts a blocked call and has no other effect.
+ * From now on the first interrupt is noted, and makes a blocked call fail with EINTR. SIGUSR1 only does the
+ * latter.
  */
 void sf_interrupt_catch(void);
 /* Whether an interrupt was noted. The caller then starts no further work. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Finds and opens the mounted tree, and guards every access to it with a deadline. All paths are opened
- * relative to the mount's descriptor, so that they cannot end up in another file system.
+ * Finds and opens the mounted tree, and bounds each query by a deadline; changes (act.h) have none. All paths
+ * are opened relative to the mount's descriptor, so that mounting over it does not redirect them.
  */
 #ifndef SF_SNAPFSCTL_TREE_MOUNT_H
 #define SF_SNAPFSCTL_TREE_MOUNT_H
@@ -38,16 +38,16 @@ int sf_mount_open(struct sf_mount *mount, const char *given, struct sf_err *err)
  * Sets a deadline for the rest of the scope: `auto_watch bool watching = sf_mount_watch(mount);`. If the
  * daemon does not answer in time, the process prints an error and exits with SF_EXIT_FAILED.
  * For single accesses to the tree: an inner scope ends the watch of an outer one.
- * A request that the daemon has accepted cannot be interrupted. Such a process returns to the shell, but
- * stays in the process table until the daemon exits.
+ * A request that the daemon has accepted cannot be interrupted: the process then exits once the daemon has
+ * answered or exited.
  */
 #define auto_watch __attribute__((cleanup(sf_mount_unwatch), unused))
 bool sf_mount_watch(const struct sf_mount *mount);
 void sf_mount_unwatch(const bool *watching);
 
 /*
- * Converts an argument to a path relative to the mount: "web/x" stays, "/snaps/web/x" and trailing slashes
- * are cut. -EINVAL, -ENAMETOOLONG.
+ * Converts an argument to a path relative to the mount: "web/x" and "/snaps/web/x/" both give "web/x".
+ * -EINVAL, -ENAMETOOLONG.
  */
 int sf_mount_path(const struct sf_mount *mount, const char *argument, char *ret, size_t size,
 		  struct sf_err *err);

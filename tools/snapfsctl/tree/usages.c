@@ -56,7 +56,8 @@ static int add(struct sf_usages *usages, const char *vm, const struct sf_usage_e
 	return larger->kind && larger->subject && larger->problem ? 0 : -ENOMEM;
 }
 
-/* Adds what monitors a disk's pools; if nothing does, the space in which its snapshots are created. */
+/* Adds the usages that the daemon reports for a disk; if none, the space in which its snapshots are created.
+ */
 static int add_disk(struct sf_usages *usages, const char *vm, const json_t *disk)
 {
 	const json_t *list = json_object_get(disk, "usage"), *space = json_object_get(disk, "space"), *item;

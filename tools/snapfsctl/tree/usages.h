@@ -20,7 +20,7 @@ struct sf_usage_entry {
 	char *kind;               /* "pool data", "COW store", "space" */
 	char *subject;            /* its name */
 	char *problem;            /* a sentence; empty if there is none */
-	char vm[SF_NAME_MAX + 1]; /* the only VM that uses it; empty: several */
+	char vm[SF_NAME_MAX + 1]; /* the only loaded VM that uses it; empty: several */
 	uint64_t used_bytes, total_bytes;
 	unsigned warn_percent; /* where snapfs warns or extends; 0: nowhere */
 	unsigned stop_percent; /* where snapfs takes no more snapshots; 0: nowhere */
