@@ -26,7 +26,7 @@ struct led {
 	bool broken;
 };
 
-/* What is known of a snapshot's content. Only what is lost for good makes it broken. */
+/* What is known of a snapshot's content, the worst last. Only lost content makes it broken. */
 enum content { CONTENT_WHOLE, CONTENT_UNREACHABLE, CONTENT_LOST };
 
 int sf_resume_forgotten(struct sf_vm_op *op, struct sf_err *err)
@@ -67,8 +67,8 @@ static int thaw(const struct led *led, struct sf_err *err)
 }
 
 /*
- * What follows may fail for a long time, and the row is then walked again: without this the guest would be
- * resumed each time, whoever pauses it meanwhile. A record that cannot be written has just that consequence.
+ * Dropping the disks may fail for long, and recovery retries it. Clears leased and quiesced first, so that a
+ * retry does not resume a guest that its owner has paused since. Best effort.
  */
 static void write_awake(const struct led *led)
 {
@@ -158,8 +158,11 @@ static enum content find_content(struct sf_vm_op *op, const struct sf_record *re
 	return worst;
 }
 
-/* What is unreachable is looked at again until it is there, or known to be lost. */
-static bool verify(struct sf_vm_op *op, const struct sf_record *record, const char *dir_name)
+/*
+ * Whether the snapshot is broken; was_broken while its content is unreachable, which leaves the VM unsettled,
+ * so that it is checked again.
+ */
+static bool verify(struct sf_vm_op *op, const struct sf_record *record, const char *dir_name, bool was_broken)
 {
 	struct sf_health *health = op->engine->health;
 	char subject[2 * SF_NAME_MAX + 2];
@@ -169,7 +172,7 @@ static bool verify(struct sf_vm_op *op, const struct sf_record *record, const ch
 	(void)snprintf(subject, sizeof(subject), "%s/%s", op->name, record->name);
 	if (content == CONTENT_LOST)
 		sf_health_set(health, "broken", subject, "%s", why.text);
-	else
+	else if (content == CONTENT_WHOLE)
 		sf_health_clear(health, "broken", subject);
 	if (content == CONTENT_UNREACHABLE) {
 		sf_health_set(health, "unreachable", subject, "%s", why.text);
@@ -177,7 +180,20 @@ static bool verify(struct sf_vm_op *op, const struct sf_record *record, const ch
 	} else {
 		sf_health_clear(health, "unreachable", subject);
 	}
-	return content == CONTENT_LOST;
+	return content == CONTENT_UNREACHABLE ? was_broken : content == CONTENT_LOST;
+}
+
+static bool is_known_broken(const struct led *led)
+{
+	struct sf_snapshot *known;
+	bool broken;
+
+	if (sf_catalog_snapshot_by_id(led->op->engine->catalog, sf_snapshot_id(&led->record->uuid), &known) <
+	    0)
+		return false;
+	broken = known->broken;
+	sf_snapshot_unref(known);
+	return broken;
 }
 
 int sf_verify_snapshot(struct sf_vm_op *op, struct sf_snapshot **snapshot, struct sf_err *err)
@@ -192,8 +208,7 @@ int sf_verify_snapshot(struct sf_vm_op *op, struct sf_snapshot **snapshot, struc
 	if (rc < 0)
 		return rc;
 	op->silent = false; /* a user waits for the answer */
-	broken = verify(op, record, record->name);
-
+	broken = verify(op, record, record->name, (*snapshot)->broken);
 	if (broken == (*snapshot)->broken)
 		return 0;
 	if (sf_record_copy(record, &copy) < 0)
@@ -286,7 +301,7 @@ static int perform(struct led *led, enum sf_action action, struct sf_err *err)
 	case SF_ACT_DROP_RECORD:
 		return sf_state_remove_snapshot(led->op->dir, led->dir_name, err);
 	case SF_ACT_VERIFY:
-		led->broken = verify(led->op, led->record, led->dir_name);
+		led->broken = verify(led->op, led->record, led->dir_name, is_known_broken(led));
 		return 0;
 	case SF_ACT_PUBLISH:
 		return publish(led, err);

@@ -39,7 +39,7 @@ struct taking {
 	struct sf_lease *lease;
 	bool at_rest_by_us; /* the guest is running and must be paused */
 	bool memory;
-	bool published;
+	bool rested; /* a lease began: the guest may have been brought to rest */
 };
 
 /* --- preparation --- */
@@ -309,6 +309,7 @@ static int take(struct taking *t, struct sf_err *err)
 				    &t->lease, err);
 		if (rc < 0)
 			return rc;
+		t->rested = true;
 	}
 	if (t->memory) {
 		sf_job_expect(t->op->job, t->op->desc.memory_bytes);
@@ -431,11 +432,13 @@ static int take_back(struct taking *t, bool resumed, struct sf_err *err)
 static void undo(struct taking *t)
 {
 	struct sf_err err = {0};
-	bool written = t->dir >= 0, leased = t->record.leased;
+	bool written = t->dir >= 0;
 	int rc;
 
 	(void)resume(t, &err); /* if this fails, the record says so */
-	rc = written ? take_back(t, leased && !t->record.leased, &err) : 0;
+	if (!t->rested)
+		t->record.leased = false;
+	rc = written ? take_back(t, t->at_rest_by_us && !t->record.leased, &err) : 0;
 	sf_cleanup_fd(&t->dir);
 	t->dir = -1;
 	if (!written) {

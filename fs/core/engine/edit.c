@@ -123,6 +123,7 @@ static int write_manifest(struct sf_vm_op *op, const struct sf_snapshot *snapsho
 	dir = sf_open_dir(op->dir, copy.name, err);
 	rc = dir < 0 ? dir : sf_durable_write_dated(dir, SF_STATE_MANIFEST, text, len, made_ns, err);
 	if (rc < 0) {
+		sf_op_unsettle(op); /* it may have happened all the same: recovery reads the disk */
 		sf_record_fini(&copy);
 		return rc;
 	}
@@ -148,6 +149,7 @@ static int edit_snapshot(struct sf_vm_op *op, const struct sf_snapshot *snapshot
 	record.edited_ns = sf_clock_real_ns();
 	rc = write_record(op, &record, err);
 	if (rc < 0) {
+		sf_op_unsettle(op); /* it may have happened all the same: recovery reads the disk */
 		sf_record_fini(&record);
 		return rc;
 	}

@@ -67,6 +67,7 @@ int sf_engine_open(struct sf_engine **ret, struct sf_state *state, const struct 
 		return sf_fail(err, -ENOMEM, "out of memory");
 	pthread_mutex_init(&engine->lock, NULL);
 	sf_clock_cond_init(&engine->changed);
+	engine->starting = true; /* before the keeper looks */
 	engine->config = config;
 	engine->storages = storages;
 	engine->hv = hv;
@@ -76,7 +77,6 @@ int sf_engine_open(struct sf_engine **ret, struct sf_state *state, const struct 
 		return rc;
 	}
 	engine->state = state;
-	engine->starting = true;
 	sf_engine_list(engine);
 	sf_recover_all(engine);
 	sf_runs_settle(engine->runs);

@@ -136,6 +136,9 @@ static void settle_all(struct sf_engine *engine)
 /* Call with the engine's lock held. */
 static bool any_unsettled(const struct sf_engine *engine)
 {
+	/* Recovery at start settles VMs itself, while the list of them still grows. */
+	if (engine->starting)
+		return false;
 	for (size_t i = 0; i < engine->nvms; i++)
 		if (engine->vms[i]->unsettled)
 			return true;

@@ -248,28 +248,20 @@ static int recover_ready(struct sf_vm_op *op, const char *name, struct sf_record
 static int catch_up(struct sf_vm_op *op, const char *name, const char *deleting,
 		    const struct sf_record *record, bool broken, struct sf_err *err)
 {
-	char subject[2 * SF_NAME_MAX + 2];
 	struct sf_record copy;
 	int rc;
 
 	if (sf_record_copy(record, &copy) < 0)
 		return sf_fail(err, -ENOMEM, "out of memory");
 	rc = sf_publish_record(op, &copy, broken, err);
-	if (rc == 0)
-		rc = sf_durable_rename(op->dir, name, op->dir, deleting, err);
-	(void)snprintf(subject, sizeof(subject), "%s/%s", op->name, record->name);
-	if (rc == 0) {
-		sf_health_clear(op->engine->health, "broken", subject);
-		sf_health_clear(op->engine->health, "unreachable", subject);
-	}
-	return rc;
+	return rc < 0 ? rc : sf_durable_rename(op->dir, name, op->dir, deleting, err);
 }
 
 static int recover_deleting(struct sf_vm_op *op, const char *name, const struct sf_record *record,
 			    struct sf_err *err)
 {
 	uint64_t id = sf_snapshot_id(&record->uuid);
-	char deleting[SF_ID_TEXT + 1];
+	char deleting[SF_ID_TEXT + 1], subject[2 * SF_NAME_MAX + 2];
 	struct sf_snapshot *known;
 	int rc = 0;
 
@@ -281,6 +273,9 @@ static int recover_deleting(struct sf_vm_op *op, const char *name, const struct 
 	sf_snapshot_unref(known);
 	if (rc < 0)
 		return rc;
+	(void)snprintf(subject, sizeof(subject), "%s/%s", op->name, record->name);
+	sf_health_clear(op->engine->health, "broken", subject);
+	sf_health_clear(op->engine->health, "unreachable", subject);
 	if (!sf_catalog_hide(op->engine->catalog, id))
 		return 0; /* being read: the last close continues from here */
 	return sf_lead(op, record, deleting, SF_LIFE_DELETING, SF_EVENT_UNUSED, err);

@@ -20,8 +20,8 @@
 /* --- failing --- */
 
 /*
- * The plan says prepared again before the safety snapshot goes: a later plan, found with the guest off, would
- * be followed to its end, and the state being left would be lost.
+ * Writes phase prepared before it deletes the safety snapshot. Recovery follows a plan in a later phase to
+ * its end if the guest is off; without the safety snapshot the state being left would be lost.
  */
 static int undo(struct sf_reverting *r, struct sf_err *err)
 {
@@ -145,6 +145,7 @@ static int claim_volumes(struct sf_reverting *r, struct sf_err *err)
 		rc = sf_revert_match(r, err);
 	if (rc == 0 && !sf_power_alive(r->plan.guest))
 		rc = sf_volumes_hold(&r->volumes, err);
+	r->claimed = rc == 0;
 	return rc;
 }
 
@@ -216,7 +217,7 @@ int sf_revert_found(struct sf_vm_op *op, const struct sf_plan *plan, struct sf_e
 		rc = sf_revert_run(r, SF_LIFE_PREPARED, SF_EVENT_FOUND, NULL, err);
 	else
 		rc = go_on(r, plan->phase, err);
-	if (rc < 0 && r->volumes.n > 0 && plan->has_safety)
+	if (rc < 0 && r->claimed && plan->has_safety)
 		rc = give_up(r, rc, err);
 	sf_volumes_close(&r->volumes);
 	sf_snapshot_unref(r->target);

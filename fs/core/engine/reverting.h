@@ -18,6 +18,7 @@ struct sf_reverting {
 	struct sf_job *job;        /* NULL: cannot be cancelled */
 	struct sf_lease *lease;
 	bool stopped; /* the guest's state is lost */
+	bool claimed; /* the volumes of a plan found on disk are ours to replace */
 	bool swapped; /* a disk may have been replaced */
 	bool found;   /* continues a plan found on disk, not a new one */
 };
