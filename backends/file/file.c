@@ -118,16 +118,8 @@ static int volume_stat(struct sf_volume *base, struct sf_volume_stat *ret, struc
 static int volume_read(struct sf_volume *volume, void *buf, size_t len, uint64_t off, struct sf_err *err)
 {
 	auto_fd int fd = sf_file_open_origin(volume->origin, O_RDONLY, err);
-	ssize_t n = fd < 0 ? fd : sf_pread_all(fd, buf, len, off);
 
-	if (fd < 0)
-		return fd;
-	if (n < 0)
-		return sf_fail(err, (int)n, "read %s: %s", volume->origin, strerror((int)-n));
-	if ((size_t)n < len)
-		return sf_fail(err, -EIO, "read %s: it ends at byte %" PRIu64, volume->origin,
-			       off + (uint64_t)n);
-	return 0;
+	return fd < 0 ? fd : sf_pread_exactly(fd, volume->origin, buf, len, off, err);
 }
 
 static int volume_write(struct sf_volume *volume, const void *buf, size_t len, uint64_t off,

@@ -35,19 +35,6 @@ int sf_lvm_open_device(const char *dm, int flags, struct sf_err *err)
 	return sf_take_fd(&fd);
 }
 
-/* Fails only when the device ends before least bytes. */
-static int read_at_least(int fd, const char *what, void *buf, size_t len, uint64_t off, size_t least,
-			 struct sf_err *err)
-{
-	ssize_t n = sf_pread_all(fd, buf, len, off);
-
-	if (n < 0)
-		return sf_fail(err, (int)n, "read %s at %" PRIu64 ": %s", what, off, strerror((int)-n));
-	if ((size_t)n < least)
-		return sf_fail(err, -EIO, "read %s: it ends at byte %" PRIu64, what, off + (uint64_t)n);
-	return 0;
-}
-
 int sf_lvm_pread(int fd, const char *what, void *buf, size_t len, uint64_t off, struct sf_err *err)
 {
 	auto_free char *bounce = NULL;
@@ -55,17 +42,21 @@ int sf_lvm_pread(int fd, const char *what, void *buf, size_t len, uint64_t off, 
 	int rc;
 
 	if ((uintptr_t)buf % BOUNCE_ALIGN == 0 && off % BOUNCE_ALIGN == 0 && len % BOUNCE_ALIGN == 0)
-		return read_at_least(fd, what, buf, len, off, len, err);
+		return sf_pread_exactly(fd, what, buf, len, off, err);
 	if (posix_memalign((void **)&bounce, BOUNCE_ALIGN, BOUNCE) != 0)
 		return sf_fail(err, -ENOMEM, "read %s: out of memory", what);
 	while (len > 0) {
 		size_t skip = off % BOUNCE_ALIGN;
 		size_t piece = len < BOUNCE - skip ? len : BOUNCE - skip;
 		size_t whole = (skip + piece + BOUNCE_ALIGN - 1) / BOUNCE_ALIGN * BOUNCE_ALIGN;
+		ssize_t n;
 
-		rc = read_at_least(fd, what, bounce, whole, off - skip, skip + piece, err);
+		do
+			n = pread(fd, bounce, whole, (off_t)(off - skip));
+		while (n < 0 && errno == EINTR);
+		rc = n < 0 ? -errno : (size_t)n < skip + piece ? -EIO : 0; /* a device may end inside whole */
 		if (rc < 0)
-			return rc;
+			return sf_fail(err, rc, "read %s at %" PRIu64 ": %s", what, off, strerror(-rc));
 		memcpy(at, bounce + skip, piece);
 		at += piece;
 		off += piece;

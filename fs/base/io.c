@@ -2,9 +2,12 @@
 #include "io.h"
 
 #include "cleanup.h"
+#include "err.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
 #include <unistd.h>
 
 int sf_write_all(int fd, const void *data, size_t len)
@@ -59,6 +62,17 @@ ssize_t sf_pread_all(int fd, void *buf, size_t len, uint64_t off)
 		done += (size_t)n;
 	}
 	return (ssize_t)done;
+}
+
+int sf_pread_exactly(int fd, const char *what, void *buf, size_t len, uint64_t off, struct sf_err *err)
+{
+	ssize_t n = sf_pread_all(fd, buf, len, off);
+
+	if (n < 0)
+		return sf_fail(err, (int)n, "read %s at %" PRIu64 ": %s", what, off, strerror((int)-n));
+	if ((size_t)n < len)
+		return sf_fail(err, -EIO, "read %s: it ends at byte %" PRIu64, what, off + (uint64_t)n);
+	return 0;
 }
 
 DIR *sf_dir_stream(int dir)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Reads and writes that continue after short transfers and EINTR, and directory streams. The functions return
- * a negative errno without a message: only the caller knows what the descriptor is.
+ * Reads and writes that continue after short transfers and EINTR, and directory streams. Those without err
+ * return a negative errno and leave the message to the caller.
  */
 #ifndef SF_BASE_IO_H
 #define SF_BASE_IO_H
@@ -11,6 +11,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+struct sf_err;
+
 /* write(2) of all len bytes. */
 int sf_write_all(int fd, const void *data, size_t len);
 /* pwrite(2) of all len bytes at off. */
@@ -19,6 +21,9 @@ int sf_pwrite_all(int fd, const void *data, size_t len, uint64_t off);
  * pread(2) of len bytes at off. Returns the number of bytes read, less than len only at the end of the file.
  */
 ssize_t sf_pread_all(int fd, void *buf, size_t len, uint64_t off);
+
+/* Reads exactly len bytes at off. -EIO when the file ends before that. what names it in the error. */
+int sf_pread_exactly(int fd, const char *what, void *buf, size_t len, uint64_t off, struct sf_err *err);
 
 /*
  * Opens a stream that starts at the first entry of dir. The caller keeps dir. On failure returns NULL and

@@ -71,7 +71,7 @@ static bool is_stopped(int fd, int stop)
 
 /*
  * Fills the block as far as the stream goes. Returns the number of bytes, 0 at the end, or a negative errno:
- * -ECANCELED if stop (-1: none) is readable.
+ * -ECANCELED if stop is readable.
  */
 static ssize_t read_block(int fd, int stop, char *block)
 {
@@ -243,16 +243,18 @@ int sf_ram_open(int dir, const struct sf_record_memory *memory, struct sf_err *e
 
 static int hash_all(int fd, XXH3_state_t *hash, void *block, struct sf_job *job, struct sf_err *err)
 {
+	uint64_t off = 0;
 	ssize_t n;
 
 	do {
 		if (sf_job_cancelled(job))
 			return sf_fail(err, -EINTR, "cancelled");
-		n = read_block(fd, -1, block);
+		n = sf_pread_all(fd, block, BLOCK, off);
 		if (n < 0)
 			return sf_fail(err, (int)n, "read " SF_STATE_MEMORY ": %s", strerror((int)-n));
 		XXH3_128bits_update(hash, block, (size_t)n);
 		sf_job_advance(job, (uint64_t)n);
+		off += (uint64_t)n;
 	} while (n == BLOCK);
 	return 0;
 }
@@ -277,7 +279,5 @@ int sf_ram_verify(int fd, const struct sf_record_memory *memory, struct sf_job *
 		return rc;
 	if (memcmp(found, memory->xxh3_128, sizeof(found)) != 0)
 		return sf_fail(err, -EIO, SF_STATE_MEMORY " is not what was saved: its hash differs");
-	if (lseek(fd, 0, SEEK_SET) < 0)
-		return sf_fail(err, -errno, "rewind " SF_STATE_MEMORY ": %s", strerror(errno));
 	return 0;
 }
