@@ -18,6 +18,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -42,6 +43,7 @@ struct fixture {
 	struct sf_hypervisor *hv;     /* what the engine uses: the sim behind the fault plan */
 	struct sf_hypervisor *guests; /* the sim itself */
 	struct sf_engine *engine;
+	void (*observe)(void *fixture, const char *call); /* every call to a backend; NULL: none */
 	void (*dress)(struct sf_storage *mem); /* optional: adds slots to the storage before it is used */
 };
 
@@ -55,6 +57,7 @@ static inline void fixture_open(struct fixture *f, const char *faults)
 	assert_int_equal(sf_state_open(f->state_dir, &state, &err), 0);
 	env.state_id = sf_state_id(state);
 	assert_int_equal(sf_fault_plan_new(faults, &f->plan, &err), 0);
+	sf_fault_plan_observe(f->plan, f->observe, f);
 	assert_int_equal(sf_mem_open(&env, f->mem, &mem, &err), 0);
 	if (f->dress)
 		f->dress(mem);
@@ -122,6 +125,14 @@ static inline struct sf_sim_view fixture_guest(struct fixture *f, const char *na
 
 	assert_int_equal(sf_sim_view(f->guests, name, &view), 0);
 	return view;
+}
+
+/* Waits until the guest runs; fails the test after 20 s. */
+static inline void fixture_await_running(struct fixture *f, const char *vm)
+{
+	for (int i = 0; i < 2000 && fixture_guest(f, vm).power != SF_POWER_RUNNING; i++)
+		(void)poll(NULL, 0, 10); /* the watchdog and the keeper run in their own threads */
+	assert_int_equal(fixture_guest(f, vm).power, SF_POWER_RUNNING);
 }
 
 static inline void fixture_tick(struct fixture *f, unsigned n)

@@ -5,17 +5,8 @@
 #include "core/contract/extents.h"
 #include "base/json.h"
 
-#include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
-
-/* Waits until the guest runs; fails the test after 20 s. */
-static void await_running(struct fixture *f, const char *vm)
-{
-	for (int i = 0; i < 2000 && fixture_guest(f, vm).power != SF_POWER_RUNNING; i++)
-		(void)poll(NULL, 0, 10); /* the watchdog and the keeper run in their own threads */
-	assert_int_equal(fixture_guest(f, vm).power, SF_POWER_RUNNING);
-}
 
 static void disks_and_ram_are_of_one_instant(void **state)
 {
@@ -99,7 +90,7 @@ static void a_failing_backend_leaves_nothing_and_a_running_guest(void **state)
 		assert_int_equal(fixture_count(f, "web"), 0);
 		assert_int_equal(fixture_objects(f, "mem:web/vda"), 0);
 		assert_int_equal(fixture_objects(f, "mem:web/vdb"), 0);
-		await_running(f, "web");
+		fixture_await_running(f, "web");
 	}
 }
 
@@ -142,79 +133,7 @@ static void a_pause_that_comes_after_its_deadline_is_ended(void **state)
 		f->config.vms[i].policy.pause_deadline_ms = 50;
 	fixture_reopen(f, "hypervisor.pause@1=delay:400");
 	assert_int_equal(fixture_try(f, "web", &request, &err), -ETIMEDOUT);
-	await_running(f, "web");
-}
-
-static void a_guest_that_could_not_be_resumed_is_not_forgotten(void **state)
-{
-	struct fixture *f = *state;
-	struct sf_create_request request = {.name = "a", .memory = SF_NO};
-	/* The second is also what an owner hears whose guest the watchdog has resumed. */
-	static const char *const faults[] = {"hypervisor.resume@*=EIO", "hypervisor.resume@*=ETIMEDOUT"};
-
-	for (size_t i = 0; i < 2; i++) {
-		char *health;
-
-		fixture_reopen(f, faults[i]);
-		assert_int_equal(fixture_try(f, "web", &request, NULL), i == 0 ? -EIO : -ETIMEDOUT);
-		health = sf_engine_health_json(f->engine);
-		fixture_says(health, "cannot be resumed");
-		free(health);
-		fixture_reopen(f, faults[i]);
-		assert_int_equal(fixture_guest(f, "web").power, SF_POWER_PAUSED);
-		fixture_reopen(f, "");
-		assert_int_equal(fixture_guest(f, "web").power, SF_POWER_RUNNING);
-		assert_int_equal(fixture_objects(f, "mem:web/vda"), 0);
-	}
-}
-
-static void a_resumed_guest_is_left_alone_while_its_disks_cannot_be_dropped(void **state)
-{
-	struct fixture *f = *state;
-	struct sf_vm_desc vm = {.name = "web"};
-	/* Resumed by the undo, and before it: the second pause takes longer than is allowed. */
-	static const char *const faults[] = {"storage.create@2=EIO,storage.remove@*=EIO",
-					     "storage.create@2=delay:400,storage.remove@*=EIO"};
-
-	for (size_t i = 0; i < f->config.nvms; i++)
-		f->config.vms[i].policy.pause_deadline_ms = 50;
-	for (size_t i = 0; i < 2; i++) {
-		struct sf_create_request request = {.name = "a", .memory = SF_NO};
-
-		fixture_reopen(f, faults[i]);
-		assert_int_equal(fixture_try(f, "web", &request, NULL), i == 0 ? -EIO : -ETIMEDOUT);
-		assert_int_equal(fixture_guest(f, "web").power, SF_POWER_RUNNING);
-		assert_int_equal(sf_hypervisor_pause(f->guests, &vm, NULL), 0); /* xl pause */
-		request.name[0] = 'b';
-		(void)fixture_try(f, "web", &request, NULL); /* begins with the recovery */
-		assert_int_equal(fixture_guest(f, "web").power, SF_POWER_PAUSED);
-		fixture_reopen(f, "storage.remove@*=EIO");
-		assert_int_equal(fixture_guest(f, "web").power, SF_POWER_PAUSED);
-		fixture_reopen(f, "");
-		assert_int_equal(sf_hypervisor_resume(f->guests, &vm, NULL), 0);
-	}
-}
-
-static void a_lost_snapshot_stays_broken_while_it_is_unreachable(void **state)
-{
-	struct fixture *f = *state;
-	struct sf_revert_request request = {.discard = true};
-
-	fixture_create(f, "web", "a");
-	fixture_reopen(f, "storage.stat@1=ENOENT,storage.stat@3=EMFILE");
-	assert_int_equal(sf_engine_revert(f->engine, fixture_vm(f, "web"), "a", &request, NULL, NULL), -EIO);
-	assert_int_equal(sf_engine_revert(f->engine, fixture_vm(f, "web"), "a", &request, NULL, NULL), 0);
-}
-
-static void a_crash_is_settled_once_the_toolstack_answers(void **state)
-{
-	struct fixture *f = *state;
-	struct sf_create_request request = {.name = "a", .memory = SF_NO};
-
-	fixture_reopen(f, "hypervisor.resume@*=EIO");
-	assert_int_equal(fixture_try(f, "web", &request, NULL), -EIO);
-	fixture_reopen(f, "hypervisor.list@1=ETIMEDOUT");
-	await_running(f, "web");
+	fixture_await_running(f, "web");
 }
 
 static void quiescing_and_reverts_go_together(void **state)
@@ -424,57 +343,6 @@ static void a_torn_record_is_set_aside_and_the_rest_shown(void **state)
 	fixture_create(f, "web", "torn"); /* the name can be used again */
 }
 
-static void a_missing_volume_makes_its_snapshot_broken(void **state)
-{
-	struct fixture *f = *state;
-	struct sf_revert_request request = {.power_given = false};
-	struct sf_snapshot *snapshot;
-	struct sf_err err = {0};
-	char *health;
-
-	fixture_create(f, "web", "a");
-	snapshot = fixture_find(f, "web", "a");
-	assert_int_equal(sf_object_remove(f->storages.list[0], &snapshot->record.disks[1].object, NULL), 0);
-	sf_snapshot_unref(snapshot);
-	fixture_reopen(f, "");
-	health = sf_engine_health_json(f->engine);
-	fixture_says(health, "\"kind\": \"broken\"");
-	free(health);
-	assert_int_equal(sf_engine_revert(f->engine, fixture_vm(f, "web"), "a", &request, NULL, &err), -EIO);
-	fixture_says(err.text, "broken");
-	assert_int_equal(sf_engine_delete(f->engine, fixture_vm(f, "web"), "a", NULL, NULL), 0);
-}
-
-static void what_cannot_be_asked_now_is_not_broken(void **state)
-{
-	struct fixture *f = *state;
-	struct sf_revert_request request = {.discard = true};
-	static const struct {
-		const char *fault, *kind;
-	} cases[] = {{"storage.stat@1=EMFILE", "unreachable"},
-		     {"storage.stat@1=ETIMEDOUT", "unreachable"},
-		     {"storage.stat@1=ENODEV", "unreachable"},
-		     {"storage.stat@1=ENOENT", "broken"},
-		     {"storage.stat@1=ESTALE", "broken"}};
-
-	fixture_create(f, "web", "a");
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		char kind[40], *health;
-
-		fixture_reopen(f, cases[i].fault);
-		(void)snprintf(kind, sizeof(kind), "\"kind\": \"%s\"", cases[i].kind);
-		health = sf_engine_health_json(f->engine);
-		fixture_says(health, kind);
-		free(health);
-		/* The revert checks again, and the snapshot reads well. */
-		assert_int_equal(sf_engine_revert(f->engine, fixture_vm(f, "web"), "a", &request, NULL, NULL),
-				 0);
-		health = sf_engine_health_json(f->engine);
-		fixture_says(health, "\"problems\": []");
-		free(health);
-	}
-}
-
 /* Reports the first 64 KiB as data. True for a sim guest's disk, because it writes only the first sector. */
 static int map_start(struct sf_storage *storage, const struct sf_object *object, struct sf_extents *ret,
 		     struct sf_err *err)
@@ -566,9 +434,6 @@ int main(void)
 		CASE(an_overlong_pause_is_ended_and_the_snapshot_undone),
 		CASE(a_guest_that_was_paused_stays_paused),
 		CASE(a_pause_that_comes_after_its_deadline_is_ended),
-		CASE(a_guest_that_could_not_be_resumed_is_not_forgotten),
-		CASE(a_resumed_guest_is_left_alone_while_its_disks_cannot_be_dropped),
-		CASE(a_crash_is_settled_once_the_toolstack_answers),
 		CASE(quiescing_and_reverts_go_together),
 		CASE(a_copied_directory_owns_nothing),
 		CASE(a_held_snapshot_is_not_deleted),
@@ -577,9 +442,6 @@ int main(void)
 		CASE(a_second_operation_on_the_vm_is_busy),
 		CASE(a_cancelled_create_undoes_itself),
 		CASE(a_torn_record_is_set_aside_and_the_rest_shown),
-		CASE(a_missing_volume_makes_its_snapshot_broken),
-		CASE(what_cannot_be_asked_now_is_not_broken),
-		CASE(a_lost_snapshot_stays_broken_while_it_is_unreachable),
 		CASE(maps_of_holes_are_kept_beside_the_record),
 		CASE(the_cap_on_snapshots_names_itself),
 		CASE(documents_are_valid_json),
