@@ -7,7 +7,8 @@
  *   read_stress check SEED FILE           reads and checks all of it
  *   read_stress read SECONDS THREADS RANDOM DIRECTORY FILE...
  *                                         reads these FILEs in all snapshots in DIRECTORY, while
- *                                         snapshots come and go
+ *                                         snapshots come and go: for that long, and until every kind
+ *                                         of reader has read something
  */
 #include <dirent.h>
 #include <errno.h>
@@ -322,11 +323,19 @@ static bool read_snapshot(struct reader *reader)
 	return true;
 }
 
+static bool all_modes_read(struct stress *stress)
+{
+	for (int mode = 0; mode < NMODES; mode++)
+		if (stress->bytes[mode] == 0)
+			return false;
+	return true;
+}
+
 static void *reading(void *arg)
 {
 	struct reader *reader = arg;
 
-	while (time(NULL) < reader->stress->until)
+	while (time(NULL) < reader->stress->until || !all_modes_read(reader->stress))
 		if (!read_snapshot(reader))
 			usleep(1000); /* give the process that makes snapshots a turn */
 	return NULL;
@@ -350,11 +359,8 @@ static void stress(struct stress *stress, int nthreads, uint64_t random)
 	}
 	free(readers);
 	free(threads);
-	for (int mode = 0; mode < NMODES; mode++) {
+	for (int mode = 0; mode < NMODES; mode++)
 		printf("%-10s %llu MiB\n", mode_names[mode], (unsigned long long)stress->bytes[mode] >> 20);
-		if (stress->bytes[mode] == 0)
-			fail("nothing was read by %s", mode_names[mode]);
-	}
 	printf("gone before they were opened: %u; holes: %s\n", stress->absent,
 	       stress->saw_hole ? "yes" : "none");
 }
