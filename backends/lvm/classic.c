@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Storage `lvm_classic`: LVs of any other kind. Each snapshot has a COW store of its own, which receives the
- * origin's old content before it is overwritten. A store that overflows loses the snapshot. Snapshots are
- * read-only, so only changes of the origin use the store.
+ * Storage `lvm_classic`: LVs that are not thin: linear, striped, RAID, cached. Each snapshot has a COW store
+ * of its own, which receives the origin's old content before it is overwritten. A store that overflows loses
+ * the snapshot. Snapshots are read-only, so only changes of the origin use the store.
  */
 #include "base/err.h"
 #include "core/contract/extents.h"

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Reverts a classic volume: copies every chunk that the snapshot has a copy of back to the origin. The
- * snapshot does not grow, as its store already has these chunks. Newer snapshots keep what is overwritten, so
- * they are extended first. After an interruption the volume is a mixture until the call is repeated, which
- * copies the same chunks again. The cost depends on what has changed, not on the disk's size.
+ * snapshot does not grow, as its store already has these chunks. Every other snapshot may have to keep what
+ * is overwritten, so they are extended first. After an interruption the volume is a mixture until the call is
+ * repeated, which copies the same chunks again. The cost depends on what has changed, not on the disk's size.
  */
 #include "classic_revert.h"
 

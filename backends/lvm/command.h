@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Runs LVM commands, one at a time on the whole host.
+ * Runs LVM commands, one of snapfs at a time on the whole host.
  *
  * The host's lock is a flock on a file in the run directory. The same file is the command's standard output,
  * so the lock lasts as long as the command, even if we die. A command is never killed: one that is late

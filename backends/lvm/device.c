@@ -83,7 +83,7 @@ static void drop_device(struct sf_lvm_storage *storage, struct sf_lvm_device *de
 	free(device);
 }
 
-/* LVM activates a classic snapshot with its origin, and only when it is named. */
+/* Naming a classic snapshot also activates its origin; a selection would not activate it. */
 static int activate_classic(struct sf_lvm *lvm, const char *vg, const struct sf_id *token, struct sf_err *err)
 {
 	char name[SF_LVM_NAME], target[2 * SF_LVM_NAME];

@@ -16,7 +16,7 @@ struct sf_lvm_storage;
 
 struct sf_lvm_device {
 	char vg[SF_LVM_NAME];
-	char dm[SF_DM_NAME]; /* of the LV under its lasting name */
+	char dm[SF_DM_NAME]; /* of the LV under its present name: the lasting one or its copy's */
 	struct sf_id token;
 	int fd; /* O_DIRECT; -1 while refs is 0 */
 	unsigned refs;
@@ -33,13 +33,13 @@ int sf_lvm_image_open(struct sf_storage *storage, const struct sf_object *object
  */
 int sf_lvm_switch_readers(struct sf_lvm_storage *storage, const char *dm, int fd, bool *ret_any,
 			  struct sf_err *err);
-/* The LV, and with it its device, was renamed. */
+/* Call after an lvrename: the device from is now named to. */
 void sf_lvm_rename_device(struct sf_lvm_storage *storage, const char *from, const char *to);
 /* Activates or deactivates all LVs that match the selection, ignoring the activation-skip flag. */
 int sf_lvm_activate(struct sf_lvm *lvm, const char *vg, const char *select, bool active, struct sf_err *err);
 /* Deactivates the snapshots that have had no reader for the grace time. */
 void sf_lvm_sweep_idle(struct sf_lvm_storage *storage);
-/* Also sweeps the active snapshots in the report, which another process may have left active. */
+/* Makes the sweep include the report's active snapshots, which another process may have left. */
 void sf_lvm_adopt_active(struct sf_lvm_storage *storage, struct sf_lvm_report *report);
 /* For closing the storage. */
 void sf_lvm_close_devices(struct sf_lvm_storage *storage);

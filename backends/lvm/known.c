@@ -29,7 +29,6 @@ static struct sf_lvm_known *known_vg(struct sf_lvm *lvm, const char *vg)
 	return known;
 }
 
-/* A report of a VG that lacks PVs is not reused: they may return at any moment. */
 struct sf_lvm_report *sf_lvm_known(struct sf_lvm *lvm, const char *vg, uint64_t max_age_ms, bool facts_only,
 				   uint64_t *ret_changes)
 {

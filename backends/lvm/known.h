@@ -18,19 +18,20 @@ struct sf_lvm_known {
 	char vg[SF_LVM_NAME];
 	struct sf_lvm_report *report; /* NULL: none yet */
 	uint64_t asked_ms;            /* CLOCK_MONOTONIC, when LVM was asked */
-	uint64_t asked_at;            /* value of sf_lvm.changes then */
+	uint64_t asked_at;            /* sf_lvm.changes then: a count, not a time */
 	uint64_t changed_at;          /* value of sf_lvm.changes at our last change here; 0: none */
 	uint64_t changed_ms;          /* CLOCK_MONOTONIC of that change */
 };
 
 /*
  * The remembered report if it is younger than max_age_ms, with a reference; else NULL. Without facts_only it
- * must also have been asked for after our last change to the VG. *ret_changes: to be handed to
- * sf_lvm_remember() with the answer, if the caller asks LVM now.
+ * must also have been asked for after our last change to the VG. While PVs of the VG are missing, always
+ * NULL: they may return at any moment. *ret_changes: to be handed to sf_lvm_remember() with the answer, if
+ * the caller asks LVM now.
  */
 struct sf_lvm_report *sf_lvm_known(struct sf_lvm *lvm, const char *vg, uint64_t max_age_ms, bool facts_only,
 				   uint64_t *ret_changes);
-/* The last report, whatever its age and whatever has changed since; NULL: none. */
+/* The last report, whatever its age, what has changed since, or PVs that were missing; NULL: none. */
 struct sf_lvm_report *sf_lvm_remembered(struct sf_lvm *lvm, const char *vg);
 /* Takes a reference of its own. */
 void sf_lvm_remember(struct sf_lvm *lvm, const char *vg, struct sf_lvm_report *report, uint64_t asked_ms,

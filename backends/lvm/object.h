@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Snapshots: LVs with our tags. The slots are the same for thin and classic. No changing command here names
- * an LV without selecting its tags as well.
+ * an existing LV without selecting its tags as well.
  */
 #ifndef SF_BACKENDS_LVM_OBJECT_H
 #define SF_BACKENDS_LVM_OBJECT_H
@@ -39,8 +39,8 @@ struct sf_lvm_new_lv {
 	const char *other_tags; /* with commas; NULL: none */
 };
 /*
- * Makes a snapshot with `lvcreate -s`. A snapshot of ours that already exists with the same name, token and
- * origin is success. -EEXIST: a foreign LV has the name. -E2BIG: too many tags.
+ * Makes a snapshot with `lvcreate -s`. A read-only snapshot of ours that already exists with the same name,
+ * token and origin is success. -EEXIST: another LV has the name. -E2BIG: too many tags.
  */
 int sf_lvm_create_lv(struct sf_storage *storage, const struct sf_lvm_new_lv *spec, struct sf_err *err);
 

@@ -136,7 +136,7 @@ int sf_lvm_pool_check(struct sf_lvm *lvm, const char *vg, const char *pool, stru
  * A pool has at most one metadata snapshot, which outlives the process that reserved it. A mark in the state
  * directory tells ours from a foreign one. It is written before we reserve one and removed after the release.
  * It holds the root's block, so that a snapshot which another program reserved later is not taken for ours. A
- * power cut between the reservation and the second write leaves a mark without a root. Then nothing is
+ * crash between the reservation and the second write leaves a mark without a root. Then nothing is
  * released, and the failure says so.
  */
 struct metadata_snap {
@@ -294,10 +294,12 @@ int sf_lvm_thin_map(struct sf_storage *storage, const struct sf_object *object, 
 	snap.pool = lv->pool;
 	(void)snprintf(snap.mark, sizeof(snap.mark), MARK "%s", snap.dm);
 	snap.state_dir = state_dir = open(lvm->state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (state_dir < 0)
+		return sf_fail(err, -errno, "open %s: %s", lvm->state_dir, strerror(errno));
 	lock = sf_lvm_open_run_file(lvm, MAP_LOCK, O_RDWR, err);
 	if (lock < 0)
 		return lock;
-	if (state_dir < 0 || flock(lock, LOCK_EX) < 0)
+	if (flock(lock, LOCK_EX) < 0)
 		return sf_fail(err, -errno, "lock the metadata of %s/%s: %s", snap.vg, snap.pool,
 			       strerror(errno));
 	return map_under_lock(lvm, &snap, dm, ret, err);

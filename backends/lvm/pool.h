@@ -10,7 +10,7 @@
 struct sf_dm_pool;
 struct sf_lvm;
 
-/* -EINVAL: not a thin pool. -ENOENT: it is inactive. */
+/* -EINVAL: not a thin pool. -ENOENT: it is inactive. -EIO: it has failed. */
 int sf_lvm_pool_status(const char *vg, const char *pool, struct sf_dm_pool *ret, struct sf_err *err);
 /* Slot of the storage contract. */
 int sf_lvm_pool_space(struct sf_volume *volume, struct sf_space *ret, struct sf_err *err);

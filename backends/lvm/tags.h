@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The tags that mark an LV as ours, and the names of such LVs. The form of the tags is described in tags.c.
- * Every command that changes an LV of ours selects it by name and tags together.
+ * Removing, relabelling and activating thin LVs select by name and tags together; lvrename, lvextend,
+ * lvconvert and the activation of a classic snapshot take a name that a report has shown to be ours.
  */
 #ifndef SF_BACKENDS_LVM_TAGS_H
 #define SF_BACKENDS_LVM_TAGS_H

@@ -5,14 +5,15 @@
  *
  * lvcreate -s  SNAP -> NEW
  * lvchange     the volume gets the tags, so that it can be found and removed once it is OLD
- * lvrename     volume -> OLD      if it was opened until now, this is noticed, and it gets its name back
+ * lvrename     volume -> OLD      if it is open now, it is renamed back: -EBUSY
  * lvrename     NEW -> volume
  * lvchange     the volume loses the tags
  * lvremove     OLD
  *
  * Between the two renames, no LV has the volume's name. After a crash there, the next lookup of the volume
- * finds NEW and OLD and gives OLD its name back; the revert is then repeated. The watch removes what a later
- * crash leaves. The volume keeps its tags, but all its other LVM settings become those of a new LV.
+ * finds NEW and OLD and gives OLD its name back; the revert is then repeated. After a later crash, the watch
+ * removes OLD, and the next exchange what else is left. The volume keeps its tags, but all its other LVM
+ * settings become those of a new LV.
  */
 #include "thin_exchange.h"
 
@@ -71,10 +72,10 @@ static int remove_old(const struct exchange *x, const struct sf_lvm_report *repo
 }
 
 /*
- * Adds the exchange's tags to the volume, or removes them. The volume has no tags of ours, so this is the one
- * command that selects it by name only. Tags of an earlier unfinished exchange are removed, or the volume
- * would belong to that one as well. A tag that is to stay must not be among them: LVM drops a tag that one
- * command both adds and deletes.
+ * Adds the exchange's tags to the volume, or removes them. The volume has no other tags of ours, so this
+ * selects it by name only. Tags of an earlier unfinished exchange are removed, or the volume would belong to
+ * that one as well. A tag that is to stay must not be among them: LVM drops a tag that one command both adds
+ * and deletes.
  */
 static int tag_volume(const struct exchange *x, bool add, const struct sf_lv *lv, struct sf_err *err)
 {

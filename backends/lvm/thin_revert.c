@@ -7,8 +7,8 @@
  * lvconvert --merge SNAP          one commit of LVM's metadata: the volume has SNAP's content, SNAP is gone
  * lvrename  COPY -> SNAP          the snapshot has its name again
  *
- * If the first or second step is interrupted, COPY is found by its tags in place of SNAP, and a repeat
- * continues from there. Other snapshots are untouched: they share blocks, not names. LVM postpones the merge
+ * From the merge until the rename, lookups find COPY in place of SNAP. An interrupted revert is repeated, and
+ * continues from there. Other snapshots keep their content. LVM postpones the merge
  * of an open volume. That must not happen: the disk would change under its users at some later activation.
  * Sources: lvmthin(7), lvconvert(8); tried with LVM 2.03.16.
  */
@@ -68,11 +68,14 @@ static const struct sf_lv *ours(struct reverting *r, const char *name)
 static int rename_copy(struct reverting *r, struct sf_err *err)
 {
 	const char *const argv[] = {"lvrename", "--yes", "--", r->volume->vg, r->copy, r->snap, NULL};
+	int rc = sf_lvm_run(r->lvm, r->volume->vg, argv, NULL, err);
 
-	return sf_lvm_run(r->lvm, r->volume->vg, argv, NULL, err);
+	if (rc == 0)
+		sf_lvm_rename_device(sf_lvm_storage(r->storage), r->copy_dm, r->snap_dm);
+	return rc;
 }
 
-/* Changes a volume, which has no tags of ours: only a revert may do that. */
+/* The volume has no tags of ours, so this selects it by name only. */
 static int set_active(struct reverting *r, bool active, struct sf_err *err)
 {
 	char target[2 * SF_LVM_NAME];
@@ -154,7 +157,7 @@ static int make_copy(struct reverting *r, struct sf_err *err)
 	return sf_lvm_create_lv(r->storage, &spec, err);
 }
 
-/* The snapshot has all of its content. */
+/* After a failure: SNAP still exists, with all of its content. */
 static void drop_copy(struct reverting *r)
 {
 	char select[SF_LVM_SELECT];
@@ -300,8 +303,6 @@ static int swap_by_merge(struct reverting *r, struct sf_err *err)
 	if (rename_copy(r, &why) < 0) /* its tags still identify it */
 		sf_log(SF_LOG_WARNING, "%s/%s could not take its snapshot's name: %s", r->volume->vg, r->copy,
 		       why.text);
-	else
-		sf_lvm_rename_device(sf_lvm_storage(r->storage), r->copy_dm, r->snap_dm);
 	return 0;
 }
 

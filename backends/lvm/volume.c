@@ -210,7 +210,7 @@ int sf_lvm_volume_read(struct sf_volume *base, void *buf, size_t len, uint64_t o
 {
 	auto_fd int fd = sf_lvm_open_device(sf_lvm_volume(base)->dm, O_RDONLY, err);
 
-	return fd < 0 ? fd : sf_lvm_pread(fd, base->origin, buf, len, off, err);
+	return fd < 0 ? fd : sf_pread_exactly(fd, base->origin, buf, len, off, err);
 }
 
 int sf_lvm_volume_write(struct sf_volume *base, const void *buf, size_t len, uint64_t off, struct sf_err *err)

@@ -305,7 +305,7 @@ int sf_export_tar(struct sf_export *export, bool zstd, struct sf_err *err)
 	export->total_bytes = export->content.size_bytes;
 	if (rc == 0)
 		rc = put_all(&tar, err);
-	if (rc < 0)
+	if (rc < 0 && tar.archive)
 		(void)archive_write_fail(tar.archive); /* no end marker: it must not look complete */
 	(void)archive_write_free(tar.archive);         /* any error has been reported already */
 	free(tar.extents);
