@@ -70,7 +70,7 @@ static int thaw(const struct led *led, struct sf_err *err)
  * Dropping the disks may fail for long, and recovery retries it. Clears leased and quiesced first, so that a
  * retry does not resume a guest that its owner has paused since. Best effort.
  */
-static void write_awake(const struct led *led)
+static void write_resumed(const struct led *led)
 {
 	struct sf_record copy;
 	auto_fd int dir = -1;
@@ -115,9 +115,9 @@ static enum content find_disk(struct sf_vm_op *op, const struct sf_record_disk *
 			disk->storage);
 		return CONTENT_LOST;
 	}
-	rc = op->silent ? sf_fail(err, -ETIMEDOUT, "its storage did not answer in time")
-			: sf_object_stat(storage, &disk->object, &stat, err);
-	op->silent = rc == -ETIMEDOUT;
+	rc = op->timed_out ? sf_fail(err, -ETIMEDOUT, "its storage did not answer in time")
+			   : sf_object_stat(storage, &disk->object, &stat, err);
+	op->timed_out = rc == -ETIMEDOUT;
 	if (rc == 0)
 		return CONTENT_WHOLE;
 	sf_wrap(err, rc, "disk %s", disk->object.vdev);
@@ -207,7 +207,7 @@ int sf_verify_snapshot(struct sf_vm_op *op, struct sf_snapshot **snapshot, struc
 	rc = sf_op_dir(op, false, err);
 	if (rc < 0)
 		return rc;
-	op->silent = false; /* a user waits for the answer */
+	op->timed_out = false; /* a user waits for the answer */
 	broken = verify(op, record, record->name, (*snapshot)->broken);
 	if (broken == (*snapshot)->broken)
 		return 0;
@@ -293,8 +293,8 @@ static int perform(struct led *led, enum sf_action action, struct sf_err *err)
 		return led->record->leased ? sf_resume_forgotten(led->op, err) : 0;
 	case SF_ACT_THAW:
 		return thaw(led, err);
-	case SF_ACT_WRITE_AWAKE:
-		write_awake(led);
+	case SF_ACT_WRITE_RESUMED:
+		write_resumed(led);
 		return 0;
 	case SF_ACT_DROP_DISKS:
 		return drop_disks(led, err);

@@ -412,11 +412,11 @@ static int run(struct taking *t, enum sf_life state, enum sf_event event, struct
 }
 
 /*
- * Brings the record on disk to where the undoing starts: creating, with the guest resumed, so that recovery
- * does not resume it again. A failed write of the ready record may have reached the disk all the same; the
- * disks must stay until the record is known not to be ready.
+ * Before the undo: the ready record may be on disk although its write failed. If it cannot be replaced,
+ * returns the error, as the disks must stay. Also records that the guest was resumed, so that recovery does
+ * not do it again.
  */
-static int take_back(struct taking *t, bool resumed, struct sf_err *err)
+static int rewrite_as_creating(struct taking *t, bool resumed, struct sf_err *err)
 {
 	bool ready = t->record.state == SF_RECORD_READY;
 	int rc;
@@ -438,7 +438,7 @@ static void undo(struct taking *t)
 	(void)resume(t, &err); /* if this fails, the record says so */
 	if (!t->rested)
 		t->record.leased = false;
-	rc = written ? take_back(t, t->at_rest_by_us && !t->record.leased, &err) : 0;
+	rc = written ? rewrite_as_creating(t, t->at_rest_by_us && !t->record.leased, &err) : 0;
 	sf_cleanup_fd(&t->dir);
 	t->dir = -1;
 	if (!written) {

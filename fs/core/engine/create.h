@@ -19,8 +19,8 @@ struct sf_take_options {
 	struct sf_budget *budget;     /* space needs to add to those of the snapshot; NULL: none */
 };
 /*
- * Takes one snapshot, or fails and leaves nothing behind. *ret_lease is NULL unless leave_at_rest is set and
- * this call paused the guest.
+ * Takes one snapshot. A failure is undone; what cannot be undone leaves the VM unsettled. *ret_lease is NULL
+ * unless leave_at_rest is set and this call paused the guest.
  */
 int sf_take(struct sf_vm_op *op, const struct sf_take_options *options, struct sf_lease **ret_lease,
 	    struct sf_err *err);

@@ -3,9 +3,10 @@
  * The engine runs the operations on snapshots: create, delete, rename, revert, edit. It handles exclusion,
  * jobs, recovery and reports. It is independent of FUSE and of any particular backend.
  *
- * All functions are thread-safe. One operation runs on a VM at a time; a second one fails at once with
- * -EBUSY. Lock order: engine, then jobs or health, then catalog; none is held across a call into a backend.
- * The locks of core/state/schedules.h are outside this order: only that of health is taken under them.
+ * All functions are thread-safe. One operation runs on a VM at a time. Another user's fails with -EBUSY
+ * meanwhile; it waits for an internal one, of recovery or the keeper. Lock order: engine, then jobs or
+ * health, then catalog; none is held across a call into a backend. The locks of core/state/schedules.h are
+ * outside this order: only that of health is taken under them.
  *
  * Every failed operation is logged once here and kept for .snapfs/last-error.
  */

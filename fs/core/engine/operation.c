@@ -39,7 +39,7 @@ int sf_op_enter(struct sf_engine *engine, struct sf_engine_vm *vm, bool kept, st
  */
 static void remove_empty_dir(struct sf_engine *engine, const struct sf_engine_vm *vm)
 {
-	if (*vm->dir && !vm->busy)
+	if (*vm->dir)
 		(void)unlinkat(sf_state_fd(engine->state), vm->dir, AT_REMOVEDIR); /* fails if not empty */
 }
 

@@ -26,7 +26,7 @@ struct sf_vm_op {
 	char snapshot[SF_NAME_MAX + 1]; /* for reports */
 	uint64_t number;                /* of the job */
 	uint64_t begun_ms;
-	bool silent; /* a storage has not answered in time: recovery asks none again */
+	bool timed_out; /* a storage was too slow: recovery queries none again in this operation */
 };
 
 /*

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Recovery: at start for every VM, later for unsettled ones. The order is: resume guests, settle half-done
- * snapshots, settle half-done reverts, at start also look for orphans. Unreadable records are set aside; work
- * that cannot be finished is reported and kept. Nothing is guessed.
+ * Recovery: at start for every VM, later for unsettled ones. The order is: at start, resume guests; settle
+ * half-done snapshots; settle half-done reverts; at start, look for orphans. Unreadable records are set
+ * aside; work that cannot be finished is reported and kept. Nothing is guessed.
  */
 #include "recover.h"
 
@@ -227,8 +227,8 @@ static int recover_ready(struct sf_vm_op *op, const char *name, struct sf_record
 	if (dir < 0)
 		return dir;
 	/*
-	 * A create failed to learn whether this record is on disk. Write it again: what is shown must survive
-	 * a power cut.
+	 * A create could not tell whether this record is durable: write it again, as what is shown must
+	 * survive a power cut. At start such a record cannot be told from thousands of durable ones.
 	 */
 	if (!op->engine->starting && !is_shown(op, record)) {
 		rc = sf_state_write_record(dir, record, err);

@@ -5,7 +5,7 @@
 
 #include "operation.h"
 
-/* Recovers every VM at start: first resumes guests, then settles records and plans. */
+/* Recovers every VM at start: resumes guests, settles records and plans, looks for orphans. */
 void sf_recover_all(struct sf_engine *engine);
 /*
  * Recovers one VM under its exclusion: records, then the plan of a revert. Work that cannot be finished is

@@ -71,7 +71,7 @@ static int turn_back(struct sf_reverting *r, const char **ret_how, struct sf_err
 		return sf_fail(err, -ENOENT, "the previous state was not kept ('discard')");
 	rc = sf_revert_find(r->op, &plan.snapshot, &aim);
 	if (rc < 0)
-		return sf_fail(err, rc, "the snapshot of the state being left is gone");
+		return sf_fail(err, rc, "the snapshot to go back to is gone");
 	plan.memory = plan.back && aim->record.memory.present && sf_power_alive(plan.power);
 	*ret_how = plan.memory                  ? "the VM is as it was before, its RAM restored"
 		   : sf_power_alive(plan.power) ? "the VM was booted again from its old disks"

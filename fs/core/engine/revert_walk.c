@@ -143,7 +143,8 @@ static int restore_memory(struct sf_reverting *r, struct sf_err *err)
 }
 
 /*
- * After a crash in this phase, a guest in the requested state means that the work is done. At start, a guest
+ * After a crash in this phase, a running guest means that the work is done; after the start, so does any in
+ * the requested state. At start, a guest
  * at rest may be half restored and has not run on these disks, so it is stopped and restored again. Later, a
  * guest at rest is left alone: someone has a reason for it.
  */

@@ -22,8 +22,8 @@ struct sf_engine_vm {
 };
 
 /*
- * Registers a VM that only the state directory knows. Call at start. -EEXIST if the VM already has a
- * directory, -ENOMEM.
+ * Gives the VM with that identity its directory; registers it as gone if it is unknown. Call at start.
+ * -EEXIST if the VM already has a directory, -ENOMEM.
  */
 int sf_engine_add_gone(struct sf_engine *engine, const char *uuid, const char *name, const char *dir,
 		       struct sf_engine_vm **ret);

@@ -8,7 +8,7 @@ struct row {
 };
 
 /* clang-format off */
-#define UNDO_CREATE {SF_ACT_RESUME, SF_ACT_THAW, SF_ACT_WRITE_AWAKE, SF_ACT_DROP_DISKS, SF_ACT_DROP_RECORD}
+#define UNDO_CREATE {SF_ACT_RESUME, SF_ACT_THAW, SF_ACT_WRITE_RESUMED, SF_ACT_DROP_DISKS, SF_ACT_DROP_RECORD}
 #define UNDO_REVERT {SF_ACT_RESUME, SF_ACT_DROP_SAFETY, SF_ACT_DROP_PLAN}
 
 static const struct row rows[] = {
@@ -62,11 +62,11 @@ const char *sf_event_name(enum sf_event event)
 
 const char *sf_action_name(enum sf_action action)
 {
-	static const char *const names[] = {"write-record", "quiesce",     "take",       "resume",
-					    "thaw",         "write-awake", "settle",     "publish",
-					    "verify",       "hide",        "drop-disks", "drop-record",
-					    "forget",       "write-plan",  "safety",     "drop-safety",
-					    "stop",         "swap",        "power",      "drop-plan"};
+	static const char *const names[] = {"write-record", "quiesce",       "take",       "resume",
+					    "thaw",         "write-resumed", "settle",     "publish",
+					    "verify",       "hide",          "drop-disks", "drop-record",
+					    "forget",       "write-plan",    "safety",     "drop-safety",
+					    "stop",         "swap",          "power",      "drop-plan"};
 
 	return names[action];
 }

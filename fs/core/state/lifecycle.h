@@ -9,15 +9,16 @@
  *   state     event    next      actions
  *   absent    begin    creating  write-record quiesce take resume thaw settle
  *   creating  done     ready     write-record publish
- *   creating  failed   absent    resume thaw write-awake drop-disks drop-record
- *   creating  found    absent    resume thaw write-awake drop-disks drop-record
+ *   creating  failed   absent    resume thaw write-resumed drop-disks drop-record
+ *   creating  found    absent    resume thaw write-resumed drop-disks drop-record
  *   ready     found    ready     verify publish
  *   ready     delete   deleting  hide
  *   deleting  unused   absent    drop-disks drop-record forget
  *   deleting  found    absent    drop-disks drop-record
  *
- * A revert. Its state is its plan on disk (idle: no plan). A failure after the stop leads back to the safety
- * snapshot: the engine writes a plan that aims at it, and handles that plan like any other it finds:
+ * A revert. Its state is its plan on disk (idle: no plan). Once the guest was stopped or a disk replaced, a
+ * failure leads back to the safety snapshot: the engine writes a plan that aims at it, and handles that plan
+ * like any other it finds. Before that it is one of stopping, even if the plan already says switching:
  *
  *   state      event   next       actions
  *   idle       begin   prepared   write-plan safety
@@ -32,7 +33,7 @@
  *   powering   found   powering   power
  *
  * A plan found in state stopping counts as done if the guest is off by now, and as failed otherwise: no disk
- * was touched yet, and whoever runs the guest may have a reason to.
+ * was replaced yet, and the guest may be running on purpose.
  */
 #ifndef SF_CORE_STATE_LIFECYCLE_H
 #define SF_CORE_STATE_LIFECYCLE_H
@@ -66,8 +67,8 @@ enum sf_action {
 	SF_ACT_TAKE, /* pause the guest under a lease, save its RAM, snapshot its disks */
 	SF_ACT_RESUME,
 	SF_ACT_THAW,
-	SF_ACT_WRITE_AWAKE, /* the record: its guest runs by now, so that nobody resumes it again */
-	SF_ACT_SETTLE,      /* make disks and RAM durable */
+	SF_ACT_WRITE_RESUMED, /* the record: the guest was resumed, so a retry does not do it again */
+	SF_ACT_SETTLE,        /* make disks and RAM durable */
 	SF_ACT_PUBLISH,
 	SF_ACT_VERIFY,
 	SF_ACT_HIDE, /* remove the name, durably */
