@@ -8,10 +8,29 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+/* A loop device of a guest that was just stopped may close its file a moment later. */
+#define SETTLE_TRIES 10
+#define SETTLE_MS    50
+
+/* Fails with errno, EAGAIN when someone has the file open for writing. */
+static int take_lease(int fd)
+{
+	/* A broken lease would send SIGIO, which ends the process; SIGURG is ignored. We only poll. */
+	if (fcntl(fd, F_SETSIG, SIGURG) < 0)
+		return -1;
+	for (int i = 1; fcntl(fd, F_SETLEASE, F_RDLCK) < 0; i++) {
+		if (errno != EAGAIN || i == SETTLE_TRIES)
+			return -1;
+		(void)poll(NULL, 0, SETTLE_MS);
+	}
+	return 0;
+}
 
 bool sf_file_lease_intact(int fd)
 {
@@ -28,8 +47,7 @@ int sf_file_hold(struct sf_volume *base, struct sf_err *err)
 	fd = sf_file_open_origin(base->origin, O_RDONLY, err);
 	if (fd < 0)
 		return fd;
-	/* A broken lease would send SIGIO, which ends the process; SIGURG is ignored. We only poll. */
-	if (fcntl(fd, F_SETSIG, SIGURG) == 0 && fcntl(fd, F_SETLEASE, F_RDLCK) == 0) {
+	if (take_lease(fd) == 0) {
 		volume->lease_fd = sf_take_fd(&fd);
 		return 0;
 	}

@@ -148,17 +148,14 @@ static int build(struct sf_file_volume *volume, int snapshot, const struct sf_fi
 static int replace(struct sf_file_volume *volume, const struct sf_file_place *place, const char *name,
 		   struct sf_job *job, struct sf_err *err)
 {
-	if (sf_job_cancelled(job))
-		return sf_fail(err, -EINTR, "cancelled");
-	if (volume->lease_fd >= 0) {
-		int rc = sf_file_hold_check(&volume->base, err);
+	int rc = sf_file_hold_check(&volume->base, err);
 
-		if (rc < 0)
-			return rc;
-	}
+	if (rc == 0 && sf_job_cancelled(job))
+		rc = sf_fail(err, -EINTR, "cancelled");
+	if (rc < 0)
+		return rc;
 	if (renameat(place->id_dir, name, place->image_dir, place->image) < 0)
 		return sf_fail(err, -errno, "rename %s over the image: %s", name, strerror(errno));
-	sf_file_release(&volume->base); /* the claim was on the old inode */
 	return 0;
 }
 

@@ -200,14 +200,11 @@ int sf_lvm_classic_revert(struct sf_volume *base, const struct sf_object *object
 			  struct sf_err *err)
 {
 	struct reverting r = {.base = base, .volume = sf_lvm_volume(base)};
-	bool claimed = r.volume->claimed;
 	int rc;
 
-	if (claimed && r.volume->claim_fd < 0)
-		sf_lvm_release(base); /* claimed while it had no device; it gets one now */
+	if (r.volume->claim_fd < 0)
+		sf_lvm_release(base); /* held while it had no device; it gets one now */
 	rc = revert(&r, object, job, err);
-	if (!claimed)
-		sf_lvm_release(base);
 	sf_extents_fini(&r.ranges);
 	sf_lvm_report_unref(r.report);
 	return rc;

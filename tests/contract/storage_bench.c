@@ -186,9 +186,7 @@ void bench_check_snap(struct bench *bench, const struct snap *snap)
 
 void bench_revert(struct bench *bench, size_t disk, const struct snap *snap)
 {
-	contract_ok(sf_volume_hold(bench->volumes[disk], &bench->err), &bench->err);
 	contract_ok(sf_volume_revert(bench->volumes[disk], &snap->object, NULL, &bench->err), &bench->err);
-	sf_volume_release(bench->volumes[disk]);
 	memcpy(bench->models[disk], snap->content, bench->size);
 }
 

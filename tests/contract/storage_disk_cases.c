@@ -166,6 +166,28 @@ static void who_wants_a_held_disk_waits_or_is_noticed(void **state)
 		close(fd);
 }
 
+static void a_disk_open_elsewhere_is_not_reverted(void **state)
+{
+	struct bench *bench = *state;
+	const struct snap *snap;
+	int fd;
+
+	bench_write(bench, 0, 0, 8 * G, 1);
+	snap = bench_take(bench, 0);
+	bench_write(bench, 0, 4 * G, 8 * G, 2);
+	fd = bench->driver->open_writer(bench->ground, &bench->disks[0]);
+	assert_true(fd >= 0);
+	contract_failed(sf_volume_revert(bench->volumes[0], &snap->object, NULL, &bench->err), &bench->err,
+			-EBUSY, bench->volumes[0]->origin);
+	bench_check_disk(bench, 0);
+	close(fd);
+	bench_revert(bench, 0, snap);
+	bench_check_disk(bench, 0);
+	fd = bench->driver->open_writer(bench->ground, &bench->disks[0]);
+	assert_true(fd >= 0); /* the revert has let go of the disk */
+	close(fd);
+}
+
 size_t storage_disk_cases(const struct contract_case **ret)
 {
 	static const struct contract_case cases[] = {
@@ -179,6 +201,7 @@ size_t storage_disk_cases(const struct contract_case **ret)
 		CONTRACT_CASE(a_held_disk_is_let_go_again, 0),
 		CONTRACT_CASE(a_disk_open_elsewhere_is_not_held, NEEDS_WRITERS),
 		CONTRACT_CASE(who_wants_a_held_disk_waits_or_is_noticed, NEEDS_WRITERS),
+		CONTRACT_CASE(a_disk_open_elsewhere_is_not_reverted, NEEDS_WRITERS),
 	};
 
 	*ret = cases;

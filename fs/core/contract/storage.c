@@ -202,8 +202,10 @@ int sf_volume_hold(struct sf_volume *volume, struct sf_err *err)
 {
 	struct sf_call call = sf_storage_call(volume->storage, "hold", volume->origin);
 	const struct sf_storage_ops *ops = volume->storage->ops;
+	int rc = sf_call_end(&call, ops->hold ? ops->hold(volume, &call.err) : 0, err);
 
-	return sf_call_end(&call, ops->hold ? ops->hold(volume, &call.err) : 0, err);
+	volume->held = volume->held || rc == 0;
+	return rc;
 }
 
 int sf_volume_hold_check(struct sf_volume *volume, struct sf_err *err)
@@ -220,6 +222,7 @@ void sf_volume_release(struct sf_volume *volume)
 
 	if (volume->storage->ops->release)
 		volume->storage->ops->release(volume);
+	volume->held = false;
 	(void)sf_call_end(&call, 0, NULL); /* for the log only: it cannot fail */
 }
 
@@ -321,10 +324,13 @@ int sf_volume_revert(struct sf_volume *volume, const struct sf_object *object, s
 	struct sf_call call = sf_storage_call(volume->storage, "revert", volume->origin);
 	int rc = check_own(volume, object, err);
 
+	if (rc == 0 && !volume->held)
+		rc = sf_volume_hold(volume, err);
 	if (rc < 0)
 		return rc;
-	rc = volume->storage->ops->revert(volume, object, job, &call.err);
-	return sf_call_end(&call, rc, err);
+	rc = sf_call_end(&call, volume->storage->ops->revert(volume, object, job, &call.err), err);
+	sf_volume_release(volume);
+	return rc;
 }
 
 int sf_object_create(struct sf_volume *volume, const struct sf_object *object, struct sf_job *job,

@@ -130,7 +130,7 @@ struct sf_storage_ops {
 	 */
 	int (*volume_open)(struct sf_storage *storage, const char *vm, const struct sf_disk *disk,
 			   struct sf_volume **ret, struct sf_err *err);
-	void (*volume_close)(struct sf_volume *volume);
+	void (*volume_close)(struct sf_volume *volume); /* also ends a hold */
 	int (*volume_stat)(struct sf_volume *volume, struct sf_volume_stat *ret, struct sf_err *err);
 
 	/*
@@ -207,8 +207,8 @@ struct sf_storage_ops {
 		   struct sf_err *err);
 
 	/*
-	 * Gives the live volume the object's content; the object stays unchanged. The caller has claimed the
-	 * volume or stopped its guest.
+	 * Gives the live volume the object's content; the object stays unchanged. The volume is held, and the
+	 * call ends the hold: it may need to, and what was held may be gone.
 	 *
 	 * At every instant, even after a crash, the volume's name leads to a complete disk, old or new, or a
 	 * repeated call makes it so. -EINTR when cancelled. A failure leaves the volume unchanged; if that
@@ -236,6 +236,7 @@ struct sf_storage {
 struct sf_volume {
 	struct sf_storage *storage;
 	char origin[SF_ORIGIN_MAX];
+	bool held; /* set by sf_volume_hold() */
 };
 
 /* All registered backends. The set owns them. */
@@ -270,6 +271,7 @@ void sf_volume_release(struct sf_volume *volume);
 int sf_volume_cost(struct sf_volume *volume, enum sf_purpose purpose, const struct sf_object *object,
 		   struct sf_space *ret_pool, uint64_t *ret_need_bytes, struct sf_err *err);
 int sf_volume_space(struct sf_volume *volume, struct sf_space *ret, struct sf_err *err);
+/* Holds the volume unless the caller does. The hold ends with the call, even if it fails. */
 int sf_volume_revert(struct sf_volume *volume, const struct sf_object *object, struct sf_job *job,
 		     struct sf_err *err);
 

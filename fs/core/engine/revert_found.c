@@ -143,7 +143,7 @@ static int claim_volumes(struct sf_reverting *r, struct sf_err *err)
 				       "the guest was started while its revert was half done; switch it off");
 	if (rc == 0)
 		rc = sf_revert_match(r, err);
-	if (rc == 0 && !sf_power_alive(r->plan.guest))
+	if (rc == 0)
 		rc = sf_volumes_hold(&r->volumes, err);
 	r->claimed = rc == 0;
 	return rc;

@@ -110,7 +110,6 @@ int sf_revert_match(struct sf_reverting *r, struct sf_err *err)
 			rc = sf_fail(err, -EINVAL, "%s of the snapshot is no longer a disk of VM '%s'",
 				     record->disks[i].object.origin, r->op->name);
 		} else {
-			matched.held[matched.n] = false;
 			matched.list[matched.n++] = all.list[k];
 			all.list[k] = NULL;
 		}

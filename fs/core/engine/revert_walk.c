@@ -121,17 +121,23 @@ static int swap_disk(struct sf_reverting *r, size_t index, struct sf_err *err)
 	return rc;
 }
 
+/*
+ * The guest is off now, so only others can have its disks open. All are held before the first one is
+ * replaced: someone who writes to the last must not leave the VM half reverted.
+ */
 static int swap(struct sf_reverting *r, struct sf_err *err)
 {
-	for (size_t i = 0; i < r->volumes.n; i++) {
-		const struct sf_object *object = &r->target->record.disks[i].object;
-		int rc = swap_disk(r, i, err);
+	int rc = sf_volumes_hold(&r->volumes, err);
 
+	for (size_t i = 0; rc == 0 && i < r->volumes.n; i++) {
+		const struct sf_object *object = &r->target->record.disks[i].object;
+
+		rc = swap_disk(r, i, err);
 		r->swapped = r->swapped || rc == 0 || rc == -EUCLEAN;
 		if (rc < 0)
-			return sf_wrap(err, rc, "disk %s", object->vdev);
+			sf_wrap(err, rc, "disk %s", object->vdev);
 	}
-	return 0;
+	return rc;
 }
 
 static int restore_memory(struct sf_reverting *r, struct sf_err *err)

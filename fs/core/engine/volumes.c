@@ -63,7 +63,6 @@ static int open_one(struct sf_vm_op *op, const struct sf_disk *disk, struct sf_v
 		sf_volume_close(volume);
 	if (rc < 0)
 		return sf_wrap(err, rc, "disk %s", disk->vdev);
-	volumes->held[volumes->n] = false;
 	volumes->list[volumes->n++] = volume;
 	return 0;
 }
@@ -108,13 +107,10 @@ int sf_volumes_hold(struct sf_volumes *volumes, struct sf_err *err)
 		int rc = sf_volume_hold(volumes->list[i], err);
 
 		if (rc < 0) {
-			while (i-- > 0) {
+			while (i-- > 0)
 				sf_volume_release(volumes->list[i]);
-				volumes->held[i] = false;
-			}
 			return rc;
 		}
-		volumes->held[i] = true;
 	}
 	return 0;
 }
@@ -122,7 +118,7 @@ int sf_volumes_hold(struct sf_volumes *volumes, struct sf_err *err)
 int sf_volumes_check(struct sf_volumes *volumes, struct sf_err *err)
 {
 	for (size_t i = 0; i < volumes->n; i++) {
-		int rc = volumes->held[i] ? sf_volume_hold_check(volumes->list[i], err) : 0;
+		int rc = volumes->list[i]->held ? sf_volume_hold_check(volumes->list[i], err) : 0;
 
 		if (rc < 0)
 			return rc;
@@ -132,11 +128,8 @@ int sf_volumes_check(struct sf_volumes *volumes, struct sf_err *err)
 
 void sf_volumes_close(struct sf_volumes *volumes)
 {
-	for (size_t i = 0; i < volumes->n; i++) {
-		if (volumes->held[i])
-			sf_volume_release(volumes->list[i]);
+	for (size_t i = 0; i < volumes->n; i++)
 		sf_volume_close(volumes->list[i]);
-	}
 	volumes->n = 0;
 }
 

@@ -5,10 +5,9 @@
 
 #include "operation.h"
 
-/* Open live disks; held says which are claimed. */
+/* Open live disks. */
 struct sf_volumes {
 	struct sf_volume *list[SF_VM_DISKS_MAX];
-	bool held[SF_VM_DISKS_MAX];
 	size_t n;
 };
 
@@ -23,7 +22,7 @@ int sf_volumes_open(struct sf_vm_op *op, char (*wanted)[SF_VDEV_MAX + 1], size_t
 		    struct sf_err *err);
 /* Claims all volumes, or none on failure. */
 int sf_volumes_hold(struct sf_volumes *volumes, struct sf_err *err);
-/* -EBUSY if a claim was disturbed. */
+/* -EBUSY if a claim was disturbed. Does not check volumes that are not claimed. */
 int sf_volumes_check(struct sf_volumes *volumes, struct sf_err *err);
 void sf_volumes_close(struct sf_volumes *volumes);
 

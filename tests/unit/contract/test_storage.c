@@ -35,7 +35,7 @@ static int setup(void **state)
 	assert_non_null(liar);
 	liar->base.ops = &liar->ops;
 	liar->ops = liar_ops;
-	liar->volume = (struct sf_volume){&liar->base, "lie:origin"};
+	liar->volume = (struct sf_volume){.storage = &liar->base, .origin = "lie:origin"};
 	liar->image_ops.close = image_close;
 	liar->image = (struct sf_image){&liar->image_ops, 4096};
 	liar->opened = &liar->volume;
