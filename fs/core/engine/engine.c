@@ -6,6 +6,7 @@
 #include "keeper.h"
 #include "lease.h"
 #include "recover.h"
+#include "sharing.h"
 #include "vms.h"
 #include "watchers.h"
 
@@ -92,6 +93,7 @@ void sf_engine_close(struct sf_engine *engine)
 		return;
 	sf_watchers_free(engine->watchers);
 	sf_keeper_free(engine->keeper);
+	sf_sharing_free(engine->sharing);
 	sf_leases_free(engine->leases);
 	sf_runs_free(engine->runs);
 	sf_jobs_free(engine->jobs);

@@ -20,6 +20,7 @@
 struct sf_engine_vm;
 struct sf_keeper;
 struct sf_leases;
+struct sf_sharing;
 struct sf_watchers;
 
 struct sf_engine {
@@ -40,8 +41,10 @@ struct sf_engine {
 	size_t nvms;
 	/* Broadcast when an operation ends or the keeper has work. Uses CLOCK_MONOTONIC. */
 	pthread_cond_t changed;
-	uint64_t nchanges; /* number of these broadcasts */
-	bool starting;     /* recovery at start is in progress */
+	uint64_t nchanges;          /* number of these broadcasts */
+	bool starting;              /* recovery at start is in progress */
+	bool disks_changed;         /* the keeper is to look for shared disks */
+	struct sf_sharing *sharing; /* NULL before the keeper has looked */
 	bool refreshing;
 	bool listed; /* the last query of the hypervisor succeeded */
 	struct sf_err list_error;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The keeper: a thread for work that no user waits for. It removes the storage of deleted snapshots after
- * their last reader, and retries what was left half done on a VM until that is settled. It takes a VM's
- * exclusion like any operation. Users' operations wait for the keeper; the keeper skips busy VMs.
+ * their last reader, retries what was left half done on a VM until that is settled, and looks for disks that
+ * VMs share. It takes a VM's exclusion like any operation. Users' operations wait for the keeper; the keeper
+ * skips busy VMs.
  */
 #include "keeper.h"
 
@@ -11,6 +12,7 @@
 #include "internal.h"
 #include "operation.h"
 #include "recover.h"
+#include "sharing.h"
 #include "vms.h"
 
 #include "base/cleanup.h"
@@ -163,6 +165,22 @@ static bool wait_for_work(struct sf_keeper *keeper, bool *ret_unsettled)
 	return keeper->n > 0 || !keeper->stopping;
 }
 
+static void look_for_shared_disks(struct sf_engine *engine)
+{
+	{
+		auto_unlock pthread_mutex_t *held = sf_lock(&engine->lock);
+
+		if (engine->starting || !engine->disks_changed)
+			return;
+		engine->disks_changed = false;
+	}
+	if (sf_sharing_update(engine) < 0) {
+		auto_unlock pthread_mutex_t *held = sf_lock(&engine->lock);
+
+		engine->disks_changed = true; /* once more, after the next operation */
+	}
+}
+
 static void *run(void *arg)
 {
 	struct sf_keeper *keeper = arg;
@@ -171,6 +189,7 @@ static void *run(void *arg)
 
 	while (wait_for_work(keeper, &unsettled)) {
 		reap_queue(keeper);
+		look_for_shared_disks(keeper->engine);
 		if (sf_clock_mono_ms() - tried_ms < RETRY_S * 1000 || !unsettled)
 			continue;
 		settle_all(keeper->engine);

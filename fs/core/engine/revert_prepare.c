@@ -6,6 +6,8 @@
 #include "internal.h"
 #include "operation.h"
 #include "ram.h"
+#include "sharing.h"
+#include "vms.h"
 #include "volumes.h"
 
 #include "base/cleanup.h"
@@ -16,46 +18,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A disk that does not exist is no conflict. Any other disk that cannot be opened might be the one. */
-static int check_other_disk(struct sf_engine *engine, const struct sf_vm_desc *vm, const struct sf_disk *disk,
-			    const struct sf_record *record, struct sf_err *err)
-{
-	struct sf_volume *volume;
-	int rc = sf_volume_open(engine->storages, vm->name, disk, &volume, err);
-
-	if (rc == -ENOENT || rc == -ENODEV)
-		return 0;
-	if (rc < 0)
-		return sf_wrap(err, rc, "open disk %s of VM '%s', which may be one of this VM's", disk->vdev,
-			       vm->name);
-	for (size_t i = 0; i < record->ndisks && rc == 0; i++)
-		if (strcmp(volume->origin, record->disks[i].object.origin) == 0)
-			rc = sf_fail(err, -EBUSY, "%s now belongs to VM '%s'", volume->origin, vm->name);
-	sf_volume_close(volume);
-	return rc;
-}
-
 /*
- * Another VM may have been given the volumes of one that is gone. A VM that is running is not gone, only not
- * listed.
+ * Another VM may have been given the volumes of one that is gone: sf_sharing_check() looks at those that are
+ * listed now. A VM that is running is not gone, only not listed.
  */
-static int check_nobodys(struct sf_reverting *r, struct sf_err *err)
+static int check_gone(struct sf_reverting *r, struct sf_err *err)
 {
 	struct sf_engine *engine = r->op->engine;
-	struct sf_vm_list others = {0};
 	enum sf_power power;
 	int rc = sf_hypervisor_power(engine->hv, &r->op->desc, &power, err);
 
 	if (rc == 0 && sf_power_alive(power))
-		rc = sf_fail(err, -EBUSY, "VM '%s' is running, but left out of the list of VMs: see the log",
-			     r->op->name);
+		return sf_fail(err, -EBUSY,
+			       "VM '%s' is running, but left out of the list of VMs: see the log",
+			       r->op->name);
 	if (rc == 0)
-		rc = sf_hypervisor_list(engine->hv, &others, err);
-	for (size_t i = 0; i < others.nvms && rc == 0; i++)
-		for (size_t k = 0; k < others.vms[i].ndisks && rc == 0; k++)
-			rc = check_other_disk(engine, &others.vms[i], &others.vms[i].disks[k],
-					      &r->target->record, err);
-	sf_vm_list_fini(&others);
+		sf_engine_list(engine);
 	return rc;
 }
 
@@ -71,7 +49,7 @@ static int take_recorded_disks(struct sf_reverting *r, struct sf_err *err)
 
 	if (r->op->present)
 		return 0;
-	rc = check_nobodys(r, err);
+	rc = check_gone(r, err);
 	if (rc < 0)
 		return rc;
 	disks = calloc(record->ndisks + 1, sizeof(*disks));
@@ -115,6 +93,8 @@ int sf_revert_match(struct sf_reverting *r, struct sf_err *err)
 		}
 	}
 	sf_volumes_close(&all);
+	if (rc == 0)
+		rc = sf_sharing_check(r->op, &matched, err);
 	if (rc < 0)
 		sf_volumes_close(&matched);
 	else

@@ -92,6 +92,15 @@ static void show(struct sf_engine *engine, struct sf_engine_vm *vm)
 		sf_log(SF_LOG_ERROR, "VM '%s' cannot be shown: out of memory", name);
 }
 
+static bool has_these_disks(const struct sf_engine_vm *vm, const struct sf_vm_desc *listed)
+{
+	for (size_t i = 0; i < listed->ndisks && i < vm->desc.ndisks; i++)
+		if (strcmp(listed->disks[i].vdev, vm->desc.disks[i].vdev) != 0 ||
+		    strcmp(listed->disks[i].spec, vm->desc.disks[i].spec) != 0)
+			return false;
+	return listed->ndisks == vm->desc.ndisks;
+}
+
 static void merge(struct sf_engine *engine, struct sf_vm_desc *listed)
 {
 	struct sf_engine_vm *vm = by_identity(engine, listed->uuid, listed->name);
@@ -100,6 +109,8 @@ static void merge(struct sf_engine *engine, struct sf_vm_desc *listed)
 		vm = add_vm(engine, sf_vm_id(listed->uuid, listed->name));
 	if (!vm)
 		return;
+	if (!vm->was_present || !has_these_disks(vm, listed))
+		engine->disks_changed = true;
 	sf_vm_desc_fini(&vm->desc);
 	vm->desc = *listed;
 	memset(listed, 0, sizeof(*listed));
@@ -137,11 +148,20 @@ void sf_engine_list(struct sf_engine *engine)
 		auto_unlock pthread_mutex_t *held = sf_lock(&engine->lock);
 
 		engine->listed = true;
-		for (size_t i = 0; i < engine->nvms; i++)
+		for (size_t i = 0; i < engine->nvms; i++) {
+			engine->vms[i]->was_present = engine->vms[i]->present;
 			engine->vms[i]->present = false;
+		}
 		for (size_t i = 0; i < list.nvms; i++)
 			merge(engine, &list.vms[i]);
+		for (size_t i = 0; i < engine->nvms; i++)
+			if (engine->vms[i]->was_present && !engine->vms[i]->present)
+				engine->disks_changed = true;
 		show_all(engine);
+		if (engine->disks_changed) {
+			engine->nchanges++;
+			pthread_cond_broadcast(&engine->changed);
+		}
 	}
 	sf_vm_list_fini(&list);
 }

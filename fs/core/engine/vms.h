@@ -16,9 +16,10 @@ struct sf_engine_vm {
 	struct sf_vm_desc desc;     /* as last listed */
 	char dir[SF_VM_DIR];        /* empty until the first snapshot */
 	bool present;
-	bool busy;      /* an operation is running on it */
-	bool kept;      /* the operation is internal: others wait for it */
-	bool unsettled; /* something is half done: recovery runs before the next operation */
+	bool was_present; /* in the list before the last one */
+	bool busy;        /* an operation is running on it */
+	bool kept;        /* the operation is internal: others wait for it */
+	bool unsettled;   /* something is half done: recovery runs before the next operation */
 };
 
 /*

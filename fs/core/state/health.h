@@ -18,7 +18,7 @@ void sf_health_free(struct sf_health *health);
 
 /*
  * Sets a problem, and logs it as a warning if it is new.
- * kind: "broken", "unreachable", "orphan", "set-aside", "disk", "guest", "revert", "undo", "stray",
+ * kind: "broken", "unreachable", "orphan", "set-aside", "disk", "shared", "guest", "revert", "undo", "stray",
  * "hypervisor", "space", "watch", "rescan", "schedule" (its last run) or "state" (a file of the state
  * directory itself). subject: what the problem is about, such as "web/clean".
  */

@@ -5,6 +5,7 @@
  */
 #include "core/engine/engine.h"
 #include "core/engine/internal.h"
+#include "core/engine/sharing.h"
 #include "core/engine/vms.h"
 #include "core/engine/watchers.h"
 
@@ -115,12 +116,16 @@ static void add_volume(struct sf_engine *engine, json_t *item, struct sf_volume 
 	add_foreign(item, volume);
 }
 
-static json_t *disk_json(struct sf_engine *engine, const struct sf_vm_desc *vm, const struct sf_disk *disk)
+static json_t *disk_json(struct sf_engine *engine, uint64_t vm_id, const struct sf_vm_desc *vm,
+			 const struct sf_disk *disk)
 {
 	json_t *item = json_pack("{s:s, s:o}", "vdev", disk->vdev, "spec", sf_json_lossy(disk->spec));
+	char other[SF_NAME_MAX + 1];
 	struct sf_volume *volume;
 	struct sf_err err = {0};
 
+	if (sf_sharing_of(engine, vm_id, disk->vdev, other))
+		json_object_set_new(item, "also_disk_of", sf_json_lossy(other));
 	if (sf_volume_open(engine->storages, vm->name, disk, &volume, &err) < 0) {
 		json_object_set_new(item, "error", sf_json_lossy(err.text));
 		return item;
@@ -182,7 +187,7 @@ static json_t *vm_json(struct sf_engine *engine, uint64_t vm_id, const struct vm
 		rc = sf_hypervisor_power(engine->hv, &view->desc, &power, &err);
 	(void)sf_catalog_vm_by_id(engine->catalog, vm_id, &info); /* unknown: no snapshots */
 	for (size_t i = 0; i < view->desc.ndisks; i++)
-		json_array_append_new(disks, disk_json(engine, &view->desc, &view->desc.disks[i]));
+		json_array_append_new(disks, disk_json(engine, vm_id, &view->desc, &view->desc.disks[i]));
 	root = json_pack("{s:o, s:o, s:b, s:s, s:s, s:I, s:b, s:b, s:I, s:o, s:o, s:o}", "name",
 			 sf_json_lossy(view->name), "uuid",
 			 *view->desc.uuid ? sf_json_lossy(view->desc.uuid) : json_null(), "present",

@@ -172,6 +172,7 @@ static const char *remedy(const char *kind)
 		{"set-aside",
 		 "inspect the file in the state directory; snapfs --rescan rebuilds records from volumes"},
 		{"disk", "check that the disk exists and can be snapshotted"},
+		{"shared", "give each VM its own disk"},
 		{"guest", "resume it by hand: xl unpause VM, or virsh resume VM"},
 		{"revert", "see the log; fix the cause, then restart snapfs to resume the revert"},
 		{"undo", "see the log; snapfs retries it"},
