@@ -150,9 +150,9 @@ static int restore_memory(struct sf_reverting *r, struct sf_err *err)
 
 /*
  * After a crash in this phase, a running guest means that the work is done; after the start, so does any in
- * the requested state. At start, a guest
- * at rest may be half restored and has not run on these disks, so it is stopped and restored again. Later, a
- * guest at rest is left alone: someone has a reason for it.
+ * the requested state. At start, a guest at rest may be half restored and has not run on these disks, so it
+ * is stopped and restored again. Later, a guest at rest is left alone, as someone has a reason for it, unless
+ * the plan says that it only waits for its resume.
  */
 static int clear_the_way(struct sf_reverting *r, bool *ret_done, struct sf_err *err)
 {
@@ -161,12 +161,27 @@ static int clear_the_way(struct sf_reverting *r, bool *ret_done, struct sf_err *
 	int rc = sf_hypervisor_power(engine->hv, &r->op->desc, &now, err);
 
 	*ret_done = rc == 0 && (now == SF_POWER_RUNNING || (now == r->plan.power && !engine->starting));
+	if (rc == 0 && !engine->starting && r->plan.started && sf_power_alive(now))
+		return 0;
+	r->plan.started = false;
 	if (rc < 0 || *ret_done || !sf_power_alive(now))
 		return rc;
 	if (!engine->starting)
 		return sf_fail(err, -EBUSY,
 			       "the guest was started while its revert was half done; switch it off");
 	return sf_hypervisor_stop(engine->hv, &r->op->desc, err);
+}
+
+static int resume_started(struct sf_reverting *r, struct sf_err *err)
+{
+	int rc = sf_hypervisor_resume(r->op->engine->hv, &r->op->desc, err);
+
+	if (rc < 0 && !r->plan.started) {
+		r->plan.started = true;
+		(void)sf_plan_write(r->op->dir, &r->plan,
+				    NULL); /* best effort: a retry without it leaves the guest alone */
+	}
+	return rc;
 }
 
 static int set_power(struct sf_reverting *r, struct sf_err *err)
@@ -181,9 +196,11 @@ static int set_power(struct sf_reverting *r, struct sf_err *err)
 		rc = clear_the_way(r, &done, err);
 	if (rc < 0 || done)
 		return rc;
-	rc = r->plan.memory ? restore_memory(r, err) : sf_hypervisor_start(hv, &r->op->desc, true, err);
+	if (!r->plan.started)
+		rc = r->plan.memory ? restore_memory(r, err)
+				    : sf_hypervisor_start(hv, &r->op->desc, true, err);
 	if (rc == 0 && r->plan.power == SF_POWER_RUNNING)
-		rc = sf_hypervisor_resume(hv, &r->op->desc, err);
+		rc = resume_started(r, err);
 	return rc;
 }
 

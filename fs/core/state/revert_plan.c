@@ -28,7 +28,8 @@ int sf_plan_write(int vm_dir, const struct sf_plan *plan, struct sf_err *err)
 			 plan->has_safety ? json_string(safety) : json_null(), "guest",
 			 sf_power_name(plan->guest), "power", sf_power_name(plan->power), "memory",
 			 plan->memory, "back", plan->back);
-	if (plan->resumed && json_object_set_new(root, "resumed", json_true()) < 0)
+	if ((plan->resumed && json_object_set_new(root, "resumed", json_true()) < 0) ||
+	    (plan->started && json_object_set_new(root, "started", json_true()) < 0))
 		return sf_fail(err, -ENOMEM, "out of memory");
 	text = sf_json_text(root, &len);
 	if (!text)
@@ -79,7 +80,9 @@ static int parse(const json_t *root, struct sf_plan *plan, struct sf_err *err)
 	    (rc = sf_json_bool(root, "memory", &plan->memory, err)) < 0 ||
 	    (rc = sf_json_bool(root, "back", &plan->back, err)) < 0)
 		return rc;
-	plan->resumed = json_is_true(json_object_get(root, "resumed")); /* younger than schema 1 */
+	/* Younger than schema 1. */
+	plan->resumed = json_is_true(json_object_get(root, "resumed"));
+	plan->started = json_is_true(json_object_get(root, "started"));
 	plan->has_safety = !json_is_null(json_object_get(root, "safety"));
 	return plan->has_safety ? sf_json_id(root, "safety", &plan->safety, err) : 0;
 }

@@ -23,6 +23,7 @@ struct sf_plan {
 	enum sf_power power; /* the power state to end in; unknown: leave it alone */
 	bool memory;         /* restore RAM */
 	bool resumed;        /* the undoing has resumed the guest and must not do so again */
+	bool started;        /* the guest is at rest in its final state, and only its resume is missing */
 	bool back;           /* a failed revert is being undone: delete the snapshot at the end */
 };
 

@@ -214,6 +214,26 @@ static void a_revert_found_waits_for_volumes_that_others_hold(void **state)
 	assert_int_equal(fixture_count(f, "web"), 2);
 }
 
+/* Turning back restores the guest, too, and cannot resume it either. */
+static void a_restored_guest_that_cannot_be_resumed_is_resumed_later(void **state)
+{
+	struct fixture *f = *state;
+	struct sf_revert_request request = {.power_given = false};
+	struct sf_err err = {0};
+	uint64_t tick;
+
+	fixture_create(f, "web", "a");
+	fixture_tick(f, 3);
+	tick = fixture_guest(f, "web").tick;
+	fixture_reopen(f, "hypervisor.resume@1=EIO,hypervisor.resume@2=EIO");
+	assert_int_equal(sf_engine_revert(f->engine, fixture_vm(f, "web"), "a", &request, NULL, &err), -EIO);
+	fixture_says(err.text, "will be retried");
+	fixture_await_running(f, "web");
+	assert_int_equal(fixture_guest(f, "web").tick, tick);
+	fixture_tick(f, 1);
+	assert_false(fixture_guest(f, "web").crashed);
+}
+
 /* --- the keeper --- */
 
 static struct {
@@ -260,6 +280,7 @@ int main(void)
 		CASE(what_cannot_be_asked_now_is_not_broken),
 		CASE(a_lost_snapshot_stays_broken_while_it_is_unreachable),
 		CASE(a_revert_found_waits_for_volumes_that_others_hold),
+		CASE(a_restored_guest_that_cannot_be_resumed_is_resumed_later),
 		CASE(the_keeper_begins_after_the_start),
 	};
 
