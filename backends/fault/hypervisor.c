@@ -106,6 +106,17 @@ static int fault_can_start(struct sf_hypervisor *hv, const struct sf_vm_desc *vm
 	return rc < 0 ? rc : sf_fault_after(&call, fault->inner->ops->can_start(fault->inner, vm, err));
 }
 
+static int fault_check_disk(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, const struct sf_disk *disk,
+			    struct sf_err *err)
+{
+	struct sf_fault_call call = {.name = "hypervisor.check_disk"};
+	struct fault_hypervisor *fault = to_fault(hv);
+	int rc = sf_fault_before(fault->plan, &call, err);
+
+	return rc < 0 ? rc
+		      : sf_fault_after(&call, fault->inner->ops->check_disk(fault->inner, vm, disk, err));
+}
+
 static int fault_stop(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, struct sf_err *err)
 {
 	struct sf_fault_call call = {.name = "hypervisor.stop"};
@@ -180,6 +191,7 @@ int sf_fault_hypervisor(struct sf_fault_plan *plan, struct sf_hypervisor *inner,
 	fault->ops.host = inner->ops->host ? fault_host : NULL;
 	fault->ops.check_host = inner->ops->check_host ? fault_check_host : NULL;
 	fault->ops.can_start = inner->ops->can_start ? fault_can_start : NULL;
+	fault->ops.check_disk = inner->ops->check_disk ? fault_check_disk : NULL;
 	fault->base.ops = &fault->ops;
 	fault->plan = plan;
 	fault->inner = inner;

@@ -10,6 +10,7 @@
 #include <endian.h>
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define SECTOR 512
 
@@ -70,6 +71,38 @@ static int write_tick(const struct sf_sim_machine *machine, struct sf_volume *vo
 	memcpy(sector.name, machine->guest->name, sizeof(sector.name));
 	memcpy(raw, &sector, sizeof(sector));
 	return sf_volume_write(volume, raw, sizeof(raw), 0, err);
+}
+
+static struct sf_sim_file file_at(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return (struct sf_sim_file){0};
+	return S_ISBLK(st.st_mode) ? (struct sf_sim_file){st.st_rdev, 0}
+				   : (struct sf_sim_file){st.st_dev, st.st_ino};
+}
+
+void sf_sim_open_files(const struct sf_sim_machine *machine)
+{
+	for (size_t i = 0; i < machine->ndisks; i++)
+		machine->guest->files[i] = file_at(machine->disks[i].spec);
+}
+
+int sf_sim_check_file(const struct sf_sim_machine *machine, const char *vdev, struct sf_err *err)
+{
+	for (size_t i = 0; i < machine->ndisks; i++) {
+		const struct sf_sim_file *opened = &machine->guest->files[i];
+		struct sf_sim_file now = file_at(machine->disks[i].spec);
+
+		if (strcmp(machine->disks[i].vdev, vdev) != 0 || opened->dev == 0)
+			continue;
+		if (now.dev != opened->dev || now.ino != opened->ino)
+			return sf_fail(err, -EBUSY,
+				       "the guest has another file open than %s leads to: shut it down first",
+				       machine->disks[i].spec);
+	}
+	return 0;
 }
 
 /* --- Running --- */
@@ -178,6 +211,7 @@ int sf_sim_boot(const struct sf_sim_machine *machine, bool paused, struct sf_err
 	sf_sim_ram_build(guest->ram, guest->name, tick);
 	guest->crashed = false;
 	guest->frozen = false;
+	sf_sim_open_files(machine);
 	guest->power = paused ? SF_POWER_PAUSED : SF_POWER_RUNNING;
 	return 0;
 }

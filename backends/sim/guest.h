@@ -17,6 +17,11 @@
 
 struct sf_err;
 
+/* A file or device, as its guest opened it; all zero: a disk in memory. */
+struct sf_sim_file {
+	uint64_t dev, ino; /* of a block device: its number, and 0 */
+};
+
 struct sf_sim_guest {
 	char name[SF_NAME_MAX + 1];
 	enum sf_power power;
@@ -24,8 +29,9 @@ struct sf_sim_guest {
 	bool frozen;
 	atomic_bool mid_tick;
 	_Atomic uint64_t tick;
-	uint64_t nresumes; /* lets a save notice that the guest has run meanwhile */
-	char *ram;         /* SF_SIM_RAM bytes, part of the world */
+	uint64_t nresumes;                         /* lets a save notice that the guest has run meanwhile */
+	char *ram;                                 /* SF_SIM_RAM bytes, part of the world */
+	struct sf_sim_file files[SF_VM_DISKS_MAX]; /* of its disks, since it was started */
 };
 
 /* A guest with the disks it is configured with. */
@@ -38,6 +44,11 @@ struct sf_sim_machine {
 
 /* Boots a guest that is off, at the tick of its first disk. -EINVAL: that disk holds foreign data. */
 int sf_sim_boot(const struct sf_sim_machine *machine, bool paused, struct sf_err *err);
+
+/* Notes which files the disks are now; a guest that starts opens these. */
+void sf_sim_open_files(const struct sf_sim_machine *machine);
+/* -EBUSY if the path of that disk leads to another file than the guest opened. */
+int sf_sim_check_file(const struct sf_sim_machine *machine, const char *vdev, struct sf_err *err);
 
 /* Ticks n times if the guest runs and is not frozen. The guest crashes when a tick fails. */
 void sf_sim_run(const struct sf_sim_machine *machine, unsigned n);

@@ -122,5 +122,9 @@ int sf_sim_restore(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, int fd
 		return rc == -EINVAL ? sf_wrap(err, -EIO, "restore sim guest '%s'", vm->name) : rc;
 	held = sf_sim_lock(sf_to_sim(hv));
 	rc = sf_sim_guest(sf_to_sim(hv), vm, &guest, err);
-	return rc < 0 ? rc : take_ram(guest, ram, err);
+	if (rc == 0)
+		rc = take_ram(guest, ram, err);
+	if (rc == 0)
+		sf_sim_open_files(sf_sim_find(sf_to_sim(hv), vm->name));
+	return rc;
 }

@@ -119,6 +119,18 @@ static int sim_start(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, bool
 	return rc;
 }
 
+static int sim_check_disk(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, const struct sf_disk *disk,
+			  struct sf_err *err)
+{
+	auto_unlock pthread_mutex_t *held = sf_sim_lock(sf_to_sim(hv));
+	struct sf_sim_guest *guest;
+	int rc = sf_sim_guest(sf_to_sim(hv), vm, &guest, err);
+
+	if (rc < 0 || guest->power == SF_POWER_OFF)
+		return rc;
+	return sf_sim_check_file(sf_sim_find(sf_to_sim(hv), vm->name), disk->vdev, err);
+}
+
 /* --- Quiescing: a frozen guest is between two ticks and stays there --- */
 
 static int check_answers(const struct sf_sim_guest *guest, struct sf_err *err)
@@ -288,6 +300,7 @@ static const struct sf_hypervisor_ops sim_ops = {
 	.check_host = sim_check_host,
 	.stop = sim_stop,
 	.start = sim_start,
+	.check_disk = sim_check_disk,
 	.quiesce = sim_quiesce,
 	.thaw = sim_thaw,
 	.close = sim_close,

@@ -20,6 +20,7 @@ static const struct {
 	[SF_XEN_PAUSE] = {"pause", true},  [SF_XEN_SAVE] = {"save", true},
 	[SF_XEN_ABORT] = {"abort", false}, [SF_XEN_RESUME] = {"resume", true},
 	[SF_XEN_STOP] = {"stop", true},    [SF_XEN_RENAME] = {"rename", true},
+	[SF_XEN_DISK] = {"disk", true},
 };
 #define NOPS (sizeof(ops) / sizeof(ops[0]))
 
@@ -86,6 +87,9 @@ static bool put_members(json_t *root, const struct sf_xen_request *request)
 		return put(root, "live", json_boolean(request->live));
 	case SF_XEN_RENAME:
 		return put(root, "to", sf_json_lossy(request->to));
+	case SF_XEN_DISK:
+		return put(root, "vdev", sf_json_lossy(request->disk.vdev)) &&
+		       put(root, "path", sf_json_lossy(request->disk.spec));
 	default:
 		return true;
 	}
@@ -209,6 +213,13 @@ static int opt_string(const json_t *root, const char *key, char *buf, size_t siz
 	return json_object_get(root, key) ? sf_json_string(root, key, buf, size, err) : 0;
 }
 
+static int read_disk(const json_t *root, struct sf_disk *ret, struct sf_err *err)
+{
+	int rc = sf_json_string(root, "vdev", ret->vdev, sizeof(ret->vdev), err);
+
+	return rc < 0 ? rc : sf_json_string(root, "path", ret->spec, sizeof(ret->spec), err);
+}
+
 static int read_request(const json_t *root, struct sf_xen_request *ret, struct sf_err *err)
 {
 	const char *op = json_string_value(json_object_get(root, "op"));
@@ -227,6 +238,8 @@ static int read_request(const json_t *root, struct sf_xen_request *ret, struct s
 		return sf_json_bool(root, "live", &ret->live, err);
 	if (ret->op == SF_XEN_WATCH)
 		return sf_json_string(root, "configs", ret->configs, sizeof(ret->configs), err);
+	if (ret->op == SF_XEN_DISK)
+		return read_disk(root, &ret->disk, err);
 	if (ret->op != SF_XEN_RENAME)
 		return 0;
 	rc = sf_json_string(root, "to", ret->to, sizeof(ret->to), err);
@@ -271,9 +284,7 @@ static int read_disks(const json_t *list, struct sf_vm_desc *desc, struct sf_err
 		const json_t *disk = json_array_get(list, i);
 		struct sf_disk *to = &desc->disks[desc->ndisks++];
 
-		rc = sf_json_string(disk, "vdev", to->vdev, sizeof(to->vdev), err);
-		if (rc == 0)
-			rc = sf_json_string(disk, "path", to->spec, sizeof(to->spec), err);
+		rc = read_disk(disk, to, err);
 	}
 	return rc;
 }

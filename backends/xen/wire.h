@@ -21,6 +21,8 @@
  *                                                   aborts it
  *   {"op":"stop",…}                                 the domain no longer exists
  *   {"op":"rename",…,"to":"web2"}
+ *   {"op":"disk",…,"vdev":"xvda","path":"/…"}       the path leads to what the guest has open, or there is
+ *                                                   no such domain
  *
  * A failure is {"ok":false,"errno":11,"text":"…"}, with Linux's errno. A line has at most SF_XEN_LINE_MAX
  * bytes. Parsers treat all input as untrusted; both directions are fuzzed.
@@ -54,6 +56,7 @@ enum sf_xen_op {
 	SF_XEN_RESUME,
 	SF_XEN_STOP,
 	SF_XEN_RENAME,
+	SF_XEN_DISK,
 };
 
 struct sf_xen_request {
@@ -62,6 +65,7 @@ struct sf_xen_request {
 	char uuid[SF_VM_UUID];      /* empty: any */
 	char to[SF_NAME_MAX + 1];
 	char configs[PATH_MAX]; /* directory of xl.cfg files */
+	struct sf_disk disk;
 	bool live;
 };
 

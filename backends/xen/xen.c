@@ -98,6 +98,7 @@ static const struct sf_hypervisor_ops xen_ops = {
 	.check_host = xen_check_host,
 	.stop = sf_xen_stop,
 	.can_start = sf_xen_can_start,
+	.check_disk = sf_xen_check_disk,
 	.start = sf_xen_start,
 	.close = xen_close,
 };

@@ -110,6 +110,15 @@ int sf_xen_can_start(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, stru
 	return sf_xen_config_of(sf_xen_of(hv), vm->name, config, err);
 }
 
+int sf_xen_check_disk(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, const struct sf_disk *disk,
+		      struct sf_err *err)
+{
+	struct sf_xen_request request = sf_xen_about(SF_XEN_DISK, vm);
+
+	request.disk = *disk;
+	return sf_xen_question(sf_xen_of(hv), &request, NULL, err);
+}
+
 int sf_xen_start(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, bool paused, struct sf_err *err)
 {
 	struct sf_xen *xen = sf_xen_of(hv);

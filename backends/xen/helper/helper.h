@@ -127,6 +127,12 @@ int helper_add_disk(struct sf_vm_desc *desc, const libxl_device_disk *disk);
 int helper_read_configs(const char *dir, struct helper_vms *vms, struct sf_err *err);
 /* Lists every guest that is configured in that directory and every domain except dom0. */
 int helper_list(struct helper *helper, const char *configs_dir, struct helper_vms *ret, struct sf_err *err);
+/* --- opened.c --- */
+/*
+ * -EBUSY if the disk's path is known to lead to another file or device than the domain has open: a volume was
+ * renamed, or a file renamed over the image. Succeeds if there is no such domain.
+ */
+int helper_check_disk(struct helper *helper, const struct sf_xen_request *request, struct sf_err *err);
 
 /* --- watch.c --- */
 /* Sends the list of VMs now and after each change, until the daemon is gone. */

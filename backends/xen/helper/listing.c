@@ -10,9 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
-#include <xenstore.h>
 
 static int add_disks(struct sf_vm_desc *desc, const libxl_device_disk *disks, int ndisks)
 {
@@ -20,62 +17,6 @@ static int add_disks(struct sf_vm_desc *desc, const libxl_device_disk *disks, in
 
 	for (int i = 0; rc == 0 && i < ndisks; i++)
 		rc = helper_add_disk(desc, &disks[i]);
-	return rc;
-}
-
-/* Parses "fd:1f" (hex), as hotplug scripts write it for block devices; 0 for anything else. */
-static dev_t device_of(struct xs_handle *store, const char *backend, const char *devid, const char *vdev)
-{
-	char path[160];
-	auto_free char *name = NULL, *numbers = NULL;
-	unsigned len, major, minor;
-
-	(void)snprintf(path, sizeof(path), "%s/%.20s/dev", backend, devid);
-	name = xs_read(store, XBT_NULL, path, &len);
-	if (!name || strcmp(name, vdev) != 0)
-		return 0;
-	(void)snprintf(path, sizeof(path), "%s/%.20s/physical-device", backend, devid);
-	numbers = xs_read(store, XBT_NULL, path, &len);
-	return numbers && sscanf(numbers, "%8x:%8x", &major, &minor) == 2 ? makedev(major, minor) : 0;
-}
-
-/* Whether the path is no longer the guest's device, as after a volume was renamed. */
-static bool is_another(struct xs_handle *store, uint32_t domid, const struct sf_disk *disk)
-{
-	char backend[64];
-	unsigned n = 0;
-	char **devids;
-	dev_t device = 0;
-	struct stat st;
-
-	if (stat(disk->spec, &st) < 0 || !S_ISBLK(st.st_mode))
-		return false;
-	(void)snprintf(backend, sizeof(backend), "/local/domain/0/backend/vbd/%u", domid);
-	devids = xs_directory(store, XBT_NULL, backend, &n);
-	for (unsigned i = 0; devids && i < n && device == 0; i++)
-		device = device_of(store, backend, devids[i], disk->vdev);
-	free(devids);
-	return device != 0 && device != st.st_rdev;
-}
-
-/* Leaves out disks whose path no longer leads to the device that the guest writes to. */
-static int check_devices(uint32_t domid, struct sf_vm_desc *desc)
-{
-	struct xs_handle *store = xs_open(0);
-	size_t kept = 0;
-	int rc = 0;
-
-	if (!store)
-		return 0; /* listing the domains fails for the same reason */
-	for (size_t i = 0; i < desc->ndisks; i++) {
-		if (!is_another(store, domid, &desc->disks[i]))
-			desc->disks[kept++] = desc->disks[i];
-		else if (rc == 0)
-			rc = helper_leave_out(desc, desc->disks[i].vdev,
-					      "its path leads to another device than the guest uses", true);
-	}
-	desc->ndisks = kept;
-	xs_close(store);
 	return rc;
 }
 
@@ -149,8 +90,6 @@ static int add_domain(struct helper *helper, const libxl_dominfo *info, struct h
 	helper_set_name(&desc, name);
 	(void)snprintf(desc.uuid, sizeof(desc.uuid), LIBXL_UUID_FMT, LIBXL_UUID_BYTES(info->uuid));
 	rc = describe_disks(helper, info->domid, &desc);
-	if (rc == 0)
-		rc = check_devices(info->domid, &desc);
 	if (rc == 0)
 		rc = merge(vms, &desc);
 	sf_vm_desc_fini(&desc);

@@ -77,6 +77,8 @@ static int act(struct helper *helper, const struct sf_xen_request *request, stru
 		return fd < 0 ? fd : helper_save(helper, request, fd, err);
 	case SF_XEN_STOP:
 		return helper_stop(helper, request, err);
+	case SF_XEN_DISK:
+		return helper_check_disk(helper, request, err);
 	case SF_XEN_RENAME:
 		return helper_rename(helper, request, err);
 	default:

@@ -454,6 +454,16 @@ int sf_hypervisor_can_start(struct sf_hypervisor *hv, const struct sf_vm_desc *v
 	return sf_call_end(&call, hv->ops->can_start(hv, vm, &call.err), err);
 }
 
+int sf_hypervisor_check_disk(struct sf_hypervisor *hv, const struct sf_vm_desc *vm,
+			     const struct sf_disk *disk, struct sf_err *err)
+{
+	struct sf_call call = call_on(hv, "check_disk", vm->name);
+
+	if (!hv->ops->check_disk)
+		return 0;
+	return sf_call_end(&call, hv->ops->check_disk(hv, vm, disk, &call.err), err);
+}
+
 int sf_hypervisor_quiesce(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, struct sf_err *err)
 {
 	struct sf_call call = call_on(hv, "quiesce", vm->name);

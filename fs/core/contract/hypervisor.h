@@ -106,7 +106,7 @@ struct sf_save_hooks {
 
 /*
  * The backend's implementation. Slots that caps does not cover may be NULL, and so may host, check_host and
- * can_start. Arguments arrive checked.
+ * can_start and check_disk. Arguments arrive checked.
  */
 struct sf_hypervisor_ops {
 	const char *name;
@@ -167,6 +167,14 @@ struct sf_hypervisor_ops {
 	int (*can_start)(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, struct sf_err *err);
 
 	/*
+	 * Whether the disk's path leads to the file or device that the guest writes to. -EBUSY if it leads to
+	 * another one, as after `mv new.img web.img`: a snapshot would not be of the guest's disk. Succeeds
+	 * for a guest that is off. Optional: assumed to succeed. Must be fast.
+	 */
+	int (*check_disk)(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, const struct sf_disk *disk,
+			  struct sf_err *err);
+
+	/*
 	 * The guest flushes and freezes its file systems until thaw. Both are idempotent. -EAGAIN for a guest
 	 * at rest, which cannot answer. For a guest that is off, quiesce fails with -EINVAL and thaw
 	 * succeeds.
@@ -213,6 +221,9 @@ int sf_hypervisor_start(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, b
 			struct sf_err *err);
 /* Succeeds if the backend cannot tell in advance. */
 int sf_hypervisor_can_start(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, struct sf_err *err);
+/* Succeeds if the backend cannot tell. */
+int sf_hypervisor_check_disk(struct sf_hypervisor *hv, const struct sf_vm_desc *vm,
+			     const struct sf_disk *disk, struct sf_err *err);
 int sf_hypervisor_quiesce(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, struct sf_err *err);
 int sf_hypervisor_thaw(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, struct sf_err *err);
 

@@ -56,8 +56,10 @@ static int open_one(struct sf_vm_op *op, const struct sf_disk *disk, struct sf_v
 		    struct sf_err *err)
 {
 	struct sf_volume *volume;
-	int rc = sf_volume_open(op->engine->storages, op->desc.name, disk, &volume, err);
+	int rc = sf_hypervisor_check_disk(op->engine->hv, &op->desc, disk, err);
 
+	if (rc == 0)
+		rc = sf_volume_open(op->engine->storages, op->desc.name, disk, &volume, err);
 	if (rc == 0 &&
 	    ((rc = check_origin(volume, err)) < 0 || (rc = refuse_twins(volumes, volume, err)) < 0))
 		sf_volume_close(volume);

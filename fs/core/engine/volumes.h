@@ -15,6 +15,7 @@ struct sf_volumes {
  * Opens the VM's disks named in wanted (NULL: all), in the VM's order.
  *   -EINVAL  the VM does not have such a disk
  *   -ENOENT  the VM is gone
+ *   -EBUSY   a disk's path no longer leads to what the guest writes to
  * Also fails while the hypervisor's list of VMs is not current.
  */
 int sf_volumes_open(struct sf_vm_op *op, char (*wanted)[SF_VDEV_MAX + 1], size_t nwanted,

@@ -82,6 +82,7 @@ static void every_request_comes_out_as_it_went_in(void **state)
 		{.op = SF_XEN_RESUME, .name = "web", .uuid = UUID},
 		{.op = SF_XEN_STOP, .name = "a"},
 		{.op = SF_XEN_RENAME, .name = "web", .to = "web2"},
+		{.op = SF_XEN_DISK, .name = "web", .disk = {"xvda", "/data/größe \"2\".img"}},
 	};
 
 	(void)state;
@@ -95,6 +96,8 @@ static void every_request_comes_out_as_it_went_in(void **state)
 		assert_string_equal(got.to, request->to);
 		assert_string_equal(got.configs, request->configs);
 		assert_int_equal(got.live, request->live);
+		assert_string_equal(got.disk.vdev, request->disk.vdev);
+		assert_string_equal(got.disk.spec, request->disk.spec);
 	}
 }
 
