@@ -37,7 +37,7 @@ static const struct sf_ctl_command commands[] = {
 	 "  -s, --sort COLUMN       sort by this column (default: VM and time); -COLUMN reverses "
 	 "the order\n"
 	 "      --where KEY=VALUE   only matching snapshots; VALUE may hold * and ?; repeatable\n"
-	 "      --since WHEN        only snapshots since a date, or of the last 30m, 12h, 2d, 3w\n"},
+	 "      --since WHEN        only snapshots since a date, or of the last 30min, 12h, 2d, 6mo\n"},
 	{"show", sf_cmd_show, "VM/SNAPSHOT|VM...", "show all that is known about snapshots or VMs", ""},
 	{"tree", sf_cmd_tree, "[VM...]", "show which state came from which", ""},
 	{"df", sf_cmd_df, "[VM...]", "show how full pools and COW stores are",
@@ -68,7 +68,7 @@ static const struct sf_ctl_command commands[] = {
 	 "      --keep-hourly N     keep the newest of each of the last N hours that have any;\n"
 	 "      --keep-daily N, --keep-weekly N, --keep-monthly N, --keep-yearly N\n"
 	 "                          the same for days, weeks, months, years; N may be \"unlimited\"\n"
-	 "      --keep-within TIME  keep all of the last 1y5m7d2h (years, months, days, hours)\n"
+	 "      --keep-within TIME  keep all of the last 1y6mo, 2w, 7d12h (y, mo, w, d, h, min)\n"
 	 "      --timezone ZONE     count days in this time zone, such as Europe/Berlin (default: the VM's)\n"
 	 "      --name PATTERN      only consider snapshots whose names match, such as 'nightly-*'\n"
 	 "      --pre-revert        also consider the snapshots that reverts made\n"

@@ -62,10 +62,12 @@ static void since_takes_spans_and_dates(void **state)
 	(void)state;
 	assert_int_equal(setenv("TZ", "UTC", 1), 0);
 	tzset();
-	assert_int_equal(sf_text_since("30m", now, &at, NULL), 0);
+	assert_int_equal(sf_text_since("30min", now, &at, NULL), 0);
 	assert_true(at == now - 1800 * S);
 	assert_int_equal(sf_text_since("2w", now, &at, NULL), 0);
 	assert_true(at == now - 14 * 86400 * S);
+	assert_int_equal(sf_text_since("2mo", now, &at, NULL), 0);
+	assert_true(at == now - 61 * 86400 * S);
 	assert_int_equal(sf_text_since("8000w", now, &at, NULL), 0);
 	assert_true(at == 0);
 	assert_int_equal(sf_text_since("2025-12-31", now, &at, NULL), 0);
@@ -76,19 +78,10 @@ static void since_takes_spans_and_dates(void **state)
 
 static void since_refuses_the_rest(void **state)
 {
-	static const char *const texts[] = {"",
-					    "2",
-					    "d",
-					    "-1d",
-					    "2d ",
-					    "2x",
-					    "99999999999999999999d",
-					    "50000000w",
-					    "yesterday",
-					    "2025-13-01",
-					    "2025-12-31 25:00",
-					    "9999-01-01",
-					    "1969-01-01"};
+	static const char *const texts[] = {"",           "2",         "d",          "-1d",
+					    "2d ",        "2x",        "30m",        "99999999999999999999d",
+					    "50000000w",  "yesterday", "2025-13-01", "2025-12-31 25:00",
+					    "9999-01-01", "1969-01-01"};
 	struct sf_err err = {0};
 	uint64_t at = 7;
 

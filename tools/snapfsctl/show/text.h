@@ -26,8 +26,8 @@ void sf_text_time(uint64_t real_ns, char text[static SF_TEXT_TIME]);
 void sf_text_span(uint64_t seconds, char text[static SF_TEXT_SPAN]);
 
 /*
- * Parses a time span back from now ("30m", "12h", "2d", "3w") or a local date "YYYY-MM-DD[ HH:MM[:SS]]".
- * -EINVAL.
+ * Parses an age, back from now ("30min", "12h", "2d", "6mo", see duration.h), or a local date "YYYY-MM-DD[
+ * HH:MM[:SS]]". -EINVAL.
  */
 int sf_text_since(const char *text, uint64_t now_ns, uint64_t *ret_real_ns, struct sf_err *err);
 
