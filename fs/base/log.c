@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "log.h"
 
+#include "names.h"
+
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -34,9 +36,13 @@ bool sf_log_wants(enum sf_log_level level)
 /* Names and messages of peers reach the log: a control byte in them must not forge a second line. */
 static void defuse(char *line)
 {
-	for (; *line; line++)
-		if ((unsigned char)*line < 0x20 || *line == 0x7f)
-			*line = '?';
+	for (; *line; line++) {
+		if (!sf_is_control(line))
+			continue;
+		if ((unsigned char)*line == 0xc2) /* a C1 control has two bytes */
+			*line++ = '?';
+		*line = '?';
+	}
 }
 
 void sf_log(enum sf_log_level level, const char *fmt, ...)

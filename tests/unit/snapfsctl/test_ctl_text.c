@@ -94,7 +94,7 @@ static void since_refuses_the_rest(void **state)
 
 static void what_a_terminal_would_obey_is_replaced(void **state)
 {
-	char buf[16], text[] = "a\033\nb\xc2\x9b";
+	char buf[16];
 
 	(void)state;
 	sf_text_printable("a\nb\x1b[1m\x7f", buf, sizeof(buf));
@@ -103,8 +103,6 @@ static void what_a_terminal_would_obey_is_replaced(void **state)
 	assert_string_equal(buf, "x?Y\xc3\xbc");
 	sf_text_printable("0123456789abcdefgh", buf, sizeof(buf));
 	assert_string_equal(buf, "0123456789ab...");
-	sf_text_defuse(text);
-	assert_true(text[1] == '?' && text[2] == '\n' && (unsigned char)text[4] == '?');
 }
 
 static void distance_counts_mistakes(void **state)

@@ -5,6 +5,7 @@
  */
 #include "ctl.h"
 #include "tools/snapfsctl/tree/snaps.h"
+#include "tools/snapfsctl/show/print.h"
 #include "tools/snapfsctl/show/text.h"
 
 #include "core/config/config.h"
@@ -50,16 +51,15 @@ found(struct doctor *doctor, enum finding finding, const char *name, const char 
 	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	sf_text_defuse(text);
 	doctor->nproblems += finding == PROBLEM;
 	json_array_append_new(doctor->checks,
 			      json_pack("{s:s, s:s, s:o, s:o}", "name", name, "status", words[finding],
 					"text", sf_json_lossy(text), "fix", sf_json_lossy(fix)));
 	if (doctor->ctl->json)
 		return;
-	(void)printf("%-8s %-10s %s\n", words[finding], name, text);
+	sf_print(stdout, "%-8s %-10s %s\n", words[finding], name, text);
 	if (*fix)
-		(void)printf("%-19s -> %s\n", "", fix);
+		sf_print(stdout, "%-19s -> %s\n", "", fix);
 	(void)fflush(stdout); /* the next check may hang */
 }
 

@@ -4,6 +4,7 @@
 #include "core/calendar/duration.h"
 
 #include "base/err.h"
+#include "base/names.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -97,27 +98,12 @@ int sf_text_since(const char *text, uint64_t now_ns, uint64_t *ret_real_ns, stru
 		       shown);
 }
 
-bool sf_text_is_control(const char *at)
-{
-	const unsigned char c = (unsigned char)*at;
-
-	/* C0, DEL, and C1 in UTF-8: C2 80 to C2 9F. */
-	return c < 0x20 || c == 0x7f || (c == 0xc2 && ((unsigned char)at[1] & 0xe0) == 0x80);
-}
-
-void sf_text_defuse(char *text)
-{
-	for (; *text; text++)
-		if (*text != '\n' && sf_text_is_control(text))
-			*text = '?';
-}
-
 void sf_text_printable(const char *text, char *buf, size_t size)
 {
 	size_t len = 0;
 
 	for (; *text && len + 1 < size; text++) {
-		bool control = sf_text_is_control(text);
+		bool control = sf_is_control(text);
 
 		buf[len++] = control ? '?' : *text;
 		text += control && (unsigned char)*text == 0xc2; /* both of its bytes */
