@@ -28,6 +28,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #define EXIT_USAGE 2
@@ -80,6 +81,21 @@ static int override(char *text, size_t size, const char *given, const char *what
 	return 0;
 }
 
+/* Makes a relative state directory absolute: health.json shows it to programs with another working directory.
+ */
+static int anchor_state(char path[static SF_ORIGIN_MAX], struct sf_err *err)
+{
+	auto_free char *cwd = *path == '/' ? NULL : getcwd(NULL, 0), *whole = NULL;
+
+	if (*path == '/')
+		return 0;
+	if (!cwd)
+		return sf_fail(err, -errno, "working directory: %s", strerror(errno));
+	if (asprintf(&whole, "%s/%s", cwd, path) < 0)
+		return sf_fail(err, -ENOMEM, "out of memory");
+	return override(path, SF_ORIGIN_MAX, whole, "--state", err);
+}
+
 static int apply_options(struct setup *setup, struct sf_err *err)
 {
 	const struct sf_options *options = &setup->options;
@@ -89,6 +105,8 @@ static int apply_options(struct setup *setup, struct sf_err *err)
 	int rc = override(config->state_dir, sizeof(config->state_dir), state, "--state", err);
 
 	if (rc == 0)
+		rc = anchor_state(config->state_dir, err);
+	if (rc == 0)
 		rc = override(config->hypervisor, sizeof(config->hypervisor), hypervisor, "--hypervisor",
 			      err);
 	for (size_t i = 0; i < options->nvms && rc == 0; i++)
@@ -96,6 +114,31 @@ static int apply_options(struct setup *setup, struct sf_err *err)
 	config->rescan = options->rescan;
 	if (rc == 0 && options->rescan_id && sf_id_parse(options->rescan_id, &setup->rescan_id) < 0)
 		rc = sf_fail(err, -EINVAL, "--rescan=ID: '%s' is not 32 hex digits", options->rescan_id);
+	return rc;
+}
+
+/*
+ * Refuses a mount point in a mounted snapfs: the new mount would hide its VMs. In a line of mountinfo, the
+ * device's numbers are third and " - " precedes the type, see proc(5).
+ */
+static int check_not_ours(const char *given, dev_t dev, struct sf_err *err)
+{
+	FILE *mounts = fopen("/proc/self/mountinfo", "re");
+	unsigned found_major, found_minor;
+	auto_free char *line = NULL;
+	size_t size = 0;
+	int rc = 0;
+
+	while (mounts && rc == 0 && getline(&line, &size, mounts) > 0)
+		if (strstr(line, " - fuse.snapfs ") &&
+		    sscanf(line, "%*s %*s %u:%u", &found_major, &found_minor) == 2 &&
+		    makedev(found_major, found_minor) == dev)
+			rc = sf_fail(err, -EBUSY,
+				     "mount point %s: a snapfs is mounted there: unmount it first, or choose "
+				     "another directory",
+				     given);
+	if (mounts)
+		(void)fclose(mounts);
 	return rc;
 }
 
@@ -110,7 +153,7 @@ static int find_mountpoint(struct setup *setup, struct sf_err *err)
 			       errno == ENOTCONN ? " (a dead mount: unmount it first)" : "");
 	if (!S_ISDIR(st.st_mode))
 		return sf_fail(err, -ENOTDIR, "mount point %s is not a directory", given);
-	return 0;
+	return check_not_ours(given, st.st_dev, err);
 }
 
 static void setup_fini(struct setup *setup)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "lease.h"
 
+#include "backends/common/users.h"
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "internal.h"
@@ -41,6 +42,7 @@ int sf_file_hold(struct sf_volume *base, struct sf_err *err)
 {
 	struct sf_file_volume *volume = (struct sf_file_volume *)base;
 	auto_fd int fd = -1;
+	char users[SF_USERS_TEXT];
 
 	if (volume->lease_fd >= 0)
 		return sf_file_hold_check(base, err);
@@ -52,7 +54,8 @@ int sf_file_hold(struct sf_volume *base, struct sf_err *err)
 		return 0;
 	}
 	if (errno == EAGAIN)
-		return sf_fail(err, -EBUSY, "%s is open for writing by someone else", base->origin);
+		return sf_fail(err, -EBUSY, "%s is open for writing by someone else%s", base->origin,
+			       sf_users_of_file(fd, base->origin, users));
 	return sf_fail(err, -EBUSY, "cannot tell whether %s is in use: %s", base->origin, strerror(errno));
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "hold.h"
 
+#include "backends/common/users.h"
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "block.h"
@@ -39,6 +40,7 @@ int sf_lvm_check_unused(struct sf_lvm_volume *volume, struct sf_err *err)
 {
 	unsigned own = volume->claim ? 1 : 0;
 	struct sf_dm_info info = {.open_count = 0};
+	char users[SF_USERS_TEXT];
 
 	for (int i = 0; i < SETTLE_TRIES; i++) {
 		int rc = sf_dm_info(volume->dm, &info, err);
@@ -51,8 +53,8 @@ int sf_lvm_check_unused(struct sf_lvm_volume *volume, struct sf_err *err)
 			return 0;
 		(void)poll(NULL, 0, SETTLE_MS);
 	}
-	return sf_fail(err, -EBUSY, "%s is in use: it is open %u times elsewhere", volume->base.origin,
-		       info.open_count - own);
+	return sf_fail(err, -EBUSY, "%s is in use: it is open %u times elsewhere%s", volume->base.origin,
+		       info.open_count - own, sf_users_of_device(makedev(info.major, info.minor), users));
 }
 
 static struct sf_lvm_claim *find_claim(struct sf_lvm_storage *storage, const char *dm)
@@ -68,6 +70,8 @@ static int new_claim(struct sf_lvm_storage *storage, struct sf_lvm_volume *volum
 		     struct sf_err *err)
 {
 	auto_free struct sf_lvm_claim *claim = calloc(1, sizeof(*claim));
+	char users[SF_USERS_TEXT] = "";
+	struct sf_dm_info info;
 	int fd;
 
 	if (!claim)
@@ -76,10 +80,12 @@ static int new_claim(struct sf_lvm_storage *storage, struct sf_lvm_volume *volum
 	fd = sf_lvm_open_device(volume->dm, (storage->thin ? O_RDONLY : O_RDWR) | O_DIRECT | O_EXCL, err);
 	if (fd == -EROFS || fd == -EACCES || fd == -EPERM)
 		fd = sf_lvm_open_device(volume->dm, O_RDONLY | O_DIRECT | O_EXCL, err);
+	if (fd == -EBUSY && sf_dm_info(volume->dm, &info, NULL) == 0)
+		(void)sf_users_of_device(makedev(info.major, info.minor), users);
 	if (fd == -EBUSY)
 		return sf_fail(err, -EBUSY,
-			       "%s is in use: it is mounted, or another program has it open exclusively",
-			       volume->base.origin);
+			       "%s is in use: it is mounted, or another program has it open exclusively%s",
+			       volume->base.origin, users);
 	if (fd < 0)
 		return fd;
 	memcpy(claim->dm, volume->dm, sizeof(claim->dm));

@@ -17,6 +17,7 @@
  */
 #include "thin_exchange.h"
 
+#include "backends/common/users.h"
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/log.h"
@@ -29,6 +30,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/sysmacros.h>
 
 struct exchange {
 	struct sf_lvm *lvm;
@@ -150,7 +152,7 @@ static int make_successor(const struct exchange *x, struct sf_storage *storage, 
 /* Nobody opens the LV under its new name, so whoever has it open opened it before the rename. */
 static int check_left_alone(const struct exchange *x, struct sf_err *err)
 {
-	char dm[SF_DM_NAME];
+	char dm[SF_DM_NAME], users[SF_USERS_TEXT];
 	struct sf_dm_info info;
 	int rc = sf_dm_name(x->vg, x->old, NULL, dm, err);
 
@@ -159,7 +161,10 @@ static int check_left_alone(const struct exchange *x, struct sf_err *err)
 	rc = sf_dm_info(dm, &info, err);
 	if (rc < 0)
 		return rc == -ENOENT ? 0 : rc;
-	return info.open_count == 0 ? 0 : sf_fail(err, -EBUSY, "%s/%s was opened meanwhile", x->vg, x->lv);
+	if (info.open_count == 0)
+		return 0;
+	return sf_fail(err, -EBUSY, "%s/%s was opened meanwhile%s", x->vg, x->lv,
+		       sf_users_of_device(makedev(info.major, info.minor), users));
 }
 
 /* A rename that failed or timed out may have happened; LVM's metadata shows it. */

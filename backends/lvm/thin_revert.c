@@ -14,6 +14,7 @@
  */
 #include "thin_revert.h"
 
+#include "backends/common/users.h"
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/log.h"
@@ -33,6 +34,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/sysmacros.h>
 
 /* Time for the last read on the old device. A pool in trouble may take a minute; then the revert fails. */
 #define DRAIN_TRIES 100
@@ -108,14 +110,15 @@ static int check_foreign(const struct reverting *r, struct sf_err *err)
 
 static int check_closed(const char *vg, const char *lv, struct sf_err *err)
 {
+	char dm[SF_DM_NAME], users[SF_USERS_TEXT];
 	struct sf_dm_info info;
-	char dm[SF_DM_NAME];
 	int rc = sf_dm_name(vg, lv, NULL, dm, err);
 
 	if (rc < 0)
 		return rc;
 	if (sf_dm_info(dm, &info, NULL) == 0 && info.open_count > 0)
-		return sf_fail(err, -EBUSY, "%s/%s is open %u times", vg, lv, info.open_count);
+		return sf_fail(err, -EBUSY, "%s/%s is open %u times%s", vg, lv, info.open_count,
+			       sf_users_of_device(makedev(info.major, info.minor), users));
 	return 0;
 }
 
@@ -174,7 +177,7 @@ static void drop_copy(struct reverting *r)
 /* LVM cannot merge an open LV, so readers move to the copy, and back after a failure. */
 static int move_readers(struct reverting *r, const char *from_dm, const char *to_dm, struct sf_err *err)
 {
-	char select[SF_LVM_SELECT];
+	char select[SF_LVM_SELECT], users[SF_USERS_TEXT];
 	struct sf_dm_info info;
 	auto_fd int fd = -1;
 	bool any;
@@ -193,7 +196,9 @@ static int move_readers(struct reverting *r, const char *from_dm, const char *to
 			return 0;
 		(void)poll(NULL, 0, DRAIN_MS);
 	}
-	return rc < 0 ? rc : sf_fail(err, -EBUSY, "the snapshot's device %s is in use", from_dm);
+	return rc < 0 ? rc
+		      : sf_fail(err, -EBUSY, "the snapshot's device %s is in use%s", from_dm,
+				sf_users_of_device(makedev(info.major, info.minor), users));
 }
 
 /* After a merge, the volume has SNAP's thin id. If the volume is inactive, only LVM's metadata has it. */

@@ -1,21 +1,43 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "log.h"
 
+#include "names.h"
+
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <syslog.h>
+#include <unistd.h>
 
 static struct {
 	enum sf_log_level level;
+	bool to_journal;
 	atomic_bool to_syslog;
 } log_state = {.level = SF_LOG_INFO};
+
+/* Whether the service manager connected standard error to the journal; see JOURNAL_STREAM in systemd.exec(5).
+ */
+static bool is_journal(void)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	char own[64];
+	struct stat st;
+
+	if (!stream || fstat(STDERR_FILENO, &st) < 0)
+		return false;
+	(void)snprintf(own, sizeof(own), "%ju:%ju", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino);
+	return strcmp(stream, own) == 0;
+}
 
 void sf_log_init(bool to_syslog)
 {
 	if (getenv("SNAPFS_DEBUG"))
 		log_state.level = SF_LOG_DEBUG;
+	log_state.to_journal = is_journal();
 	if (to_syslog)
 		sf_log_to_syslog();
 }
@@ -34,9 +56,13 @@ bool sf_log_wants(enum sf_log_level level)
 /* Names and messages of peers reach the log: a control byte in them must not forge a second line. */
 static void defuse(char *line)
 {
-	for (; *line; line++)
-		if ((unsigned char)*line < 0x20 || *line == 0x7f)
-			*line = '?';
+	for (; *line; line++) {
+		if (!sf_is_control(line))
+			continue;
+		if ((unsigned char)*line == 0xc2) /* a C1 control has two bytes */
+			*line++ = '?';
+		*line = '?';
+	}
 }
 
 void sf_log(enum sf_log_level level, const char *fmt, ...)
@@ -54,6 +80,8 @@ void sf_log(enum sf_log_level level, const char *fmt, ...)
 	defuse(line);
 	if (atomic_load(&log_state.to_syslog))
 		syslog(priority[level], "%s", line);
+	else if (log_state.to_journal)
+		(void)fprintf(stderr, "<%d>%s\n", priority[level], line); /* see sd-daemon(3) */
 	else
 		(void)fprintf(stderr, "snapfs: %s%s\n", word[level], line);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Logging: one line per event, to standard error or to syslog. The level is the program's only mutable
+ * Logging: one line per event, to standard error or to syslog. Where standard error is the journal, lines
+ * begin with their priority instead of the program's name and a word. The level is the program's only mutable
  * global. SNAPFS_DEBUG in the environment, with any value, raises it to debug.
  */
 #ifndef SF_BASE_LOG_H

@@ -39,6 +39,14 @@ static bool is_control(uint32_t point)
 	return point < 0x20 || (point >= 0x7f && point <= 0x9f);
 }
 
+bool sf_is_control(const char *at)
+{
+	const unsigned char c = (unsigned char)*at;
+
+	/* C1 in UTF-8 is C2 80 to C2 9F. */
+	return c < 0x20 || c == 0x7f || (c == 0xc2 && ((unsigned char)at[1] & 0xe0) == 0x80);
+}
+
 int sf_name_check(const char *name, struct sf_err *err)
 {
 	const unsigned char *at = (const unsigned char *)name;

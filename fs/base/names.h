@@ -3,6 +3,7 @@
 #ifndef SF_BASE_NAMES_H
 #define SF_BASE_NAMES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct sf_err;
@@ -17,6 +18,10 @@ struct sf_err;
 #define SF_DESCRIPTION_MAX 4000
 /* "disk-" + vdev + ".img" and its NUL. */
 #define SF_DISK_FILE (SF_VDEV_MAX + 10)
+
+/* Whether the UTF-8 text at `at` begins with a control character (C0, DEL, C1), which a terminal could obey.
+ */
+bool sf_is_control(const char *at);
 
 /*
  * Checks the name of a snapshot or VM: 1 to 127 bytes of valid UTF-8, no '/', no control characters (C0, DEL,

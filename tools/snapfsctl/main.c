@@ -5,6 +5,7 @@
  */
 #include "tools/snapfsctl/show/advice.h"
 #include "tools/snapfsctl/commands/ctl.h"
+#include "tools/snapfsctl/show/print.h"
 #include "tools/snapfsctl/show/text.h"
 
 #include "base/cleanup.h"
@@ -37,7 +38,7 @@ static const struct sf_ctl_command commands[] = {
 	 "  -s, --sort COLUMN       sort by this column (default: VM and time); -COLUMN reverses "
 	 "the order\n"
 	 "      --where KEY=VALUE   only matching snapshots; VALUE may hold * and ?; repeatable\n"
-	 "      --since WHEN        only snapshots since a date, or of the last 30m, 12h, 2d, 3w\n"},
+	 "      --since WHEN        only snapshots since a date, or of the last 30min, 12h, 2d, 6mo\n"},
 	{"show", sf_cmd_show, "VM/SNAPSHOT|VM...", "show all that is known about snapshots or VMs", ""},
 	{"tree", sf_cmd_tree, "[VM...]", "show which state came from which", ""},
 	{"df", sf_cmd_df, "[VM...]", "show how full pools and COW stores are",
@@ -68,7 +69,7 @@ static const struct sf_ctl_command commands[] = {
 	 "      --keep-hourly N     keep the newest of each of the last N hours that have any;\n"
 	 "      --keep-daily N, --keep-weekly N, --keep-monthly N, --keep-yearly N\n"
 	 "                          the same for days, weeks, months, years; N may be \"unlimited\"\n"
-	 "      --keep-within TIME  keep all of the last 1y5m7d2h (years, months, days, hours)\n"
+	 "      --keep-within TIME  keep all of the last 1y6mo, 2w, 7d12h (y, mo, w, d, h, min)\n"
 	 "      --timezone ZONE     count days in this time zone, such as Europe/Berlin (default: the VM's)\n"
 	 "      --name PATTERN      only consider snapshots whose names match, such as 'nightly-*'\n"
 	 "      --pre-revert        also consider the snapshots that reverts made\n"
@@ -134,17 +135,19 @@ static const struct sf_ctl_command *find(const char *name)
 
 static void help(void)
 {
-	(void)puts("Usage: snapfsctl [--mount DIR] COMMAND [ARGUMENT...]\n"
-		   "Works with the snapshots of a mounted snapfs. See snapfsctl(1).\n");
+	sf_print_text(stdout, "Usage: snapfsctl [--mount DIR] COMMAND [ARGUMENT...]\n"
+			      "Works with the snapshots of a mounted snapfs. See snapfsctl(1).\n\n");
 	for (size_t i = 0; i < NCOMMANDS; i++)
-		(void)printf("  %-9s %s\n", commands[i].name, commands[i].summary);
-	(void)puts("\n"
-		   "  -m, --mount DIR  where snapfs is mounted (default: SNAPFS_MOUNT, or the only mount)\n"
-		   "      --json       print the answer as JSON\n"
-		   "  -h, --help       show this text; after a command: its options\n"
-		   "  -V, --version    show the version\n"
-		   "\n"
-		   "Exit status: 0 done, 1 failed, 2 wrong usage, 3 some of several items failed.");
+		sf_print(stdout, "  %-9s %s\n", commands[i].name, commands[i].summary);
+	sf_print_text(
+		stdout,
+		"\n"
+		"  -m, --mount DIR  where snapfs is mounted (default: SNAPFS_MOUNT, or the only mount)\n"
+		"      --json       print the answer as JSON\n"
+		"  -h, --help       show this text; after a command: its options\n"
+		"  -V, --version    show the version\n"
+		"\n"
+		"Exit status: 0 done, 1 failed, 2 wrong usage, 3 some of several items failed.\n");
 }
 
 /* --- running --- */
@@ -206,7 +209,7 @@ static int finish(struct sf_ctl *ctl, int status)
 			sf_ctl_say("the answer cannot be written as JSON");
 			return SF_EXIT_FAILED;
 		}
-		(void)fputs(text, stdout);
+		sf_print_json(stdout, text);
 	}
 	if ((fflush(stdout) == 0 && !ferror(stdout)) || abandoned())
 		return status;
@@ -243,15 +246,6 @@ static void fill_descriptors(void)
 		(void)close(fd);
 }
 
-/* "snapfsctl: create". */
-static char *complaint_name(const struct sf_ctl *ctl)
-{
-	static char name[32];
-
-	(void)snprintf(name, sizeof(name), "snapfsctl: %s", ctl->command->name);
-	return name;
-}
-
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {{"mount", required_argument, NULL, 'm'},
@@ -267,11 +261,12 @@ int main(int argc, char **argv)
 	(void)signal(SIGPIPE, SIG_IGN); /* a closed pipe must not end the work half-way */
 	ctl.terminal = isatty(STDOUT_FILENO);
 	ctl.ask = isatty(STDIN_FILENO) && isatty(STDERR_FILENO);
+	opterr = 0; /* getopt(3) would print arguments as they are */
 	while ((opt = getopt_long(argc, argv, "+m:hV", options, NULL)) != -1) {
 		if (opt == 'h')
 			help();
 		else if (opt == 'V')
-			(void)puts("snapfsctl " SF_VERSION);
+			sf_print(stdout, "snapfsctl " SF_VERSION "\n");
 		if (opt == 'h' || opt == 'V')
 			return finish(&ctl, SF_EXIT_OK);
 		if (opt == 'm')
@@ -279,7 +274,7 @@ int main(int argc, char **argv)
 		else if (opt == SF_CTL_OPT_JSON)
 			ctl.json = true;
 		else
-			return SF_EXIT_USAGE;
+			return sf_ctl_bad_option("options", argv);
 	}
 	if (optind == argc) {
 		help();
@@ -293,8 +288,7 @@ int main(int argc, char **argv)
 	ctl.answer = json_pack("{s:i, s:s}", "schema", SF_CTL_SCHEMA, "command", ctl.command->name);
 	argc -= optind;
 	argv += optind;
-	argv[0] = complaint_name(&ctl); /* getopt(3) prints it before its error messages */
-	optind = 0;                     /* restart the scan, see getopt(3) */
+	optind = 0; /* restart the scan, see getopt(3) */
 	status = ctl.command->run(&ctl, argc, argv);
 	status = finish(&ctl, status);
 	json_decref(ctl.answer);

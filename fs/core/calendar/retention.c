@@ -12,22 +12,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NS_PER_S     1000000000
-#define DURATION_MAX 9999
+#define NS_PER_S 1000000000
 
 static const char *const names[SF_NKEEPS] = {"last", "hourly", "daily", "weekly", "monthly", "yearly"};
-
-static bool is_zero(const struct sf_duration *duration)
-{
-	return duration->years == 0 && duration->months == 0 && duration->days == 0 && duration->hours == 0;
-}
 
 bool sf_keep_rules_empty(const struct sf_keep_rules *rules)
 {
 	for (int i = 0; i < SF_NKEEPS; i++)
 		if (rules->count[i] != 0)
 			return false;
-	return is_zero(&rules->within);
+	return sf_duration_is_zero(&rules->within);
 }
 
 /* --- as text --- */
@@ -46,52 +40,6 @@ int sf_keep_count_parse(const char *text, int *ret, struct sf_err *err)
 	return 0;
 }
 
-static int *duration_part(struct sf_duration *duration, char unit)
-{
-	switch (unit) {
-	case 'y':
-		return &duration->years;
-	case 'm':
-		return &duration->months;
-	case 'd':
-		return &duration->days;
-	case 'h':
-		return &duration->hours;
-	default:
-		return NULL;
-	}
-}
-
-/* Parses one number and its unit. */
-static bool parse_part(const char **text, struct sf_duration *duration, struct sf_duration *seen)
-{
-	size_t len = strspn(*text, "0123456789");
-	int *part = duration_part(duration, (*text)[len]);
-	int *mark = duration_part(seen, (*text)[len]);
-	long number = len > 0 && len < 9 ? strtol(*text, NULL, 10) : -1;
-
-	if (!part || *mark || number < 0 || number > DURATION_MAX)
-		return false;
-	*part = (int)number;
-	*mark = 1;
-	*text += len + 1;
-	return true;
-}
-
-int sf_duration_parse(const char *text, struct sf_duration *ret, struct sf_err *err)
-{
-	struct sf_duration duration = {0}, seen = {0};
-	const char *at = text;
-
-	while (*at && parse_part(&at, &duration, &seen))
-		;
-	if (*at || is_zero(&duration))
-		return sf_fail(err, -EINVAL,
-			       "'%s' is not a duration, such as 1y5m7d2h: years, months, days, hours", text);
-	*ret = duration;
-	return 0;
-}
-
 /* Appends an item, formatted as by printf(3), to a list in SF_KEEP_TEXT bytes. */
 __attribute__((format(printf, 2, 3))) static void append(char *text, const char *fmt, ...)
 {
@@ -107,24 +55,11 @@ __attribute__((format(printf, 2, 3))) static void append(char *text, const char 
 	va_end(args);
 }
 
-static void append_within(char *text, const struct sf_duration *within)
-{
-	const struct {
-		int number;
-		char unit;
-	} parts[] = {{within->years, 'y'}, {within->months, 'm'}, {within->days, 'd'}, {within->hours, 'h'}};
-	char duration[64] = "";
-
-	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
-		if (parts[i].number > 0)
-			(void)snprintf(duration + strlen(duration), sizeof(duration) - strlen(duration),
-				       "%d%c", parts[i].number, parts[i].unit);
-	append(text, "within %s", duration);
-}
-
 void sf_retention_reasons(const struct sf_keep_rules *rules, const struct sf_kept *item,
 			  char text[static SF_KEEP_TEXT])
 {
+	char duration[SF_DURATION_TEXT];
+
 	*text = '\0';
 	if (item->exempt)
 		append(text, "%s", item->exempt);
@@ -135,24 +70,20 @@ void sf_retention_reasons(const struct sf_keep_rules *rules, const struct sf_kep
 			append(text, "oldest %s", names[i]);
 		else if (item->nth[i] > 0)
 			append(text, "%s %d", names[i], item->nth[i]);
-	if (item->within)
-		append_within(text, &rules->within);
+	if (item->within) {
+		sf_duration_format(&rules->within, duration);
+		append(text, "within %s", duration);
+	}
 }
 
 /* --- the rules --- */
 
 static int check_rules(const struct sf_keep_rules *rules, struct sf_err *err)
 {
-	const struct sf_duration *within = &rules->within;
-	const int parts[] = {within->years, within->months, within->days, within->hours};
-
 	for (int i = 0; i < SF_NKEEPS; i++)
 		if (rules->count[i] < SF_KEEP_ALL || rules->count[i] > SF_KEEP_COUNT_MAX)
 			return sf_fail(err, -EINVAL, "%d %s snapshots cannot be kept", rules->count[i],
 				       names[i]);
-	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
-		if (parts[i] < 0 || parts[i] > DURATION_MAX)
-			return sf_fail(err, -EINVAL, "%d is out of range in a duration", parts[i]);
 	if (sf_keep_rules_empty(rules))
 		return sf_fail(err, -EINVAL, "no rule says what to keep");
 	return 0;
@@ -210,29 +141,12 @@ static int use_rule(struct progress *at, int count, int64_t bucket, bool oldest)
 	return ++at->used;
 }
 
-/* The earliest time, in nanoseconds since the epoch, that the duration covers; 0 if before 1970. */
-static uint64_t within_since(const struct sf_duration *within, uint64_t newest_ns)
-{
-	int64_t instant = (int64_t)(newest_ns / NS_PER_S);
-	struct tm tm = sf_zone_local(instant);
-
-	/* Only if needed: a time of day that occurs twice would become the first of the two. */
-	if (within->years > 0 || within->months > 0 || within->days > 0) {
-		tm.tm_year -= within->years;
-		tm.tm_mon -= within->months;
-		tm.tm_mday -= within->days;
-		instant = sf_zone_instant(&tm);
-	}
-	instant -= (int64_t)within->hours * 3600;
-	return instant < 0 ? 0 : (uint64_t)instant * NS_PER_S + newest_ns % NS_PER_S;
-}
-
 /* Applies the rules to the n items that they see, newest first. */
 static void apply(const struct sf_keep_rules *rules, struct sf_kept **items, size_t n)
 {
 	struct progress at[SF_NKEEPS] = {0};
-	bool within = !is_zero(&rules->within);
-	uint64_t since = within && n > 0 ? within_since(&rules->within, items[0]->taken_ns) : 0;
+	bool within = !sf_duration_is_zero(&rules->within);
+	uint64_t since = within && n > 0 ? sf_duration_before(&rules->within, items[0]->taken_ns) : 0;
 
 	for (size_t i = 0; i < n; i++) {
 		struct sf_kept *item = items[i];

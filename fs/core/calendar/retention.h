@@ -24,6 +24,8 @@
 #ifndef SF_CORE_CALENDAR_RETENTION_H
 #define SF_CORE_CALENDAR_RETENTION_H
 
+#include "duration.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -41,11 +43,6 @@ enum sf_keep {
 	SF_KEEP_MONTHLY,
 	SF_KEEP_YEARLY,
 	SF_NKEEPS
-};
-
-/* Calendar years, months and days back, then hours. All 0: no duration. */
-struct sf_duration {
-	int years, months, days, hours; /* 0 to 9999 each */
 };
 
 struct sf_keep_rules {
@@ -73,13 +70,10 @@ bool sf_keep_rules_empty(const struct sf_keep_rules *rules);
 /* Parses "7", "unlimited" or "-1". -EINVAL for anything else, including 0: an unwanted rule is left out. */
 int sf_keep_count_parse(const char *text, int *ret, struct sf_err *err);
 
-/* Parses "1y5m7d2h": years, months, days and hours, each at most once and not all 0. -EINVAL. */
-int sf_duration_parse(const char *text, struct sf_duration *ret, struct sf_err *err);
-
 /*
  * Fills in the results of n items, in any order; does not reorder them. Of two items with the same time, the
  * first in the array counts as newer. zone_name is NULL for the host's zone. -EINVAL for rules that are empty
- * or out of range or for an unknown zone, -ENOMEM. On failure the results are undefined.
+ * or counts that are out of range or for an unknown zone, -ENOMEM. On failure the results are undefined.
  */
 int sf_retention_apply(const struct sf_keep_rules *rules, const char *zone_name, uint64_t now_ns,
 		       struct sf_kept *items, size_t n, struct sf_err *err);

@@ -149,14 +149,15 @@ static int parse_hourly(struct scan *scan)
 /* Only spans that divide an hour or a day, so that every hour or day is the same. */
 static int parse_every(struct scan *scan)
 {
-	static const char *const spans[] = {"5m", "10m", "15m", "20m", "30m", "1h",
-					    "2h", "3h",  "4h",  "6h",  "8h",  "12h"};
+	static const char *const spans[] = {"5min", "10min", "15min", "20min", "30min", "1h",
+					    "2h",   "3h",    "4h",    "6h",    "8h",    "12h"};
+	size_t digits = strspn(scan->word, "0123456789");
 	int rc, number;
 
 	for (size_t i = 0; i < sizeof(spans) / sizeof(spans[0]); i++) {
 		if (strcasecmp(scan->word, spans[i]) != 0)
 			continue;
-		number = small_number(spans[i], strlen(spans[i]) - 1, 99);
+		number = small_number(spans[i], digits, 99);
 		rc = next_word(scan);
 		if (rc < 0 || i >= 5)
 			return rc < 0 ? rc : parse_minutes(scan, number);
@@ -165,8 +166,12 @@ static int parse_every(struct scan *scan)
 			add_minute(&scan->when, m);
 		return 0;
 	}
+	if (digits > 0 && strcasecmp(scan->word + digits, "m") == 0)
+		return sf_fail(scan->err, -EINVAL,
+			       "every '%s': m could be minutes or months: write every %.*smin", scan->word,
+			       (int)digits, scan->word);
 	return sf_fail(scan->err, -EINVAL,
-		       "every '%s': not 5, 10, 15, 20 or 30m, nor 1, 2, 3, 4, 6, 8 or 12h", scan->word);
+		       "every '%s': not 5, 10, 15, 20 or 30min, nor 1, 2, 3, 4, 6, 8 or 12h", scan->word);
 }
 
 /* 0 for Sunday to 6; -1 unless "Mon" or "Monday". */

@@ -4,7 +4,7 @@
  * single-threaded programs only, see zone.h. The grammar, which ignores case:
  *
  *   hourly [:MM...]             at minute 00, or at these       hourly :15     hourly :00, :30
- *   every Nm                    N: 5, 10, 15, 20, 30            every 15m      minutes 00, 15, 30, 45
+ *   every Nmin                  N: 5, 10, 15, 20, 30            every 15min    minutes 00, 15, 30, 45
  *   every Nh [:MM...]           N: 1, 2, 3, 4, 6, 8, 12         every 4h       00:00, 04:00, 08:00 and so on
  *   daily [HH:MM...]            at 00:00, or at these           daily 02:30, 14:30
  *   [weekly] DAYS [HH:MM...]    Mon, Tue, ... or a range        Mon..Fri 22:00      weekly Sun 03:00
@@ -18,7 +18,7 @@
  * day.)
  *
  * A time of day that clocks skip in spring is due when they go forward; one that occurs twice in autumn is
- * due the first time only. Hourly schedules ("hourly", "every 15m", "every 1h") are due in every elapsed
+ * due the first time only. Hourly schedules ("hourly", "every 15min", "every 1h") are due in every elapsed
  * hour, including the one that occurs twice.
  */
 #ifndef SF_CORE_CALENDAR_WHEN_H
@@ -31,7 +31,7 @@ struct sf_err;
 
 /* Most times in one list; use "every" for more. */
 #define SF_WHEN_LIST_MAX 24
-/* Size of the text, with its NUL: what fits on a line of the configuration file. */
+/* Size of the text, with its NUL: room for the longest list. */
 #define SF_WHEN_TEXT_MAX 200
 
 struct sf_when {

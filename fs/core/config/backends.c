@@ -8,23 +8,25 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The keys of [lvm]: numbers within bounds, stored times unit. */
+/* The keys of [lvm]: numbers within bounds, stored times unit, or durations in seconds, stored in ms. */
 static const struct lvm_key {
 	const char *name;
 	size_t offset; /* of a uint64_t in struct sf_lvm_config */
 	uint64_t least, most, fallback;
 	uint64_t unit;
+	bool duration;
 } lvm_keys[] = {
-	{"deadline", offsetof(struct sf_lvm_config, deadline_ms), 1, 3600, 60, 1000},
-	{"idle", offsetof(struct sf_lvm_config, idle_ms), 0, 3600, 30, 1000},
-	{"cow-size", offsetof(struct sf_lvm_config, cow_percent), 1, 100, 10, 1},
-	{"cow-minimum", offsetof(struct sf_lvm_config, cow_minimum_bytes), 1, 1048576, 64, 1024 * 1024},
-	{"cow-extend-at", offsetof(struct sf_lvm_config, cow_extend_at), 10, 99, 70, 1},
-	{"cow-extend-by", offsetof(struct sf_lvm_config, cow_extend_by), 1, 100, 20, 1},
-	{"cow-ceiling", offsetof(struct sf_lvm_config, cow_ceiling), 1, 200, 100, 1},
-	{"vg-reserve", offsetof(struct sf_lvm_config, vg_reserve), 0, 90, 2, 1},
-	{"pool-warn", offsetof(struct sf_lvm_config, pool_warn), 1, 99, 80, 1},
-	{"pool-stop", offsetof(struct sf_lvm_config, pool_stop), 1, 100, 95, 1},
+	{"deadline", offsetof(struct sf_lvm_config, deadline_ms), 1, 3600, 60, 1000, true},
+	{"idle", offsetof(struct sf_lvm_config, idle_ms), 0, 3600, 30, 1000, true},
+	{"cow-size", offsetof(struct sf_lvm_config, cow_percent), 1, 100, 10, 1, false},
+	{"cow-minimum", offsetof(struct sf_lvm_config, cow_minimum_bytes), 1, 1048576, 64, 1024 * 1024,
+	 false},
+	{"cow-extend-at", offsetof(struct sf_lvm_config, cow_extend_at), 10, 99, 70, 1, false},
+	{"cow-extend-by", offsetof(struct sf_lvm_config, cow_extend_by), 1, 100, 20, 1, false},
+	{"cow-ceiling", offsetof(struct sf_lvm_config, cow_ceiling), 1, 200, 100, 1, false},
+	{"vg-reserve", offsetof(struct sf_lvm_config, vg_reserve), 0, 90, 2, 1, false},
+	{"pool-warn", offsetof(struct sf_lvm_config, pool_warn), 1, 99, 80, 1, false},
+	{"pool-stop", offsetof(struct sf_lvm_config, pool_stop), 1, 100, 95, 1, false},
 };
 #define NLVM_KEYS (sizeof(lvm_keys) / sizeof(lvm_keys[0]))
 
@@ -50,9 +52,11 @@ static const char *lvm_key(unsigned i)
 static int use_lvm(const struct sf_config_at *at, unsigned i, const char *value, struct sf_err *err)
 {
 	const struct lvm_key *key = &lvm_keys[i];
+	uint64_t *field = lvm_field(&at->config->lvm, key);
 
-	return sf_config_number(value, key->least, key->most, key->unit, lvm_field(&at->config->lvm, key),
-				err);
+	if (key->duration)
+		return sf_config_seconds(value, key->least, key->most, field, err);
+	return sf_config_number(value, key->least, key->most, key->unit, field, err);
 }
 
 const struct sf_config_section sf_config_of_lvm = {.word = "lvm", .key = lvm_key, .set = use_lvm};
@@ -72,7 +76,7 @@ static int use_xen(const struct sf_config_at *at, unsigned i, const char *value,
 		return sf_config_path(value, xen->configs, sizeof(xen->configs), err);
 	if (i == 1)
 		return sf_config_path(value, xen->helper, sizeof(xen->helper), err);
-	return sf_config_number(value, 1, 86400, 1000, &xen->deadline_ms, err);
+	return sf_config_seconds(value, 1, 86400, &xen->deadline_ms, err);
 }
 
 const struct sf_config_section sf_config_of_xen = {.word = "xen", .key = xen_key, .set = use_xen};

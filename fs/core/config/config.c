@@ -1,9 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * Reads the configuration file. inih splits lines into keys and values and strips comments. It silently cuts
- * lines at 199 bytes and section names at 49, and takes an indented line for a continuation. Lines therefore
- * come from our own reader, which refuses long ones, strips indentation and reads section headings itself.
- */
+/* Reads the configuration file: lines, headings, and keys with their values. */
 #include "section.h"
 
 #include "base/cleanup.h"
@@ -16,19 +12,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <ini.h>
-
 static const struct sf_config_section *const sections[] = {
 	&sf_config_of_snapfs, &sf_config_of_vm, &sf_config_of_lvm, &sf_config_of_xen, &sf_config_of_schedule};
 #define NSECTIONS (sizeof(sections) / sizeof(sections[0]))
 
 struct parse {
 	struct sf_config_at into;
-	const char *at, *end;
 	int line;
 	size_t section;           /* index, or NSECTIONS before the first heading */
 	unsigned seen[NSECTIONS]; /* bit masks of keys */
-	int rc;
 	struct sf_err *err;
 };
 
@@ -53,7 +45,21 @@ void sf_config_fini(struct sf_config *config)
 	sf_config_free_schedules(config);
 }
 
-static int use_line(struct parse *parse, const char *name, const char *value)
+/* Sets a key of a section. Only lists are passed on with their quotes. */
+static int set_key(struct parse *parse, const struct sf_config_section *section, unsigned key,
+		   const char *value)
+{
+	auto_free char **text = NULL;
+	size_t n;
+	int rc;
+
+	if (section->lists & 1U << key)
+		return section->set(&parse->into, key, value, parse->err);
+	rc = sf_config_split(value, SF_CONFIG_ONE, &text, &n, parse->err);
+	return rc < 0 ? rc : section->set(&parse->into, key, text[0], parse->err);
+}
+
+static int use_key(struct parse *parse, const char *name, const char *value)
 {
 	const struct sf_config_section *section;
 	unsigned key = 0;
@@ -69,29 +75,18 @@ static int use_line(struct parse *parse, const char *name, const char *value)
 	if (parse->seen[parse->section] & ~section->repeatable & 1U << key)
 		return sf_fail(parse->err, -EINVAL, "'%s' appears twice", name);
 	parse->seen[parse->section] |= 1U << key;
-	rc = section->set(&parse->into, key, value, parse->err);
+	rc = set_key(parse, section, key, value);
 	return rc < 0 ? sf_wrap(parse->err, rc, "%s", name) : 0;
-}
-
-/* inih's callback: 0 means failure. */
-static int handle_line(void *arg, const char *section, const char *name, const char *value)
-{
-	struct parse *parse = arg;
-
-	(void)section;
-	if (parse->rc == 0)
-		parse->rc = use_line(parse, name, value);
-	return parse->rc == 0;
 }
 
 /*
  * The section for "WORD" or "WORD NAME", NSECTIONS if there is none. *ret_name is empty if there is no name.
  */
-static size_t find_section(char *heading, char **ret_name)
+static size_t find_section(const char *heading, const char **ret_name)
 {
 	size_t len = strcspn(heading, SF_CONFIG_BLANKS);
 
-	*ret_name = sf_config_strip(heading + len);
+	*ret_name = heading + len + strspn(heading + len, SF_CONFIG_BLANKS);
 	for (size_t i = 0; i < NSECTIONS; i++)
 		if (strlen(sections[i]->word) == len && strncmp(heading, sections[i]->word, len) == 0 &&
 		    !sections[i]->open == !**ret_name)
@@ -99,18 +94,14 @@ static size_t find_section(char *heading, char **ret_name)
 	return NSECTIONS;
 }
 
-static int open_section(struct parse *parse, char *line)
+/* Opens the section of "WORD NAME". */
+static int open_section(struct parse *parse, const char *heading)
 {
-	char *end = strchr(line, ']');
-	char *heading, *name;
-	size_t section;
+	auto_free char **name = NULL;
+	const char *quoted_name;
+	size_t section = find_section(heading, &quoted_name), n;
+	int rc;
 
-	if (!end || (end[1] && !strchr(SF_CONFIG_BLANKS ";#", end[1])) ||
-	    !strchr(";#", end[1 + strspn(end + 1, SF_CONFIG_BLANKS)]))
-		return sf_fail(parse->err, -EINVAL, "not a section: %s", line);
-	*end = '\0';
-	heading = sf_config_strip(line + 1);
-	section = find_section(heading, &name);
 	if (section == NSECTIONS)
 		return sf_fail(parse->err, -EINVAL, "unknown section [%s]", heading);
 	parse->section = section;
@@ -118,62 +109,77 @@ static int open_section(struct parse *parse, char *line)
 		return 0;
 	parse->seen[section] = 0;
 	parse->into.line = parse->line;
-	return sections[section]->open(&parse->into, name, parse->err);
+	rc = sf_config_split(quoted_name, SF_CONFIG_ONE, &name, &n, parse->err);
+	if (rc < 0)
+		return sf_wrap(parse->err, rc, "[%s]", heading);
+	return sections[section]->open(&parse->into, name[0], parse->err);
 }
 
-/*
- * Line reader for inih, with the interface of fgets(3): returns the next line without its indentation. A
- * heading is returned as an empty line.
- */
-static char *next_line(char *buf, int size, void *arg)
+static int use_heading(struct parse *parse, char *line)
 {
-	struct parse *parse = arg;
-	const char *newline = memchr(parse->at, '\n', (size_t)(parse->end - parse->at));
-	const char *stop = newline ? newline : parse->end;
-	size_t len;
+	char *end = sf_config_find(line, "]", false);
 
-	if (parse->rc < 0 || parse->at == parse->end)
-		return NULL;
-	parse->line++;
-	while (parse->at < stop && *parse->at && strchr(SF_CONFIG_BLANKS, *parse->at))
-		parse->at++;
-	len = (size_t)(stop - parse->at);
-	if (len + 2 > (size_t)size)
-		parse->rc = sf_fail(parse->err, -EINVAL, "a line is longer than %d bytes", size - 2);
-	else if (memchr(parse->at, '\0', len))
-		parse->rc = sf_fail(parse->err, -EINVAL, "a NUL byte");
-	if (parse->rc < 0)
-		return NULL;
-	memcpy(buf, parse->at, len);
-	buf[len] = '\0';
-	parse->at = newline ? newline + 1 : parse->end;
-	if (*buf == '[') {
-		parse->rc = open_section(parse, buf);
-		*buf = '\0';
-	}
-	(void)strcat(buf, "\n");
-	return buf;
+	if (!end || end[1])
+		return sf_fail(parse->err, -EINVAL,
+			       "not a section: %s (close every \", and quote names that contain #, ; or ])",
+			       line);
+	*end = '\0';
+	return open_section(parse, sf_config_strip(line + 1));
+}
+
+/* Uses one line without its newline, and changes it. */
+static int use_line(struct parse *parse, char *line)
+{
+	char *comment = sf_config_find(line, "#;", true), *value;
+
+	if (comment)
+		*comment = '\0';
+	line = sf_config_strip(line);
+	if (!*line)
+		return 0;
+	if (*line == '[')
+		return use_heading(parse, line);
+	value = strpbrk(line, "=:");
+	if (!value)
+		return sf_fail(parse->err, -EINVAL, "neither a [section] nor KEY = VALUE");
+	*value++ = '\0';
+	return use_key(parse, sf_config_strip(line), sf_config_strip(value));
+}
+
+/* Uses the line from text to the newline, or to the end. */
+static int use_bytes(struct parse *parse, const char *text, size_t len)
+{
+	auto_free char *line = NULL;
+
+	if (len > SF_CONFIG_LINE_MAX)
+		return sf_fail(parse->err, -EINVAL, "a line is longer than %d bytes", SF_CONFIG_LINE_MAX);
+	if (memchr(text, '\0', len))
+		return sf_fail(parse->err, -EINVAL, "a NUL byte");
+	line = strndup(text, len);
+	return line ? use_line(parse, line) : sf_fail(parse->err, -ENOMEM, "out of memory");
 }
 
 int sf_config_parse(struct sf_config *config, const char *name, const char *text, size_t len,
 		    struct sf_err *err)
 {
 	static const char bom[] = "\xef\xbb\xbf";
-	struct parse parse = {
-		.into = {.config = config}, .at = text, .end = text + len, .section = NSECTIONS, .err = err};
-	int bad_line;
+	struct parse parse = {.into = {.config = config}, .section = NSECTIONS, .err = err};
+	const char *end = text + len;
+	int rc = 0;
 
 	if (len > SF_CONFIG_BYTES_MAX)
 		return sf_fail(err, -EFBIG, "%s: larger than %d bytes", name, SF_CONFIG_BYTES_MAX);
 	if (len >= strlen(bom) && memcmp(text, bom, strlen(bom)) == 0)
-		parse.at += strlen(bom);
-	bad_line = ini_parse_stream(next_line, &parse, handle_line, &parse);
-	if (bad_line < 0)
-		return sf_fail(err, -ENOMEM, "%s: out of memory", name);
-	if (bad_line > 0 && (parse.rc == 0 || bad_line < parse.line))
-		return sf_fail(err, -EINVAL, "%s:%d: neither a [section] nor KEY = VALUE", name, bad_line);
-	if (parse.rc < 0)
-		return sf_wrap(err, parse.rc, "%s:%d", name, parse.line);
+		text += strlen(bom);
+	while (rc == 0 && text < end) {
+		const char *newline = memchr(text, '\n', (size_t)(end - text));
+
+		parse.line++;
+		rc = use_bytes(&parse, text, (size_t)((newline ? newline : end) - text));
+		text = newline ? newline + 1 : end;
+	}
+	if (rc < 0)
+		return sf_wrap(err, rc, "%s:%d", name, parse.line);
 	return sf_config_check_schedules(config, name, err);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The configuration: the configuration file (INI, read with inih), overridden by the command line.
+ * The configuration: the configuration file (INI; its grammar is in snapfs.conf(5)), overridden by the
+ * command line.
  *
  *   [snapfs]                      [vm web]
  *   state = /var/lib/snapfs       disks = /data/web.img, /data/web-data.img
@@ -61,9 +62,10 @@ struct sf_err;
 #define SF_CONFIG_DEFAULT_STATE "/var/lib/snapfs"
 /* Enough for thousands of records and for other needs of a small host's root file system. */
 #define SF_CONFIG_DEFAULT_RESERVE (64ULL * 1024 * 1024)
-/* Limits on VMs and file size; a file beyond them is not a plausible configuration. */
+/* Limits on VMs, file size and lines; a file beyond them is not a plausible configuration. */
 #define SF_CONFIG_VMS_MAX   4096
 #define SF_CONFIG_BYTES_MAX (1024 * 1024)
+#define SF_CONFIG_LINE_MAX  4096
 /* Limits on schedules, patterns per schedule, and words per hook. */
 #define SF_CONFIG_SCHEDULES_MAX 256
 #define SF_SCHEDULE_VMS_MAX     256
@@ -110,7 +112,7 @@ struct sf_vm_config {
 
 enum sf_choice { SF_CHOICE_POLICY, SF_CHOICE_NO, SF_CHOICE_YES };
 
-/* Section [schedule NAME], or [schedule "NAME"]. */
+/* Section [schedule NAME]. */
 struct sf_schedule_config {
 	char name[SF_SCHEDULE_NAME_MAX + 1];
 	int line;   /* line of the heading in the file */
@@ -152,7 +154,10 @@ int sf_config_load(struct sf_config *config, const char *path, struct sf_err *er
 int sf_config_parse(struct sf_config *config, const char *name, const char *text, size_t len,
 		    struct sf_err *err);
 
-/* Adds "NAME=DISK[,DISK…]" from the command line. Replaces the disks of a VM of that name in the file. */
+/*
+ * Adds "NAME=DISK[,DISK…]" from the command line; the disks are a list as in the file. Replaces the disks of
+ * a VM of that name in the file.
+ */
 int sf_config_add_vm(struct sf_config *config, const char *arg, struct sf_err *err);
 
 /* The policy of a VM: from its own section, or the defaults. */

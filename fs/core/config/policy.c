@@ -23,7 +23,7 @@ static int set_policy(struct sf_policy *policy, enum policy_key key, const char 
 	case KEY_QUIESCE:
 		return sf_config_bool(value, &policy->quiesce, err);
 	case KEY_DEADLINE:
-		return sf_config_number(value, 1, 3600, 1000, &policy->pause_deadline_ms, err);
+		return sf_config_seconds(value, 1, 3600, &policy->pause_deadline_ms, err);
 	case KEY_MAX:
 		return sf_config_number(value, 1, 10000, 1, &policy->max_snapshots, err);
 	case KEY_ZONE:
@@ -91,6 +91,9 @@ static int set_vm(const struct sf_config_at *at, unsigned key, const char *value
 	return set_policy(&at->vm->policy, key, value, err);
 }
 
-/* Lines are short, so a long list of disks may be spread over several. */
-const struct sf_config_section sf_config_of_vm = {
-	.word = "vm", .open = open_vm, .key = vm_key, .repeatable = 1U << KEY_DISKS, .set = set_vm};
+const struct sf_config_section sf_config_of_vm = {.word = "vm",
+						  .open = open_vm,
+						  .key = vm_key,
+						  .repeatable = 1U << KEY_DISKS,
+						  .lists = 1U << KEY_DISKS,
+						  .set = set_vm};

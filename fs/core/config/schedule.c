@@ -37,36 +37,19 @@ static const char *key_name(unsigned i)
 	return i < NKEYS ? keys[i] : NULL;
 }
 
-/* Accepts "NAME" with or without quotes. */
-static int unquote(const char *text, char name[static SF_SCHEDULE_NAME_MAX + 1], struct sf_err *err)
-{
-	size_t len = strlen(text);
-	bool quoted = *text == '"';
-
-	if (quoted && (len < 2 || text[len - 1] != '"'))
-		return sf_fail(err, -EINVAL, "[schedule %s]: unclosed \"", text);
-	text += quoted;
-	len -= quoted ? 2 : 0;
-	if (len > SF_SCHEDULE_NAME_MAX)
-		return sf_fail(err, -ENAMETOOLONG, "the name of a schedule is longer than %d bytes",
-			       SF_SCHEDULE_NAME_MAX);
-	memcpy(name, text, len);
-	name[len] = '\0';
-	return 0;
-}
-
-static int open_schedule(struct sf_config_at *at, const char *text, struct sf_err *err)
+static int open_schedule(struct sf_config_at *at, const char *name, struct sf_err *err)
 {
 	struct sf_config *config = at->config;
 	struct sf_schedule_config schedule = {.line = at->line, .hook_deadline_ms = HOOK_DEADLINE_MS};
 	struct sf_schedule_config *schedules;
-	int rc = unquote(text, schedule.name, err);
+	int rc = sf_name_check(name, err);
 
 	if (rc < 0)
-		return rc;
-	rc = sf_name_check(schedule.name, err);
-	if (rc < 0)
-		return sf_wrap(err, rc, "schedule '%s'", schedule.name);
+		return sf_wrap(err, rc, "schedule '%s'", name);
+	if (strlen(name) > SF_SCHEDULE_NAME_MAX)
+		return sf_fail(err, -ENAMETOOLONG, "the name of a schedule is longer than %d bytes",
+			       SF_SCHEDULE_NAME_MAX);
+	memcpy(schedule.name, name, strlen(name) + 1);
 	if (sf_config_schedule(config, schedule.name))
 		return sf_fail(err, -EINVAL, "section [schedule %s] appears twice", schedule.name);
 	if (config->nschedules == SF_CONFIG_SCHEDULES_MAX)
@@ -99,22 +82,14 @@ static int append_pattern(struct sf_schedule_config *schedule, const char *patte
 	return 0;
 }
 
-/* "web* db, !web-test": commas or blanks separate the items. */
 static int append_patterns(struct sf_schedule_config *schedule, const char *list, struct sf_err *err)
 {
-	auto_free char *copy = strdup(list);
-	char *rest = copy;
-	int rc = 0;
+	auto_free char **patterns = NULL;
+	size_t n;
+	int rc = sf_config_split(list, SF_CONFIG_PATTERNS, &patterns, &n, err);
 
-	if (!copy)
-		return sf_fail(err, -ENOMEM, "out of memory");
-	while (rest && rc == 0) {
-		char *words = sf_config_strip(strsep(&rest, ","));
-
-		do
-			rc = append_pattern(schedule, strsep(&words, SF_CONFIG_BLANKS), err);
-		while (rc == 0 && words && *(words = sf_config_strip(words)));
-	}
+	for (size_t i = 0; rc == 0 && i < n; i++)
+		rc = append_pattern(schedule, patterns[i], err);
 	return rc;
 }
 
@@ -157,7 +132,7 @@ static int set_key(const struct sf_config_at *at, unsigned key, const char *valu
 	case KEY_POST:
 		return sf_config_command(value, &schedule->post, err);
 	case KEY_DEADLINE:
-		return sf_config_number(value, 1, 86400, 1000, &schedule->hook_deadline_ms, err);
+		return sf_config_seconds(value, 1, 86400, &schedule->hook_deadline_ms, err);
 	default:
 		return sf_keep_count_parse(value, &schedule->keep.count[key - KEY_KEEP], err);
 	}
@@ -167,6 +142,8 @@ const struct sf_config_section sf_config_of_schedule = {.word = "schedule",
 							.open = open_schedule,
 							.key = key_name,
 							.repeatable = 1U << KEY_VMS,
+							.lists = 1U << KEY_VMS | 1U << KEY_PRE |
+								 1U << KEY_POST,
 							.set = set_key};
 
 int sf_config_check_schedules(const struct sf_config *config, const char *file, struct sf_err *err)

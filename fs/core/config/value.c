@@ -1,22 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "section.h"
 
+#include "core/calendar/duration.h"
+
 #include "base/cleanup.h"
 #include "base/err.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-char *sf_config_strip(char *text)
-{
-	size_t len;
-
-	text += strspn(text, SF_CONFIG_BLANKS);
-	for (len = strlen(text); len > 0 && strchr(SF_CONFIG_BLANKS, text[len - 1]); len--)
-		text[len - 1] = '\0';
-	return text;
-}
 
 int sf_config_bool(const char *value, bool *ret, struct sf_err *err)
 {
@@ -62,48 +54,35 @@ int sf_config_zone(const char *value, char buf[static SF_ZONE_MAX], struct sf_er
 	return rc < 0 ? rc : sf_config_text(value, buf, SF_ZONE_MAX, err);
 }
 
-/* Copies one word from *at to *to with a NUL; advances both past it. */
-static int take_word(const char **at, char **to, struct sf_err *err)
+int sf_config_seconds(const char *value, uint64_t least, uint64_t most, uint64_t *ret_ms, struct sf_err *err)
 {
-	bool quoted = false;
-	const char *from = *at;
+	size_t digits = strspn(value, "0123456789");
+	struct sf_duration duration;
+	uint64_t seconds;
+	int rc;
 
-	for (; *from && (quoted || !strchr(SF_CONFIG_BLANKS, *from)); from++) {
-		if (*from == '"') {
-			quoted = !quoted;
-			continue;
-		}
-		if (*from == '\'' && !quoted)
-			return sf_fail(err, -EINVAL, "a ' has no meaning here: use \" or \\'");
-		if (*from == '\\' && !*++from)
-			return sf_fail(err, -EINVAL, "a backslash at the end");
-		*(*to)++ = *from;
-	}
-	if (quoted)
-		return sf_fail(err, -EINVAL, "unclosed \"");
-	*(*to)++ = '\0';
-	*at = from;
+	if (digits == 0 || !value[digits])
+		return sf_config_number(value, least, most, 1000, ret_ms, err);
+	rc = sf_duration_parse(value, &duration, err);
+	if (rc < 0)
+		return rc;
+	if (!sf_duration_seconds(&duration, &seconds) || seconds < least || seconds > most)
+		return sf_fail(err, -EINVAL, "'%s' is not a time from %llu to %llu seconds", value,
+			       (unsigned long long)least, (unsigned long long)most);
+	*ret_ms = seconds * 1000;
 	return 0;
 }
 
 int sf_config_command(const char *value, char ***ret, struct sf_err *err)
 {
-	size_t room = (SF_HOOK_WORDS_MAX + 1) * sizeof(char *);
-	auto_free char **argv = calloc(1, room + strlen(value) + 1);
-	char *to = (char *)argv + room;
-	size_t n = 0;
-	int rc = 0;
+	auto_free char **argv = NULL;
+	size_t n;
+	int rc = sf_config_split(value, SF_CONFIG_WORDS, &argv, &n, err);
 
-	if (!argv)
-		return sf_fail(err, -ENOMEM, "out of memory");
-	while (rc == 0 && *(value += strspn(value, SF_CONFIG_BLANKS))) {
-		if (n == SF_HOOK_WORDS_MAX)
-			return sf_fail(err, -E2BIG, "more than %d words", SF_HOOK_WORDS_MAX);
-		argv[n++] = to;
-		rc = take_word(&value, &to, err);
-	}
 	if (rc < 0)
 		return rc;
+	if (n > SF_HOOK_WORDS_MAX)
+		return sf_fail(err, -E2BIG, "more than %d words", SF_HOOK_WORDS_MAX);
 	if (n == 0 || *argv[0] != '/')
 		return sf_fail(err, -EINVAL, "'%s' is not an absolute path", n > 0 ? argv[0] : "");
 	*ret = sf_take_ptr(&argv);

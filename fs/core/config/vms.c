@@ -102,15 +102,13 @@ static int anchor(const char *spec, char path[static SF_ORIGIN_MAX], struct sf_e
 
 int sf_config_append_disks(struct sf_vm_config *vm, const char *list, bool anchored, struct sf_err *err)
 {
-	auto_free char *copy = strdup(list);
+	auto_free char **specs = NULL;
 	char path[SF_ORIGIN_MAX];
-	char *rest = copy;
-	int rc = 0;
+	size_t n;
+	int rc = sf_config_split(list, SF_CONFIG_COMMAS, &specs, &n, err);
 
-	if (!copy)
-		return sf_fail(err, -ENOMEM, "out of memory");
-	while (rest && rc == 0) {
-		char *spec = sf_config_strip(strsep(&rest, ","));
+	for (size_t i = 0; rc == 0 && i < n; i++) {
+		const char *spec = specs[i];
 
 		if (anchored) {
 			rc = anchor(spec, path, err);

@@ -342,13 +342,21 @@ static int resume(struct taking *t, struct sf_err *err)
 	return rc;
 }
 
-static void warn_if_slow(struct taking *t, size_t index)
+/* Once a VM: schedules would fill the log with it. */
+static void warn_if_slow(struct taking *t)
 {
 	struct sf_volume_stat stat;
 
-	if (sf_volume_stat(t->volumes.list[index], &stat, NULL) == 0 && !stat.instant)
-		sf_log(SF_LOG_WARNING, "%s/%s: disk %s took the slow path: %s can only be copied",
-		       t->op->name, t->record.name, t->disks[index]->vdev, t->volumes.list[index]->origin);
+	if (t->op->vm->told_slow)
+		return;
+	for (size_t i = 0; i < t->volumes.n; i++) {
+		if (sf_volume_stat(t->volumes.list[i], &stat, NULL) < 0 || stat.instant)
+			continue;
+		t->op->vm->told_slow = true;
+		sf_log(SF_LOG_WARNING,
+		       "VM '%s': snapshots of disk %s take the slow path: %s can only be copied", t->op->name,
+		       t->disks[i]->vdev, t->volumes.list[i]->origin);
+	}
 }
 
 static int settle(struct taking *t, struct sf_err *err)
@@ -358,8 +366,8 @@ static int settle(struct taking *t, struct sf_err *err)
 
 		if (rc < 0)
 			return sf_wrap(err, rc, "disk %s", t->record.disks[i].object.vdev);
-		warn_if_slow(t, i);
 	}
+	warn_if_slow(t);
 	return t->memory ? sf_ram_settle(t->dir, err) : 0;
 }
 

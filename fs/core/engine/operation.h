@@ -26,6 +26,8 @@ struct sf_vm_op {
 	char snapshot[SF_NAME_MAX + 1]; /* for reports */
 	uint64_t number;                /* of the job */
 	uint64_t begun_ms;
+	uint64_t bytes; /* that the snapshot held at the begin: allocated on disks, and RAM; 0: it was not
+			   there */
 	bool timed_out; /* a storage was too slow: recovery queries none again in this operation */
 };
 

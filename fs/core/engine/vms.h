@@ -20,6 +20,7 @@ struct sf_engine_vm {
 	bool busy;        /* an operation is running on it */
 	bool kept;        /* the operation is internal: others wait for it */
 	bool unsettled;   /* something is half done: recovery runs before the next operation */
+	bool told_slow;   /* the log says that its disks can only be copied; of the VM's operation */
 };
 
 /*

@@ -125,11 +125,12 @@ static json_t *problem_json(const struct problem *problem)
 			 since);
 }
 
-char *sf_health_json(struct sf_health *health)
+char *sf_health_json(struct sf_health *health, const char *state_dir)
 {
 	auto_unlock pthread_mutex_t *held = sf_lock(&health->lock);
-	auto_json json_t *root = json_pack("{s:b, s:[], s:I}", "ok", health->n + health->unlisted == 0,
-					   "problems", "unlisted", (json_int_t)health->unlisted);
+	auto_json json_t *root = json_pack("{s:b, s:[], s:I, s:o}", "ok", health->n + health->unlisted == 0,
+					   "problems", "unlisted", (json_int_t)health->unlisted,
+					   "state_directory", sf_json_lossy(state_dir));
 
 	for (size_t i = 0; root && i < health->n; i++)
 		json_array_append_new(json_object_get(root, "problems"), problem_json(&health->list[i]));

@@ -30,9 +30,10 @@ void sf_health_clear(struct sf_health *health, const char *kind, const char *sub
 size_t sf_health_count(struct sf_health *health);
 
 /*
- * {"ok": bool, "problems": [{"kind", "subject", "text", "since"}], "unlisted": number}, allocated; NULL when
- * out of memory.
+ * {"ok": bool, "problems": [{"kind", "subject", "text", "since"}], "unlisted": number, "state_directory"},
+ * allocated; NULL when out of memory. state_dir: the directory that this daemon uses, for clients that look
+ * at it.
  */
-char *sf_health_json(struct sf_health *health);
+char *sf_health_json(struct sf_health *health, const char *state_dir);
 
 #endif

@@ -272,7 +272,7 @@ char *sf_engine_jobs_json(struct sf_engine *engine)
 
 char *sf_engine_health_json(struct sf_engine *engine)
 {
-	return sf_health_json(engine->health);
+	return sf_health_json(engine->health, engine->config->state_dir);
 }
 
 char *sf_engine_schedules_json(struct sf_engine *engine)

@@ -76,7 +76,7 @@ static void hourly_is_at_minute_0_or_at_those_named(void **state)
 static void every_divides_the_hour_or_the_day(void **state)
 {
 	(void)state;
-	due("UTC", "every 15m", "2026-11-22 16:39", "2026-11-22 16:30", "2026-11-22 16:45");
+	due("UTC", "every 15min", "2026-11-22 16:39", "2026-11-22 16:30", "2026-11-22 16:45");
 	due("UTC", "every 4h", "2026-11-22 16:39", "2026-11-22 16:00", "2026-11-22 20:00");
 	due("UTC", "every 12h :10", "2026-11-22 00:09", "2026-11-21 12:10", "2026-11-22 00:10");
 	due("UTC", "every 1h", "2026-11-22 16:39", "2026-11-22 16:00", "2026-11-22 17:00");
@@ -186,7 +186,7 @@ static void what_goes_by_the_hour_is_due_in_each_that_passes(void **state)
 	(void)state;
 	due("Europe/Berlin", "hourly", "2026-10-25 00:30", "2026-10-25 00:00", "2026-10-25 01:00");
 	due("Europe/Berlin", "every 1h", "2026-10-25 01:30", "2026-10-25 01:00", "2026-10-25 02:00");
-	due("Europe/Berlin", "every 30m", "2026-10-25 00:45", "2026-10-25 00:30", "2026-10-25 01:00");
+	due("Europe/Berlin", "every 30min", "2026-10-25 00:45", "2026-10-25 00:30", "2026-10-25 01:00");
 	due("Europe/Berlin", "hourly :15", "2026-03-29 00:30", "2026-03-29 00:15", "2026-03-29 01:15");
 	/* Lord Howe: 02:00 becomes 02:30, so there is no 02:15. */
 	due("Australia/Lord_Howe", "hourly :15", "2026-10-03 15:40", "2026-10-03 14:45", "2026-10-03 16:15");
@@ -228,10 +228,11 @@ static const char *const bad_words[][2] = {
 	{"hourly :005", "':005' is not a minute"},
 	{"hourly 3:15", "'3:15' is not a minute"},
 	{"every", "every '': not 5, 10"},
-	{"every 7m", "every '7m': not 5, 10, 15, 20 or 30m, nor 1, 2, 3, 4, 6, 8 or 12h"},
+	{"every 15m", "every '15m': m could be minutes or months: write every 15min"},
+	{"every 7min", "every '7min': not 5, 10, 15, 20 or 30min, nor 1, 2, 3, 4, 6, 8 or 12h"},
 	{"every 24h", "every '24h'"},
 	{"every 4", "every '4'"},
-	{"every 15m :05", "unexpected ':05'"},
+	{"every 15min :05", "unexpected ':05'"},
 	{"every 4h 00:15", "'00:15' is not a minute"},
 	{"daily 24:00", "'24:00' is not a time of day from 00:00 to 23:59"},
 	{"daily 12:60", "'12:60' is not a time"},

@@ -284,19 +284,19 @@ static void too_many_disks_are_refused(void **state)
 
 static void long_lines_are_refused_not_cut(void **state)
 {
-	char text[400] = "[vm a]\ndisks = /";
+	char text[SF_CONFIG_LINE_MAX + 64] = "[vm a]\ndisks = /";
 	size_t start = strlen("[vm a]\n");
 	struct sf_config config;
 
 	(void)state;
-	memset(text + strlen(text), 'x', 300);
-	text[start + 198] = '\0';
+	memset(text + strlen(text), 'x', SF_CONFIG_LINE_MAX);
+	text[start + SF_CONFIG_LINE_MAX] = '\0';
 	config = parsed(text);
-	assert_int_equal(strlen(config.vms[0].disks[0].spec), 198 - strlen("disks = "));
+	assert_int_equal(strlen(config.vms[0].disks[0].spec), SF_CONFIG_LINE_MAX - strlen("disks = "));
 	sf_config_fini(&config);
-	text[start + 198] = 'x';
-	text[start + 199] = '\0';
-	refused(text, "f:2: a line is longer than 198 bytes");
+	text[start + SF_CONFIG_LINE_MAX] = 'x';
+	text[start + SF_CONFIG_LINE_MAX + 1] = '\0';
+	refused(text, "f:2: a line is longer than 4096 bytes");
 }
 
 static void a_long_vm_name_is_whole(void **state)

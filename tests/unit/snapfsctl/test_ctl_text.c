@@ -62,10 +62,12 @@ static void since_takes_spans_and_dates(void **state)
 	(void)state;
 	assert_int_equal(setenv("TZ", "UTC", 1), 0);
 	tzset();
-	assert_int_equal(sf_text_since("30m", now, &at, NULL), 0);
+	assert_int_equal(sf_text_since("30min", now, &at, NULL), 0);
 	assert_true(at == now - 1800 * S);
 	assert_int_equal(sf_text_since("2w", now, &at, NULL), 0);
 	assert_true(at == now - 14 * 86400 * S);
+	assert_int_equal(sf_text_since("2mo", now, &at, NULL), 0);
+	assert_true(at == now - 61 * 86400 * S);
 	assert_int_equal(sf_text_since("8000w", now, &at, NULL), 0);
 	assert_true(at == 0);
 	assert_int_equal(sf_text_since("2025-12-31", now, &at, NULL), 0);
@@ -76,19 +78,10 @@ static void since_takes_spans_and_dates(void **state)
 
 static void since_refuses_the_rest(void **state)
 {
-	static const char *const texts[] = {"",
-					    "2",
-					    "d",
-					    "-1d",
-					    "2d ",
-					    "2x",
-					    "99999999999999999999d",
-					    "50000000w",
-					    "yesterday",
-					    "2025-13-01",
-					    "2025-12-31 25:00",
-					    "9999-01-01",
-					    "1969-01-01"};
+	static const char *const texts[] = {"",           "2",         "d",          "-1d",
+					    "2d ",        "2x",        "30m",        "99999999999999999999d",
+					    "50000000w",  "yesterday", "2025-13-01", "2025-12-31 25:00",
+					    "9999-01-01", "1969-01-01"};
 	struct sf_err err = {0};
 	uint64_t at = 7;
 
@@ -101,7 +94,7 @@ static void since_refuses_the_rest(void **state)
 
 static void what_a_terminal_would_obey_is_replaced(void **state)
 {
-	char buf[16], text[] = "a\033\nb\xc2\x9b";
+	char buf[16];
 
 	(void)state;
 	sf_text_printable("a\nb\x1b[1m\x7f", buf, sizeof(buf));
@@ -110,8 +103,6 @@ static void what_a_terminal_would_obey_is_replaced(void **state)
 	assert_string_equal(buf, "x?Y\xc3\xbc");
 	sf_text_printable("0123456789abcdefgh", buf, sizeof(buf));
 	assert_string_equal(buf, "0123456789ab...");
-	sf_text_defuse(text);
-	assert_true(text[1] == '?' && text[2] == '\n' && (unsigned char)text[4] == '?');
 }
 
 static void distance_counts_mistakes(void **state)

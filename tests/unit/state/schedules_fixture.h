@@ -155,7 +155,7 @@ static inline void says(const struct sf_err *err, const char *why)
 /* Asserts that health.json has exactly this one problem; kind NULL: no problem. */
 static inline void troubled(struct fixture *f, const char *kind, const char *subject, const char *text)
 {
-	auto_json json_t *root = document(sf_health_json(f->health));
+	auto_json json_t *root = document(sf_health_json(f->health, "/var/lib/snapfs"));
 	const json_t *list = json_object_get(root, "problems"), *item = json_array_get(list, 0);
 
 	assert_int_equal(json_array_size(list), kind ? 1 : 0);

@@ -210,7 +210,7 @@ static void a_problem_is_one_for_its_kind_and_subject(void **state)
 	sf_health_set(health, "orphan", "web/a", "bytes that are no text: %s", "\xff\xfe");
 	assert_int_equal(sf_health_count(health), 2);
 	{
-		auto_json json_t *root = parsed(sf_health_json(health));
+		auto_json json_t *root = parsed(sf_health_json(health, "/var/lib/snapfs"));
 		const json_t *item = json_array_get(json_object_get(root, "problems"), 0);
 
 		assert_true(json_is_false(json_object_get(root, "ok")));
@@ -220,7 +220,7 @@ static void a_problem_is_one_for_its_kind_and_subject(void **state)
 	sf_health_clear(health, "orphan", "web/a");
 	sf_health_clear(health, "orphan", "never there");
 	{
-		auto_json json_t *root = parsed(sf_health_json(health));
+		auto_json json_t *root = parsed(sf_health_json(health, "/var/lib/snapfs"));
 
 		assert_true(json_is_true(json_object_get(root, "ok")));
 	}
@@ -240,7 +240,7 @@ static void problems_beyond_the_cap_are_counted(void **state)
 	}
 	assert_int_equal(sf_health_count(health), SF_HEALTH_MAX + 5);
 	{
-		auto_json json_t *root = parsed(sf_health_json(health));
+		auto_json json_t *root = parsed(sf_health_json(health, "/var/lib/snapfs"));
 
 		assert_int_equal(json_integer_value(json_object_get(root, "unlisted")), 5);
 		assert_int_equal(json_array_size(json_object_get(root, "problems")), SF_HEALTH_MAX);

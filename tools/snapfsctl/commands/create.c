@@ -4,6 +4,7 @@
 #include "tools/snapfsctl/tree/interrupt.h"
 #include "ctl.h"
 #include "results.h"
+#include "tools/snapfsctl/show/print.h"
 #include "tools/snapfsctl/tree/snaps.h"
 
 #include "base/err.h"
@@ -112,7 +113,7 @@ static int check_vms(struct sf_ctl *ctl, char **arguments, int n)
 			continue;
 		(void)sf_ctl_fail(ctl, &err);
 		if (err.code == -ENOENT)
-			(void)fputs("  to name the snapshot: snapfsctl create VM -n NAME\n", stderr);
+			sf_print(stderr, "  to name the snapshot: snapfsctl create VM -n NAME\n");
 		return SF_EXIT_FAILED;
 	}
 	return -1;

@@ -2,6 +2,7 @@
 #include "ctl.h"
 
 #include "tools/snapfsctl/show/advice.h"
+#include "tools/snapfsctl/show/print.h"
 
 #include "base/err.h"
 
@@ -10,6 +11,12 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+
+static void point_to_help(const struct sf_ctl_command *command)
+{
+	sf_print(stderr, "Usage: snapfsctl %s %s\n", command->name, command->usage);
+	sf_print(stderr, "`snapfsctl %s --help` shows its options.\n", command->name);
+}
 
 int sf_ctl_usage(const struct sf_ctl *ctl, const char *fmt, ...)
 {
@@ -20,8 +27,7 @@ int sf_ctl_usage(const struct sf_ctl *ctl, const char *fmt, ...)
 	(void)vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
 	sf_ctl_say("%s: %s", ctl->command->name, line);
-	(void)fprintf(stderr, "Usage: snapfsctl %s %s\n`snapfsctl %s --help` shows its options.\n",
-		      ctl->command->name, ctl->command->usage, ctl->command->name);
+	point_to_help(ctl->command);
 	return SF_EXIT_USAGE;
 }
 
@@ -47,11 +53,13 @@ bool sf_ctl_confirm(struct sf_ctl *ctl, bool assumed, const char *question)
 
 	if (assumed)
 		return true;
-	sf_ctl_say("%s", question);
+	sf_print(stderr, "snapfsctl: ");
+	sf_print_text(stderr, question);
+	sf_print(stderr, "\n");
 	if (!ctl->ask) {
-		(void)fputs("  there is no terminal to ask on; -y answers yes\n", stderr);
+		sf_print(stderr, "  there is no terminal to ask on; -y answers yes\n");
 	} else {
-		(void)fputs("Continue? [y/N] ", stderr);
+		sf_print(stderr, "Continue? [y/N] ");
 		if (fgets(answer, sizeof(answer), stdin) && (*answer == 'y' || *answer == 'Y'))
 			return true;
 	}
@@ -62,12 +70,14 @@ bool sf_ctl_confirm(struct sf_ctl *ctl, bool assumed, const char *question)
 
 void sf_ctl_help(const struct sf_ctl_command *command)
 {
-	(void)printf("Usage: snapfsctl %s %s\n%c%s.\n", command->name, command->usage,
-		     toupper((unsigned char)*command->summary), command->summary + 1);
-	if (*command->help)
-		(void)printf("\n%s", command->help);
-	(void)puts("      --json              print the answer as JSON\n"
-		   "  -h, --help              show this text");
+	sf_print(stdout, "Usage: snapfsctl %s %s\n", command->name, command->usage);
+	sf_print(stdout, "%c%s.\n", toupper((unsigned char)*command->summary), command->summary + 1);
+	if (*command->help) {
+		sf_print(stdout, "\n");
+		sf_print_text(stdout, command->help);
+	}
+	sf_print_text(stdout, "      --json              print the answer as JSON\n"
+			      "  -h, --help              show this text\n");
 }
 
 int sf_ctl_option(struct sf_ctl *ctl, int argc, char **argv, const char *letters,
@@ -95,10 +105,24 @@ int sf_ctl_option(struct sf_ctl *ctl, int argc, char **argv, const char *letters
 		sf_ctl_help(ctl->command);
 		ctl->json = false; /* the help replaces the answer */
 	}
-	if (opt == '?')
-		(void)fprintf(stderr, "Usage: snapfsctl %s %s\n`snapfsctl %s --help` shows its options.\n",
-			      ctl->command->name, ctl->command->usage, ctl->command->name);
+	if (opt == '?') {
+		(void)sf_ctl_bad_option(ctl->command->name, argv);
+		point_to_help(ctl->command);
+	}
 	return opt;
+}
+
+int sf_ctl_bad_option(const char *command, char **argv)
+{
+	const char *given = argv[optind - 1];
+	const bool letter = optopt > 0 && optopt < 256 && strncmp(given, "--", 2) != 0;
+
+	if (letter)
+		sf_ctl_say("%s: option -%c is unknown or lacks an argument", command, optopt);
+	else
+		sf_ctl_say("%s: option %s is unknown, or its argument is missing or unexpected", command,
+			   given);
+	return SF_EXIT_USAGE;
 }
 
 int sf_ctl_stop(int opt)

@@ -5,6 +5,7 @@
 #include "ctl.h"
 #include "results.h"
 #include "tools/snapfsctl/tree/snaps.h"
+#include "tools/snapfsctl/show/print.h"
 #include "tools/snapfsctl/show/text.h"
 
 #include "base/cleanup.h"
@@ -33,16 +34,16 @@ static void describe(FILE *out, const struct victim *victim, bool forget)
 	size_t ndisks = json_array_size(json_object_get(snap->meta, "disks"));
 
 	sf_snap_path(snap, path);
-	(void)fprintf(out, "\n  %s", path);
+	sf_print(out, "\n  %s", path);
 	sf_text_bytes(snap->allocated_bytes, bytes);
 	sf_text_time(snap->taken_ns, taken);
-	(void)fprintf(out, ": ");
+	sf_print(out, ": ");
 	if (!forget)
-		(void)fprintf(out, "%zu disk%s (%s), ", ndisks, ndisks == 1 ? "" : "s", bytes);
+		sf_print(out, "%zu disk%s (%s), ", ndisks, ndisks == 1 ? "" : "s", bytes);
 	sf_text_bytes(snap->memory_bytes, bytes);
 	if (snap->memory_bytes)
-		(void)fprintf(out, "%s RAM, ", bytes);
-	(void)fprintf(out, "taken %s%s", taken, snap->held ? ", held" : "");
+		sf_print(out, "%s RAM, ", bytes);
+	sf_print(out, "taken %s%s", taken, snap->held ? ", held" : "");
 }
 
 /* The question, which names everything that is destroyed; allocated. */
@@ -54,10 +55,10 @@ static char *question(const struct victim *victims, size_t n, bool forget)
 
 	if (!out)
 		return NULL;
-	(void)fputs(forget ? "This removes the record and the RAM of these snapshots for good, and leaves "
-			     "their volumes:"
-			   : "This destroys for good:",
-		    out);
+	sf_print_text(out,
+		      forget ? "This removes the record and the RAM of these snapshots for good, and leaves "
+			       "their volumes:"
+			     : "This destroys for good:");
 	for (size_t i = 0; i < n; i++)
 		if (victims[i].err.code == 0)
 			describe(out, &victims[i], forget);

@@ -5,6 +5,7 @@
  */
 #include "ctl.h"
 #include "tools/snapfsctl/tree/snaps.h"
+#include "tools/snapfsctl/show/print.h"
 #include "tools/snapfsctl/show/text.h"
 
 #include "core/config/config.h"
@@ -50,16 +51,15 @@ found(struct doctor *doctor, enum finding finding, const char *name, const char 
 	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	sf_text_defuse(text);
 	doctor->nproblems += finding == PROBLEM;
 	json_array_append_new(doctor->checks,
 			      json_pack("{s:s, s:s, s:o, s:o}", "name", name, "status", words[finding],
 					"text", sf_json_lossy(text), "fix", sf_json_lossy(fix)));
 	if (doctor->ctl->json)
 		return;
-	(void)printf("%-8s %-10s %s\n", words[finding], name, text);
+	sf_print(stdout, "%-8s %-10s %s\n", words[finding], name, text);
 	if (*fix)
-		(void)printf("%-19s -> %s\n", "", fix);
+		sf_print(stdout, "%-19s -> %s\n", "", fix);
 	(void)fflush(stdout); /* the next check may hang */
 }
 
@@ -92,9 +92,9 @@ static void check_config(struct doctor *doctor, const char *path)
 		found(doctor, PROBLEM, "config", "correct that line; see snapfs.conf(5)", "%s", err.text);
 }
 
-static void check_state(struct doctor *doctor)
+/* path: the directory that the daemon uses or, if none answers, would use. */
+static void check_state(struct doctor *doctor, const char *path)
 {
-	const char *path = doctor->config.state_dir;
 	struct statvfs fs;
 	struct stat st;
 	char free_space[SF_TEXT_BYTES];
@@ -157,8 +157,19 @@ static bool check_mount(struct doctor *doctor, const char *mount)
 	return true;
 }
 
+/* Image files keep snapshots in a directory .snapfs beside them, LVM as /dev/VG/LV. */
+static const char *orphan_remedy(const char *subject)
+{
+	if (strstr(subject, "/.snapfs/"))
+		return "no record names this file: remove it when it is not needed";
+	if (strncmp(subject, "/dev/", 5) == 0)
+		return "no record names it: snapfs --rescan rebuilds records; lvremove it when it is not "
+		       "needed";
+	return "no record names it";
+}
+
 /* What to do about a problem of health.json, by its kind. */
-static const char *remedy(const char *kind)
+static const char *remedy(const char *kind, const char *subject)
 {
 	static const struct {
 		const char *kind, *fix;
@@ -167,8 +178,6 @@ static const char *remedy(const char *kind)
 		{"unreachable",
 		 "check that its storage is there: the file system mounted, the VG active; snapfs "
 		 "retries every few seconds"},
-		{"orphan", "no record names it: snapfs --rescan rebuilds records; lvremove it when it "
-			   "is not needed"},
 		{"set-aside",
 		 "inspect the file in the state directory; snapfs --rescan rebuilds records from volumes"},
 		{"disk", "check that the disk exists and can be snapshotted"},
@@ -178,29 +187,25 @@ static const char *remedy(const char *kind)
 		{"undo", "see the log; snapfs retries it"},
 		{"stray", "a volume that a failed operation left; snapfs removes it as soon as it can"},
 		{"hypervisor", "check that the hypervisor answers: xl list, or virsh list"},
-		{"space", "snapfsctl df shows it; lvextend the pool, or snapfsctl prune"},
+		{"space", "snapfsctl df shows it; extend what is full, or snapfsctl prune"},
 		{"watch", "check that LVM answers: lvs"},
 		{"rescan", "see the log for what could not be rebuilt"},
 		{"schedule", "snapfsctl run it again; journalctl -u 'snapfs-schedule@*' shows its output"},
 	};
 
+	if (strcmp(kind, "orphan") == 0)
+		return orphan_remedy(subject);
 	for (size_t i = 0; i < sizeof(remedies) / sizeof(remedies[0]); i++)
 		if (strcmp(remedies[i].kind, kind) == 0)
 			return remedies[i].fix;
 	return "";
 }
 
-static void check_health(struct doctor *doctor)
+static void check_health(struct doctor *doctor, const json_t *root)
 {
-	auto_json json_t *root = NULL;
 	const json_t *problem, *list;
-	struct sf_err err = {0};
 	size_t i;
 
-	if (sf_report_load(&doctor->ctl->mount, "health.json", &root, &err) < 0) {
-		found(doctor, PROBLEM, "health", "", "%s", err.text);
-		return;
-	}
 	list = json_object_get(root, "problems");
 	json_array_foreach(list, i, problem)
 	{
@@ -209,7 +214,7 @@ static void check_health(struct doctor *doctor)
 			   *text = json_string_value(json_object_get(problem, "text"));
 
 		if (kind && subject && text)
-			found(doctor, PROBLEM, kind, remedy(kind), "%s: %s", subject, text);
+			found(doctor, PROBLEM, kind, remedy(kind, subject), "%s: %s", subject, text);
 	}
 	if (json_array_size(list) == 0)
 		found(doctor, FINE, "health", "", "the daemon reports no problem");
@@ -271,6 +276,21 @@ static void check_vms(struct doctor *doctor)
 		check_vm(doctor, vms[i]);
 	}
 	sf_names_free(vms, n);
+}
+
+static void check_daemon(struct doctor *doctor)
+{
+	auto_json json_t *health = NULL;
+	const char *state_dir;
+	struct sf_err err = {0};
+
+	if (sf_report_load(&doctor->ctl->mount, "health.json", &health, &err) < 0)
+		found(doctor, PROBLEM, "health", "", "%s", err.text);
+	state_dir = json_string_value(json_object_get(health, "state_directory"));
+	check_state(doctor, state_dir ? state_dir : doctor->config.state_dir);
+	if (health)
+		check_health(doctor, health);
+	check_vms(doctor);
 }
 
 /* --- schedules --- */
@@ -359,11 +379,11 @@ int sf_cmd_doctor(struct sf_ctl *ctl, int argc, char **argv)
 	sf_config_init(&doctor.config);
 	check_fuse(&doctor);
 	check_config(&doctor, path);
-	check_state(&doctor);
 	if (check_mount(&doctor, ctl->mount_given)) {
-		check_health(&doctor);
-		check_vms(&doctor);
+		check_daemon(&doctor);
 		check_schedules(&doctor);
+	} else {
+		check_state(&doctor, doctor.config.state_dir);
 	}
 	sf_config_fini(&doctor.config);
 	json_object_set_new(ctl->answer, "checks", doctor.checks);

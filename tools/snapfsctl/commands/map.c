@@ -5,6 +5,7 @@
 #include "ctl.h"
 #include "tools/snapfsctl/show/map.h"
 #include "tools/snapfsctl/show/map_draw.h"
+#include "tools/snapfsctl/show/print.h"
 #include "tools/snapfsctl/show/progress.h"
 #include "results.h"
 #include "tools/snapfsctl/show/text.h"
@@ -186,7 +187,7 @@ static int draw_disk(struct drawing *d, const struct sf_content_file *a, const s
 		if (d->picture.body)
 			sf_map_picture_add(&d->picture, &map, &subject);
 		if (text && json_array_size(d->disks) > 1)
-			(void)putchar('\n');
+			sf_print(stdout, "\n");
 		if (text)
 			sf_map_print(stdout, &map, &subject, d->request->columns,
 				     d->ctl->terminal && !getenv("NO_COLOR"));

@@ -3,6 +3,7 @@
 #include "tools/snapfsctl/tree/act.h"
 #include "ctl.h"
 #include "pruning.h"
+#include "tools/snapfsctl/show/print.h"
 #include "tools/snapfsctl/show/table.h"
 #include "tools/snapfsctl/show/text.h"
 
@@ -152,17 +153,17 @@ static char *question(const struct sf_pruned *list, size_t n)
 		return NULL;
 	for (size_t i = 0; i < n; i++)
 		nremoved += sf_pruned_nremoved(&list[i]);
-	(void)fprintf(out, "This destroys %zu snapshot%s for good:", nremoved, nremoved == 1 ? "" : "s");
+	sf_print(out, "This destroys %zu snapshot%s for good:", nremoved, nremoved == 1 ? "" : "s");
 	for (size_t i = 0; i < n; i++) {
 		for (size_t j = 0; j < list[i].snaps.n; j++) {
 			if (list[i].kept[j].keep || named++ >= 20)
 				continue;
 			sf_snap_path(&list[i].snaps.list[j], path);
-			(void)fprintf(out, "\n  %s", path);
+			sf_print(out, "\n  %s", path);
 		}
 	}
 	if (named > 20)
-		(void)fprintf(out, "\n  and %zu more (--dry-run lists all)", named - 20);
+		sf_print(out, "\n  and %zu more (--dry-run lists all)", named - 20);
 	return fclose(out) == 0 ? text : NULL;
 }
 
@@ -180,7 +181,7 @@ static int prune(struct sf_ctl *ctl, const struct request *request, const struct
 		nall += list[i].snaps.n;
 	}
 	if (!request->dry_run && !ctl->json && nremoved == 0)
-		(void)printf("nothing to remove among %zu snapshots (--dry-run shows why)\n", nall);
+		sf_print(stdout, "nothing to remove among %zu snapshots (--dry-run shows why)\n", nall);
 	if (request->dry_run && !ctl->json && show(ctl, request, list, n, &err) < 0)
 		return sf_ctl_fail(ctl, &err);
 	if (!request->dry_run && nremoved > 0) {

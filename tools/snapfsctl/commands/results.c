@@ -2,6 +2,7 @@
 #include "results.h"
 
 #include "tools/snapfsctl/show/advice.h"
+#include "tools/snapfsctl/show/print.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -26,7 +27,7 @@ void sf_results_add(struct sf_results *results, const char *path, int rc, const 
 	} else {
 		results->ndone++;
 		if (done && !results->ctl->json) {
-			(void)puts(done);
+			sf_print(stdout, "%s\n", done);
 			(void)fflush(stdout); /* finish() in main.c checks for errors */
 		}
 	}

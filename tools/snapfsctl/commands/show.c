@@ -4,6 +4,7 @@
 #include "tools/snapfsctl/tree/members.h"
 #include "results.h"
 #include "tools/snapfsctl/tree/snaps.h"
+#include "tools/snapfsctl/show/print.h"
 #include "tools/snapfsctl/show/text.h"
 
 #include "base/cleanup.h"
@@ -16,11 +17,8 @@
 
 static void line(const char *key, const char *value)
 {
-	char plain[1024];
-
-	sf_text_printable(value, plain, sizeof(plain));
-	if (*plain)
-		(void)printf("  %-13s %s\n", key, plain);
+	if (*value)
+		sf_print(stdout, "  %-13s %s\n", key, value);
 }
 
 /* Prints a description, which may have several lines. */
@@ -30,11 +28,8 @@ static void print_description(const char *text)
 
 	while (*text) {
 		size_t len = strcspn(text, "\n");
-		char plain[4096];
 
-		(void)snprintf(plain, sizeof(plain), "%.*s", (int)len, text);
-		sf_text_printable(plain, plain, sizeof(plain));
-		(void)printf("  %-13s %s\n", key, plain);
+		sf_print(stdout, "  %-13s %.*s\n", key, (int)len, text);
 		key = "";
 		text += len + (text[len] == '\n');
 	}
@@ -48,8 +43,8 @@ static void print_disk(const json_t *disk)
 
 	sf_text_bytes(sf_member_number(disk, "size_bytes"), size);
 	sf_text_bytes(sf_member_number(disk, "allocated_bytes"), used);
-	(void)printf("  %-13s %s, %s allocated, of %s (%s)\n", *file ? file : "?", size, used,
-		     *origin ? origin : "?", *method ? method : "?");
+	sf_print(stdout, "  %-13s %s, %s allocated, of %s (%s)\n", *file ? file : "?", size, used,
+		 *origin ? origin : "?", *method ? method : "?");
 }
 
 static void print_memory(const json_t *memory)
@@ -59,7 +54,7 @@ static void print_memory(const json_t *memory)
 	if (!json_is_object(memory))
 		return;
 	sf_text_bytes(sf_member_number(memory, "size_bytes"), size);
-	(void)printf("  %-13s %s\n", "memory.sav", size);
+	sf_print(stdout, "  %-13s %s\n", "memory.sav", size);
 }
 
 static void print_snapshot(const struct sf_ctl *ctl, const struct sf_snap *snap)
@@ -69,7 +64,7 @@ static void print_snapshot(const struct sf_ctl *ctl, const struct sf_snap *snap)
 	size_t i;
 
 	sf_snap_path(snap, path);
-	(void)printf("%s\n", path);
+	sf_print(stdout, "%s\n", path);
 	line("in", ctl->mount.path);
 	line("problem", snap->problem);
 	sf_text_time(snap->taken_ns, when);
@@ -94,7 +89,7 @@ static void print_vm(const json_t *vm)
 	char text[128], size[SF_TEXT_BYTES];
 	size_t i;
 
-	(void)printf("%s\n", sf_member_string(vm, "name"));
+	sf_print(stdout, "%s\n", sf_member_string(vm, "name"));
 	line("power", sf_member_string(vm, "power"));
 	line("hypervisor", sf_member_string(vm, "hypervisor"));
 	line("uuid", sf_member_string(vm, "uuid"));
@@ -110,8 +105,8 @@ static void print_vm(const json_t *vm)
 			   *storage = sf_member_string(disk, "storage");
 
 		sf_text_bytes(sf_member_number(disk, "size_bytes"), size);
-		(void)printf("  %-13s %s, %s (%s)\n", vdev, spec, size,
-			     *storage ? storage : sf_member_string(disk, "error"));
+		sf_print(stdout, "  %-13s %s, %s (%s)\n", vdev, spec, size,
+			 *storage ? storage : sf_member_string(disk, "error"));
 	}
 }
 

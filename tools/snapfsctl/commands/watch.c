@@ -6,6 +6,7 @@
 #include "tools/snapfsctl/tree/interrupt.h"
 #include "ctl.h"
 #include "tools/snapfsctl/tree/members.h"
+#include "tools/snapfsctl/show/print.h"
 #include "tools/snapfsctl/show/progress.h"
 #include "tools/snapfsctl/tree/snaps.h"
 #include "tools/snapfsctl/show/text.h"
@@ -70,15 +71,15 @@ static void draw_job(FILE *out, const json_t *job)
 	if (running || sf_json_time(job, "ended", &ended, NULL) < 0)
 		ended = sf_clock_real_ns();
 	sf_text_span(ended > begun ? (ended - begun) / 1000000000 : 0, span);
-	(void)fprintf(out, "  %-8s %-8s %s/%s  %s", sf_member_string(job, "state"),
-		      sf_member_string(job, "operation"), sf_member_string(job, "vm"),
-		      sf_member_string(job, "snapshot"), span);
+	sf_print(out, "  %-8s %-8s %s/%s  %s", sf_member_string(job, "state"),
+		 sf_member_string(job, "operation"), sf_member_string(job, "vm"),
+		 sf_member_string(job, "snapshot"), span);
 	if (running && share.total_bytes) {
 		sf_usage_bar(&share, BAR_WIDTH, bar);
 		sf_text_bytes(share.used_bytes, done);
-		(void)fprintf(out, "  %s %u%% %s", bar, sf_usage_percent(&share), done);
+		sf_print(out, "  %s %u%% %s", bar, sf_usage_percent(&share), done);
 	}
-	(void)fprintf(out, "  %s%s\n", sf_member_string(job, "error"), sf_member_string(job, "note"));
+	sf_print(out, "  %s%s\n", sf_member_string(job, "error"), sf_member_string(job, "note"));
 }
 
 static void draw_jobs(FILE *out, const struct view *view)
@@ -86,29 +87,29 @@ static void draw_jobs(FILE *out, const struct view *view)
 	const json_t *job;
 	size_t i, finished = 0;
 
-	(void)fputs("\nJobs\n", out);
+	sf_print(out, "\nJobs\n");
 	json_array_foreach(json_object_get(view->jobs, "jobs"), i, job)
 	{
 		if (strcmp(sf_member_string(job, "state"), "running") == 0 || finished++ < FINISHED_SHOWN)
 			draw_job(out, job);
 	}
 	if (i == 0)
-		(void)fputs("  none since the daemon started\n", out);
+		sf_print(out, "  none since the daemon started\n");
 }
 
 static void draw_usages(FILE *out, const struct view *view)
 {
 	char bar[SF_USAGE_BAR], used[SF_TEXT_BYTES], total[SF_TEXT_BYTES];
 
-	(void)fputs("\nSpace\n", out);
+	sf_print(out, "\nSpace\n");
 	for (size_t i = 0; i < view->usages.n; i++) {
 		const struct sf_usage_entry *usage = &view->usages.list[i];
 
 		sf_usage_bar(usage, BAR_WIDTH, bar);
 		sf_text_bytes(usage->used_bytes, used);
 		sf_text_bytes(usage->total_bytes, total);
-		(void)fprintf(out, "  %s %3u%%  %s of %s  %s %s  %s\n", bar, sf_usage_percent(usage), used,
-			      total, usage->kind, usage->subject, usage->problem);
+		sf_print(out, "  %s %3u%%  %s of %s  %s %s  %s\n", bar, sf_usage_percent(usage), used, total,
+			 usage->kind, usage->subject, usage->problem);
 	}
 }
 
@@ -120,9 +121,9 @@ static void draw_problems(FILE *out, const struct view *view)
 	json_array_foreach(json_object_get(view->health, "problems"), i, problem)
 	{
 		if (i == 0)
-			(void)fputs("\nProblems (snapfsctl doctor says what to do)\n", out);
-		(void)fprintf(out, "  %s %s: %s\n", sf_member_string(problem, "kind"),
-			      sf_member_string(problem, "subject"), sf_member_string(problem, "text"));
+			sf_print(out, "\nProblems (snapfsctl doctor says what to do)\n");
+		sf_print(out, "  %s %s: %s\n", sf_member_string(problem, "kind"),
+			 sf_member_string(problem, "subject"), sf_member_string(problem, "text"));
 	}
 }
 
@@ -136,13 +137,12 @@ static char *draw(const struct sf_ctl *ctl, const struct view *view)
 	if (!out)
 		return NULL;
 	sf_text_time(sf_clock_real_ns(), now);
-	(void)fprintf(out, "snapfs on %s  %s\n", ctl->mount.path, now);
+	sf_print(out, "snapfs on %s  %s\n", ctl->mount.path, now);
 	draw_jobs(out, view);
 	draw_usages(out, view);
 	draw_problems(out, view);
 	if (fclose(out) != 0)
 		return NULL;
-	sf_text_defuse(text);
 	return text;
 }
 
@@ -154,14 +154,15 @@ static void show(const char *text)
 {
 	unsigned width = sf_terminal_width(STDOUT_FILENO), height = sf_terminal_height(STDOUT_FILENO);
 
-	(void)fputs("\033[H", stdout);
+	sf_print_control(stdout, "\033[H");
 	for (unsigned i = 0; *text && i + 1 < height; i++) {
 		size_t len = strcspn(text, "\n");
 
-		(void)printf("%.*s\033[K\n", sf_terminal_fitting(text, len, width), text);
+		sf_print(stdout, "%.*s", sf_terminal_fitting(text, len, width), text);
+		sf_print_control(stdout, "\033[K\n");
 		text += len + (text[len] == '\n');
 	}
-	(void)fputs("\033[J", stdout);
+	sf_print_control(stdout, "\033[J");
 	(void)fflush(stdout);
 }
 
@@ -211,7 +212,7 @@ static int watch(struct sf_ctl *ctl, bool once)
 
 	sf_interrupt_catch();
 	if (ctl->terminal && !once)
-		(void)fputs("\033[2J", stdout);
+		sf_print_control(stdout, "\033[2J");
 	do {
 		auto_free char *text = NULL;
 
@@ -219,7 +220,7 @@ static int watch(struct sf_ctl *ctl, bool once)
 			return sf_interrupted() ? SF_EXIT_OK : sf_ctl_fail(ctl, &err);
 		text = draw(ctl, &view);
 		if (once)
-			(void)fputs(text ? text : "", stdout);
+			sf_print_text(stdout, text ? text : "");
 		else if (ctl->terminal)
 			show(text ? text : "");
 		else

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "advice.h"
 
+#include "print.h"
 #include "text.h"
 
 #include <errno.h>
@@ -72,7 +73,7 @@ void sf_advice_say(int rc, const char *text, const char *path)
 		sf_text_printable(path, plain, sizeof(plain));
 		if (advice->path)
 			quote(plain, quoted, sizeof(quoted));
-		(void)fprintf(stderr, "  %s%s%s\n", advice->advice, advice->path ? " " : "", quoted);
+		sf_print(stderr, "  %s%s%s\n", advice->advice, advice->path ? " " : "", quoted);
 		return;
 	}
 }

@@ -8,6 +8,8 @@
 
 #include "text.h"
 
+#include "base/names.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,7 +51,7 @@ static const char style[] =
 	"}\n"
 	"</style>\n";
 
-/* Escapes text for XML. Names have no control characters. */
+/* Escapes text for XML, which allows no control characters. */
 static void put_text(FILE *out, const char *text)
 {
 	for (; *text; text++) {
@@ -60,7 +62,7 @@ static void put_text(FILE *out, const char *text)
 		else if (*text == '&')
 			(void)fputs("&amp;", out);
 		else
-			(void)fputc(*text, out);
+			(void)fputc(sf_is_control(text) ? '?' : *text, out);
 	}
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "map_draw.h"
 
+#include "print.h"
 #include "text.h"
 
 #include <inttypes.h>
@@ -12,18 +13,19 @@
 
 static const struct {
 	char sign;
-	const char *colour; /* SGR, see console_codes(4) */
+	const char *colour; /* see console_codes(4) */
 } signs[SF_MAP_NSTATES] = {
-	[SF_MAP_HOLE] = {'.', "2"},    [SF_MAP_DATA] = {'#', ""},      [SF_MAP_ONLY_A] = {'-', "31"},
-	[SF_MAP_ONLY_B] = {'+', "32"}, [SF_MAP_CHANGED] = {'*', "33"},
+	[SF_MAP_HOLE] = {'.', "\033[0;2m"},     [SF_MAP_DATA] = {'#', "\033[0m"},
+	[SF_MAP_ONLY_A] = {'-', "\033[0;31m"},  [SF_MAP_ONLY_B] = {'+', "\033[0;32m"},
+	[SF_MAP_CHANGED] = {'*', "\033[0;33m"},
 };
 
 static void print_sign(FILE *out, enum sf_map_state state, enum sf_map_state *before, bool colours)
 {
 	if (colours && state != *before)
-		(void)fprintf(out, "\033[0;%sm", signs[state].colour);
+		sf_print_control(out, signs[state].colour);
 	*before = state;
-	(void)fputc(signs[state].sign, out);
+	sf_print(out, "%c", signs[state].sign);
 }
 
 /* The largest power of two that fits, so that rows begin at round offsets. */
@@ -43,13 +45,13 @@ static void print_row(FILE *out, const struct sf_map *map, uint64_t off, uint64_
 	char label[SF_MAP_OFFSET];
 
 	sf_map_offset(off, label);
-	(void)fprintf(out, "%*s  ", LABEL - 2, label);
+	sf_print(out, "%*s  ", LABEL - 2, label);
 	for (unsigned i = 0; i < n && off < map->size_bytes; i++, off += cell) {
 		struct sf_map_sum sum = sf_map_sum(map, off, cell);
 
 		print_sign(out, sf_map_shown(&sum), &before, colours);
 	}
-	(void)fputs(colours ? "\033[0m\n" : "\n", out);
+	sf_print_control(out, colours ? "\033[0m\n" : "\n");
 }
 
 void sf_map_offset(uint64_t off, char text[static SF_MAP_OFFSET])
@@ -91,8 +93,8 @@ static void print_legend(FILE *out, const struct sf_map *map, const struct sf_ma
 			continue;
 		sf_text_bytes(sum.bytes[state], bytes);
 		sf_map_percent(sum.bytes[state], map->size_bytes, percent);
-		(void)fprintf(out, "%*s  %c  %7s  %6s  %s%s\n", LABEL - 2, "", signs[state].sign, bytes,
-			      percent, sf_map_label(map, state), of);
+		sf_print(out, "%*s  %c  %7s  %6s  %s%s\n", LABEL - 2, "", signs[state].sign, bytes, percent,
+			 sf_map_label(map, state), of);
 	}
 }
 
@@ -114,10 +116,10 @@ void sf_map_print(FILE *out, const struct sf_map *map, const struct sf_map_subje
 	sf_text_bytes(map->size_bytes, size);
 	sf_map_offset(cell, each);
 	if (subject->b)
-		(void)fprintf(out, "%s -> %s  ", subject->a, subject->b);
+		sf_print(out, "%s -> %s  ", subject->a, subject->b);
 	else
-		(void)fprintf(out, "%s  ", subject->a);
-	(void)fprintf(out, "%s, %s, %s each\n", subject->file, size, each);
+		sf_print(out, "%s  ", subject->a);
+	sf_print(out, "%s, %s, %s each\n", subject->file, size, each);
 	for (uint64_t off = 0; off < map->size_bytes; off += cell * n)
 		print_row(out, map, off, cell, n, colours);
 	print_legend(out, map, subject);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "progress.h"
 
+#include "print.h"
 #include "say.h"
 #include "text.h"
 
@@ -88,7 +89,8 @@ static void draw(struct sf_progress *progress, uint64_t done, uint64_t total, co
 			       rate);
 	else
 		(void)snprintf(line, sizeof(line), "%s %s%s", progress->what, amount, rate);
-	(void)fprintf(stderr, "\r\033[K%.*s", sf_terminal_fitting(line, strlen(line), width), line);
+	sf_print_control(stderr, "\r\033[K");
+	sf_print(stderr, "%.*s", sf_terminal_fitting(line, strlen(line), width), line);
 	(void)fflush(stderr);
 	progress->drawn = true;
 }
@@ -118,6 +120,6 @@ void sf_progress_show(struct sf_progress *progress, uint64_t done_bytes, uint64_
 void sf_progress_end(struct sf_progress *progress)
 {
 	if (progress->drawn)
-		(void)fprintf(stderr, "\r\033[K");
+		sf_print_control(stderr, "\r\033[K");
 	progress->drawn = false;
 }

@@ -1,20 +1,24 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "say.h"
 
-#include "text.h"
+#include "print.h"
+
+#include "base/cleanup.h"
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 void sf_ctl_say(const char *fmt, ...)
 {
-	char line[4096];
+	auto_free char *line = NULL;
 	va_list ap;
+	int n;
 
 	va_start(ap, fmt);
-	(void)vsnprintf(line, sizeof(line), fmt, ap);
+	n = vasprintf(&line, fmt, ap);
 	va_end(ap);
-	/* Names, guests and peers supply parts of the line, which the terminal must not obey. */
-	sf_text_defuse(line);
-	(void)fprintf(stderr, "snapfsctl: %s\n", line);
+	if (n < 0)
+		line = NULL; /* undefined after a failure, see asprintf(3) */
+	sf_print(stderr, "snapfsctl: %s\n", line ? line : "out of memory");
 }

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "table.h"
 
+#include "print.h"
 #include "text.h"
 
 #include "base/err.h"
+#include "base/names.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -150,7 +152,7 @@ void sf_table_cell(struct sf_table *table, struct sf_row *row, size_t column, co
 	size_t len = 0;
 
 	for (; *text && len + 1 < sizeof(plain); text++) {
-		bool control = sf_text_is_control(text);
+		bool control = sf_is_control(text);
 
 		plain[len++] = control ? ' ' : *text;
 		text += control && (unsigned char)*text == 0xc2;
@@ -168,7 +170,7 @@ void sf_table_alert(struct sf_row *row)
 		(void)scols_line_set_color((struct libscols_line *)row, "red");
 }
 
-static int print_bare(struct sf_table *table)
+static void print_bare(struct sf_table *table)
 {
 	for (size_t line = 0; line < scols_table_get_nlines(table->scols); line++) {
 		struct libscols_line *row = scols_table_get_line(table->scols, line);
@@ -177,20 +179,20 @@ static int print_bare(struct sf_table *table)
 			struct libscols_cell *cell = scols_line_get_cell(row, i);
 			const char *text = cell ? scols_cell_get_data(cell) : NULL;
 
-			if (printf("%s%s", i ? "\t" : "", text ? text : "") < 0)
-				return -EIO;
+			sf_print_control(stdout, i ? "\t" : "");
+			sf_print(stdout, "%s", text ? text : "");
 		}
-		if (putchar('\n') == EOF)
-			return -EIO;
+		sf_print(stdout, "\n");
 	}
-	return 0;
 }
 
 int sf_table_print(struct sf_table *table, struct sf_err *err)
 {
-	int rc = table->bare                          ? print_bare(table)
-		 : scols_table_is_empty(table->scols) ? 0
-						      : scols_print_table(table->scols);
+	int rc = 0;
 
+	if (table->bare)
+		print_bare(table);
+	else if (!scols_table_is_empty(table->scols))
+		rc = scols_print_table(table->scols);
 	return rc < 0 ? sf_fail(err, rc, "printing: %s", strerror(-rc)) : 0;
 }

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "text.h"
 
+#include "core/calendar/duration.h"
+
 #include "base/err.h"
+#include "base/names.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -55,26 +58,6 @@ void sf_text_span(uint64_t seconds, char text[static SF_TEXT_SPAN])
 			       seconds / 3600 % 24);
 }
 
-/* "2d" in seconds; 0 if it is not a time span. */
-static uint64_t parse_span(const char *text)
-{
-	static const struct {
-		char unit;
-		uint64_t seconds;
-	} units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}, {'w', 7 * 86400}};
-	char *end;
-	unsigned long n;
-
-	if (*text < '0' || *text > '9')
-		return 0;
-	n = strtoul(text, &end, 10);
-	/* A limit of 158 years: more would overflow the nanoseconds. */
-	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
-		if (*end == units[i].unit && !end[1] && n <= 5000000000ULL / units[i].seconds)
-			return n * units[i].seconds;
-	return 0;
-}
-
 static int parse_date(const char *text, uint64_t *ret)
 {
 	static const char *const forms[] = {"%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S",
@@ -99,35 +82,20 @@ static int parse_date(const char *text, uint64_t *ret)
 
 int sf_text_since(const char *text, uint64_t now_ns, uint64_t *ret_real_ns, struct sf_err *err)
 {
-	uint64_t span_ns = parse_span(text) * NS_PER_S;
+	struct sf_duration age;
 	char shown[64];
 
-	if (span_ns) {
-		*ret_real_ns = span_ns < now_ns ? now_ns - span_ns : 0;
+	if (sf_duration_parse(text, &age, NULL) == 0) {
+		*ret_real_ns = sf_duration_before(&age, now_ns);
 		return 0;
 	}
 	if (parse_date(text, ret_real_ns) == 0)
 		return 0;
 	sf_text_printable(text, shown, sizeof(shown));
-	return sf_fail(
-		err, -EINVAL,
-		"'%s' is neither a span (30m, 12h, 2d, 3w) nor a date (2026-01-31 or '2026-01-31 22:00')",
-		shown);
-}
-
-bool sf_text_is_control(const char *at)
-{
-	const unsigned char c = (unsigned char)*at;
-
-	/* C0, DEL, and C1 in UTF-8: C2 80 to C2 9F. */
-	return c < 0x20 || c == 0x7f || (c == 0xc2 && ((unsigned char)at[1] & 0xe0) == 0x80);
-}
-
-void sf_text_defuse(char *text)
-{
-	for (; *text; text++)
-		if (*text != '\n' && sf_text_is_control(text))
-			*text = '?';
+	return sf_fail(err, -EINVAL,
+		       "'%s' is neither an age (30min, 12h, 2d, 3w, 6mo) nor a date (2026-01-31 or "
+		       "'2026-01-31 22:00')",
+		       shown);
 }
 
 void sf_text_printable(const char *text, char *buf, size_t size)
@@ -135,7 +103,7 @@ void sf_text_printable(const char *text, char *buf, size_t size)
 	size_t len = 0;
 
 	for (; *text && len + 1 < size; text++) {
-		bool control = sf_text_is_control(text);
+		bool control = sf_is_control(text);
 
 		buf[len++] = control ? '?' : *text;
 		text += control && (unsigned char)*text == 0xc2; /* both of its bytes */

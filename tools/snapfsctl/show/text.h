@@ -3,7 +3,6 @@
 #ifndef SF_SNAPFSCTL_SHOW_TEXT_H
 #define SF_SNAPFSCTL_SHOW_TEXT_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -26,16 +25,10 @@ void sf_text_time(uint64_t real_ns, char text[static SF_TEXT_TIME]);
 void sf_text_span(uint64_t seconds, char text[static SF_TEXT_SPAN]);
 
 /*
- * Parses a time span back from now ("30m", "12h", "2d", "3w") or a local date "YYYY-MM-DD[ HH:MM[:SS]]".
- * -EINVAL.
+ * Parses an age, back from now ("30min", "12h", "2d", "6mo", see duration.h), or a local date "YYYY-MM-DD[
+ * HH:MM[:SS]]". -EINVAL.
  */
 int sf_text_since(const char *text, uint64_t now_ns, uint64_t *ret_real_ns, struct sf_err *err);
-
-/* Whether the UTF-8 text at `at` begins with a control character, which a terminal could obey. */
-bool sf_text_is_control(const char *at);
-
-/* Replaces control characters, except newlines, with '?' in place. */
-void sf_text_defuse(char *text);
 
 /*
  * Copies text for terminals and error messages: control characters become '?', and text that does not fit
