@@ -10,9 +10,11 @@
 #include "base/id.h"
 #include "base/io.h"
 #include "core/contract/backend.h"
+#include "core/contract/container.h"
 #include "copy.h"
 #include "internal.h"
 #include "lease.h"
+#include "notes.h"
 #include "object.h"
 #include "place.h"
 #include "revert.h"
@@ -29,6 +31,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 /* Space that a reflink may need for metadata; extent lists of any sane image are far smaller. */
 #define REFLINK_BYTES (1024 * 1024)
@@ -39,6 +42,22 @@ static bool claims(struct sf_storage *storage, const char *spec)
 
 	(void)storage;
 	return spec[0] == '/' && (stat(spec, &st) < 0 || !S_ISBLK(st.st_mode));
+}
+
+/* A descriptor is no disk: its snapshot holds none of the guest's data, and its revert changes none. */
+static int check_descriptor(const char *path, const struct stat *st, struct sf_err *err)
+{
+	char first[SF_CONTAINER_BYTES];
+	auto_fd int fd = sf_file_open_origin(path, O_RDONLY, NULL);
+	ssize_t len = fd < 0 ? 0 : pread(fd, first, sizeof(first), 0);
+
+	if (len > 0 && sf_container_is_descriptor(first, (size_t)len, (uint64_t)st->st_size))
+		return sf_fail(
+			err, -EINVAL,
+			"%s is the descriptor of a VMDK, a text that names the disk's files: convert the "
+			"disk with qemu-img convert -O raw",
+			path);
+	return 0; /* whatever uses an image that cannot be read says so */
 }
 
 static int check_image(const char *path, struct sf_err *err)
@@ -53,7 +72,7 @@ static int check_image(const char *path, struct sf_err *err)
 		return sf_fail(err, -EINVAL, "%s is not a regular file", path);
 	if (st.st_size == 0)
 		return sf_fail(err, -EINVAL, "%s is empty", path);
-	return 0;
+	return check_descriptor(path, &st, err);
 }
 
 static int volume_open(struct sf_storage *storage, const char *vm, const struct sf_disk *disk,
@@ -206,6 +225,7 @@ static const struct sf_storage_ops ops = {
 	.volume_open = volume_open,
 	.volume_close = volume_close,
 	.volume_stat = volume_stat,
+	.notes = sf_file_notes,
 	.volume_read = volume_read,
 	.volume_write = volume_write,
 	.hold = sf_file_hold,

@@ -218,9 +218,17 @@ static void check_disk(struct doctor *doctor, const char *vm, const json_t *disk
 {
 	const char *error = json_string_value(json_object_get(disk, "error")),
 		   *spec = json_string_value(json_object_get(disk, "spec"));
+	const json_t *note;
+	size_t i;
 
 	if (error)
 		found(doctor, PROBLEM, "disk", "", "VM '%s', %s: %s", vm, spec ? spec : "?", error);
+	json_array_foreach(json_object_get(disk, "notes"), i, note)
+	{
+		if (json_is_string(note))
+			found(doctor, WARNING, "disk", "", "VM '%s', %s: %s", vm, spec ? spec : "?",
+			      json_string_value(note));
+	}
 }
 
 static void check_vm(struct doctor *doctor, const char *vm)
