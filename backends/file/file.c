@@ -11,6 +11,7 @@
 #include "base/io.h"
 #include "core/contract/backend.h"
 #include "core/contract/container.h"
+#include "carry.h"
 #include "copy.h"
 #include "internal.h"
 #include "lease.h"
@@ -194,24 +195,42 @@ static int space(struct sf_volume *volume, struct sf_space *ret, struct sf_err *
 	return fd < 0 ? fd : space_of(fd, volume->origin, ret, err);
 }
 
+/* A full image stays full, so its revert also fills the holes of the snapshot. */
+static int revert_cost(struct sf_volume *volume, const struct sf_object *object,
+		       const struct sf_volume_stat *live, uint64_t *ret_need_bytes, struct sf_err *err)
+{
+	auto_fd int fd = sf_file_open_origin(volume->origin, O_RDONLY, err);
+	struct sf_object_stat snapshot;
+	int rc = fd < 0 ? fd : sf_file_check_replaceable(fd, err);
+
+	if (rc < 0)
+		return fd < 0 ? rc : sf_wrap(err, rc, "%s", volume->origin);
+	rc = sf_file_stat(volume->storage, object, &snapshot, err);
+	if (rc < 0)
+		return rc;
+	*ret_need_bytes = live->instant ? REFLINK_BYTES : snapshot.allocated_bytes;
+	if (live->allocated_bytes >= live->size_bytes && snapshot.allocated_bytes < snapshot.size_bytes)
+		*ret_need_bytes += snapshot.size_bytes - snapshot.allocated_bytes;
+	return 0;
+}
+
 static int cost(struct sf_volume *volume, enum sf_purpose purpose, const struct sf_object *object,
 		struct sf_space *ret_pool, uint64_t *ret_need_bytes, struct sf_err *err)
 {
-	struct sf_object_stat snapshot;
 	struct sf_volume_stat live;
+	uint64_t need;
 	int rc = volume_stat(volume, &live, err);
 
-	if (rc == 0 && purpose == SF_FOR_REVERT)
-		rc = sf_file_stat(volume->storage, object, &snapshot, err);
-	if (rc == 0)
-		rc = space(volume, ret_pool, err);
 	if (rc < 0)
 		return rc;
-	if (live.instant)
-		*ret_need_bytes = REFLINK_BYTES;
-	else
-		*ret_need_bytes = purpose == SF_FOR_REVERT ? snapshot.allocated_bytes : live.allocated_bytes;
-	return 0;
+	need = live.instant ? REFLINK_BYTES : live.allocated_bytes;
+	if (purpose == SF_FOR_REVERT)
+		rc = revert_cost(volume, object, &live, &need, err);
+	if (rc == 0)
+		rc = space(volume, ret_pool, err);
+	if (rc == 0)
+		*ret_need_bytes = need;
+	return rc;
 }
 
 static void storage_close(struct sf_storage *storage)

@@ -3,6 +3,7 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "carry.h"
 #include "core/contract/container.h"
 #include "place.h"
 
@@ -34,5 +35,10 @@ int sf_file_notes(struct sf_volume *volume, sf_note_fn *fn, void *arg, struct sf
 {
 	auto_fd int fd = sf_file_open_origin(volume->origin, O_RDONLY, err);
 
-	return fd < 0 ? fd : note_container(fd, volume->origin, fn, arg, err);
+	struct sf_err why = {0};
+	int rc = fd < 0 ? fd : note_container(fd, volume->origin, fn, arg, err);
+
+	if (rc == 0 && sf_file_check_replaceable(fd, &why) < 0)
+		fn(arg, why.text);
+	return rc;
 }
