@@ -273,6 +273,27 @@ static bool is_present(const struct sf_mount *mount, const char *vm)
 	return sf_vm_load(mount, vm, &root, NULL) < 0 || json_is_true(json_object_get(root, "present"));
 }
 
+/* A misspelt name must not look like a VM that is taken care of. */
+static void report_idle_items(struct run *run, char *const *vms, size_t n)
+{
+	const struct sf_schedule_config *schedule = run->schedule;
+
+	for (size_t i = 0; i < schedule->nvms; i++) {
+		const char *item = schedule->vms[i];
+		struct sf_err err = {0};
+
+		if (!sf_schedule_item_is_idle(item, vms, n))
+			continue;
+		if (!sf_schedule_item_is_name(item)) {
+			sf_ctl_say("schedule '%s': '%s' matches no VM", schedule->name, item);
+			continue;
+		}
+		(void)sf_fail(&err, -ENOENT, "schedule '%s' (line %d): there is no VM '%s'", schedule->name,
+			      schedule->line, item);
+		sf_results_add(&run->results, schedule->name, -ENOENT, &err, NULL, NULL);
+	}
+}
+
 /* Whether no VM of the schedule has a snapshot of the run's name. */
 static bool name_is_free(const struct run *run, char *const *vms, size_t n)
 {
@@ -296,6 +317,8 @@ static void work(struct run *run)
 	uint64_t second_ns = sf_clock_real_ns();
 	int rc = sf_vms_load(&run->ctl->mount, &vms, &n, &err);
 
+	if (rc == 0)
+		report_idle_items(run, vms, n);
 	/* The last run may have begun in this second. */
 	do {
 		name_snapshots(run, second_ns);
