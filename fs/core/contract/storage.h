@@ -175,8 +175,8 @@ struct sf_storage_ops {
 	int (*create)(struct sf_volume *volume, const struct sf_object *object, struct sf_job *job,
 		      struct sf_object_stat *ret, struct sf_err *err);
 	/*
-	 * Makes a created object durable; called once the guest is running again. Optional: create is then
-	 * already durable.
+	 * Makes a created object durable, and checks what create could not check in time, such as whether it
+	 * can be read; called once the guest is running again. Optional: create has done all that.
 	 */
 	int (*settle)(struct sf_storage *storage, const struct sf_object *object, struct sf_err *err);
 
