@@ -98,6 +98,14 @@ static int fault_volume_stat(struct sf_volume *volume, struct sf_volume_stat *re
 	return sf_fault_after(&call, ops_of(volume)->volume_stat(inner_of(volume), ret, err));
 }
 
+static int fault_notes(struct sf_volume *volume, sf_note_fn *fn, void *arg, struct sf_err *err)
+{
+	struct sf_fault_call call = {.name = "storage.notes"};
+	int rc = sf_fault_before(plan_of(volume), &call, err);
+
+	return rc < 0 ? rc : sf_fault_after(&call, ops_of(volume)->notes(inner_of(volume), fn, arg, err));
+}
+
 static int fault_volume_read(struct sf_volume *volume, void *buf, size_t len, uint64_t off,
 			     struct sf_err *err)
 {
@@ -294,6 +302,7 @@ static const struct sf_storage_ops fault_ops = {
 	.volume_open = fault_volume_open,
 	.volume_close = fault_volume_close,
 	.volume_stat = fault_volume_stat,
+	.notes = fault_notes,
 	.volume_read = fault_volume_read,
 	.volume_write = fault_volume_write,
 	.hold = fault_hold,
@@ -330,6 +339,8 @@ int sf_fault_storage(struct sf_fault_plan *plan, struct sf_storage *inner, struc
 		fault->ops.hold_check = NULL;
 		fault->ops.release = NULL;
 	}
+	if (!inner->ops->notes)
+		fault->ops.notes = NULL;
 	if (!inner->ops->settle)
 		fault->ops.settle = NULL;
 	if (!inner->ops->relabel)

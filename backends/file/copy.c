@@ -7,6 +7,7 @@
 #include "base/io.h"
 #include "core/contract/job.h"
 #include "lease.h"
+#include "place.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,9 +22,15 @@
 /* Buffer for when the kernel cannot copy by itself; a larger one is not faster. */
 #define BUFFER_BYTES (1024 * 1024)
 
+/* Zeros are skipped in such units. Smaller than a block of a file system is useless, larger writes more. */
+#define ZERO_BYTES 4096
+
 struct copier {
 	const struct sf_file_fill *fill;
-	char *buffer; /* set once copy_file_range() has failed as unsupported */
+	uint64_t allocated_bytes; /* of src */
+	bool skip_zeros;          /* the run has holes that SEEK_DATA does not know */
+	bool by_hand;             /* copy_file_range() has failed as unsupported */
+	char *buffer;             /* NULL until it is needed */
 };
 
 static bool cannot(int code)
@@ -45,11 +52,48 @@ static int go_on(const struct sf_file_fill *fill, struct sf_err *err)
 	return cancelled(fill, err);
 }
 
+/* Sets *ret to how many of the len bytes at p belong together: all zeros (the result), or data. */
+static bool zeros(const char *p, size_t len, size_t *ret)
+{
+	bool zero = false;
+	size_t end = 0;
+
+	while (end < len) {
+		size_t unit = len - end < ZERO_BYTES ? len - end : ZERO_BYTES;
+		bool same = p[end] == 0 && memcmp(p + end, p + end + 1, unit - 1) == 0;
+
+		if (end > 0 && same != zero)
+			break;
+		zero = same;
+		end += unit;
+	}
+	*ret = end;
+	return zero;
+}
+
+/* Writes the buffer. dst is sparse and as long as src, so zeros may be left out. */
+static int write_buffer(const struct copier *c, size_t len, uint64_t off)
+{
+	size_t at = 0, n = len;
+	int rc = 0;
+
+	for (; at < len && rc == 0; at += n)
+		if (!c->skip_zeros || !zeros(c->buffer + at, len - at, &n))
+			rc = sf_pwrite_all(c->fill->dst, c->buffer + at, n, off + at);
+	return rc;
+}
+
 static ssize_t copy_by_hand(struct copier *c, uint64_t off, size_t len)
 {
-	ssize_t n = pread(c->fill->src, c->buffer, len < BUFFER_BYTES ? len : BUFFER_BYTES, (off_t)off);
-	int rc = n < 0 ? 0 : sf_pwrite_all(c->fill->dst, c->buffer, (size_t)n, off);
+	ssize_t n;
+	int rc;
 
+	if (!c->buffer)
+		c->buffer = malloc(BUFFER_BYTES);
+	if (!c->buffer)
+		return -1;
+	n = pread(c->fill->src, c->buffer, len < BUFFER_BYTES ? len : BUFFER_BYTES, (off_t)off);
+	rc = n < 0 ? 0 : write_buffer(c, (size_t)n, off);
 	if (rc < 0)
 		errno = -rc;
 	return rc < 0 ? -1 : n;
@@ -61,13 +105,13 @@ static ssize_t copy_piece(struct copier *c, uint64_t off, size_t len)
 	loff_t in = (loff_t)off, out = (loff_t)off;
 	ssize_t n;
 
-	if (c->buffer)
+	if (c->skip_zeros || c->by_hand)
 		return copy_by_hand(c, off, len);
 	n = copy_file_range(c->fill->src, &in, c->fill->dst, &out, len, 0);
 	if (n >= 0 || !cannot(errno))
 		return n;
-	c->buffer = malloc(BUFFER_BYTES);
-	return c->buffer ? copy_by_hand(c, off, len) : -1;
+	c->by_hand = true;
+	return copy_by_hand(c, off, len);
 }
 
 static int copy_run(struct copier *c, uint64_t off, uint64_t end, struct sf_err *err)
@@ -119,6 +163,8 @@ static int copy_data(struct copier *c, uint64_t size, struct sf_err *err)
 		if (rc < 0)
 			return rc;
 		sf_job_advance(c->fill->job, from - off); /* holes count as copied */
+		/* Without SEEK_HOLE, as on NFS before 4.2, the whole file looks like one run of data. */
+		c->skip_zeros = to - from > c->allocated_bytes;
 		rc = copy_run(c, from, to, err);
 		if (rc < 0)
 			return rc;
@@ -137,6 +183,7 @@ static int copy_sparse(const struct sf_file_fill *fill, struct sf_err *err)
 		return sf_fail(err, -errno, "stat %s: %s", fill->what, strerror(errno));
 	if (ftruncate(fill->dst, before.st_size) < 0)
 		return sf_fail(err, -errno, "copy %s: %s", fill->what, strerror(errno));
+	c.allocated_bytes = sf_file_allocated(&before);
 	sf_job_expect(fill->job, (uint64_t)before.st_size);
 	rc = copy_data(&c, (uint64_t)before.st_size, err);
 	free(c.buffer);

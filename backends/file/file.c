@@ -10,9 +10,12 @@
 #include "base/id.h"
 #include "base/io.h"
 #include "core/contract/backend.h"
+#include "core/contract/container.h"
+#include "carry.h"
 #include "copy.h"
 #include "internal.h"
 #include "lease.h"
+#include "notes.h"
 #include "object.h"
 #include "place.h"
 #include "revert.h"
@@ -29,6 +32,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 /* Space that a reflink may need for metadata; extent lists of any sane image are far smaller. */
 #define REFLINK_BYTES (1024 * 1024)
@@ -39,6 +43,22 @@ static bool claims(struct sf_storage *storage, const char *spec)
 
 	(void)storage;
 	return spec[0] == '/' && (stat(spec, &st) < 0 || !S_ISBLK(st.st_mode));
+}
+
+/* A descriptor is no disk: its snapshot holds none of the guest's data, and its revert changes none. */
+static int check_descriptor(const char *path, const struct stat *st, struct sf_err *err)
+{
+	char first[SF_CONTAINER_BYTES];
+	auto_fd int fd = sf_file_open_origin(path, O_RDONLY, NULL);
+	ssize_t len = fd < 0 ? 0 : pread(fd, first, sizeof(first), 0);
+
+	if (len > 0 && sf_container_is_descriptor(first, (size_t)len, (uint64_t)st->st_size))
+		return sf_fail(
+			err, -EINVAL,
+			"%s is the descriptor of a VMDK, a text that names the disk's files: convert the "
+			"disk with qemu-img convert -O raw",
+			path);
+	return 0; /* whatever uses an image that cannot be read says so */
 }
 
 static int check_image(const char *path, struct sf_err *err)
@@ -53,7 +73,7 @@ static int check_image(const char *path, struct sf_err *err)
 		return sf_fail(err, -EINVAL, "%s is not a regular file", path);
 	if (st.st_size == 0)
 		return sf_fail(err, -EINVAL, "%s is empty", path);
-	return 0;
+	return check_descriptor(path, &st, err);
 }
 
 static int volume_open(struct sf_storage *storage, const char *vm, const struct sf_disk *disk,
@@ -175,24 +195,42 @@ static int space(struct sf_volume *volume, struct sf_space *ret, struct sf_err *
 	return fd < 0 ? fd : space_of(fd, volume->origin, ret, err);
 }
 
+/* A full image stays full, so its revert also fills the holes of the snapshot. */
+static int revert_cost(struct sf_volume *volume, const struct sf_object *object,
+		       const struct sf_volume_stat *live, uint64_t *ret_need_bytes, struct sf_err *err)
+{
+	auto_fd int fd = sf_file_open_origin(volume->origin, O_RDONLY, err);
+	struct sf_object_stat snapshot;
+	int rc = fd < 0 ? fd : sf_file_check_replaceable(fd, err);
+
+	if (rc < 0)
+		return fd < 0 ? rc : sf_wrap(err, rc, "%s", volume->origin);
+	rc = sf_file_stat(volume->storage, object, &snapshot, err);
+	if (rc < 0)
+		return rc;
+	*ret_need_bytes = live->instant ? REFLINK_BYTES : snapshot.allocated_bytes;
+	if (live->allocated_bytes >= live->size_bytes && snapshot.allocated_bytes < snapshot.size_bytes)
+		*ret_need_bytes += snapshot.size_bytes - snapshot.allocated_bytes;
+	return 0;
+}
+
 static int cost(struct sf_volume *volume, enum sf_purpose purpose, const struct sf_object *object,
 		struct sf_space *ret_pool, uint64_t *ret_need_bytes, struct sf_err *err)
 {
-	struct sf_object_stat snapshot;
 	struct sf_volume_stat live;
+	uint64_t need;
 	int rc = volume_stat(volume, &live, err);
 
-	if (rc == 0 && purpose == SF_FOR_REVERT)
-		rc = sf_file_stat(volume->storage, object, &snapshot, err);
-	if (rc == 0)
-		rc = space(volume, ret_pool, err);
 	if (rc < 0)
 		return rc;
-	if (live.instant)
-		*ret_need_bytes = REFLINK_BYTES;
-	else
-		*ret_need_bytes = purpose == SF_FOR_REVERT ? snapshot.allocated_bytes : live.allocated_bytes;
-	return 0;
+	need = live.instant ? REFLINK_BYTES : live.allocated_bytes;
+	if (purpose == SF_FOR_REVERT)
+		rc = revert_cost(volume, object, &live, &need, err);
+	if (rc == 0)
+		rc = space(volume, ret_pool, err);
+	if (rc == 0)
+		*ret_need_bytes = need;
+	return rc;
 }
 
 static void storage_close(struct sf_storage *storage)
@@ -206,6 +244,7 @@ static const struct sf_storage_ops ops = {
 	.volume_open = volume_open,
 	.volume_close = volume_close,
 	.volume_stat = volume_stat,
+	.notes = sf_file_notes,
 	.volume_read = volume_read,
 	.volume_write = volume_write,
 	.hold = sf_file_hold,

@@ -9,6 +9,7 @@
 #include "base/durable.h"
 #include "base/err.h"
 #include "core/contract/job.h"
+#include "carry.h"
 #include "copy.h"
 #include "internal.h"
 #include "lease.h"
@@ -18,7 +19,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/limits.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -105,15 +105,14 @@ static int carry_identity(int from, const struct stat *st, int to, struct sf_err
 static int open_live(const char *origin, struct stat *ret_st, struct sf_err *err)
 {
 	auto_fd int fd = sf_file_open_origin(origin, O_RDONLY, err);
+	int rc;
 
 	if (fd < 0)
 		return fd;
 	if (fstat(fd, ret_st) < 0)
 		return sf_fail(err, -errno, "stat %s: %s", origin, strerror(errno));
-	if (ret_st->st_nlink > 1)
-		return sf_fail(err, -EOPNOTSUPP, "%s has %ju hard links: only one of them could be reverted",
-			       origin, (uintmax_t)ret_st->st_nlink);
-	return sf_take_fd(&fd);
+	rc = sf_file_check_replaceable(fd, err);
+	return rc < 0 ? sf_wrap(err, rc, "%s", origin) : sf_take_fd(&fd);
 }
 
 static int build(struct sf_file_volume *volume, int snapshot, const struct sf_file_place *place,
@@ -137,9 +136,11 @@ static int build(struct sf_file_volume *volume, int snapshot, const struct sf_fi
 	fill.dst = fd = openat(place->id_dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return sf_fail(err, -errno, "create %s: %s", name, strerror(errno));
-	rc = sf_file_inherit_nocow(live, fd, err);
+	rc = sf_file_carry_flags(live, fd, err);
 	if (rc == 0)
 		rc = sf_file_fill(&fill, &method, err);
+	if (rc == 0)
+		rc = sf_file_carry_allocation(&st, fd, job, err);
 	if (rc == 0)
 		rc = carry_identity(live, &st, fd, err);
 	return rc < 0 ? rc : sf_fsync(fd, name, err);

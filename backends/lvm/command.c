@@ -136,6 +136,7 @@ static int sense_of(const char *said)
 		{"not found in volume group", -ENOENT},
 		{"not found in Volume group", -ENOENT},
 		{"is exported", -EPERM},
+		{"activation filter", -EPERM},
 		{"in use", -EBUSY},
 		{"is used by another", -EBUSY},
 		{"Can't get lock", -EBUSY},
@@ -242,7 +243,7 @@ int sf_lvm_run(struct sf_lvm *lvm, const char *vg, const char *const *argv, char
 		return sf_wrap(err, rc, "%s in VG %s", argv[0], vg);
 	reap_late(lvm);
 	rc = run_locked(lvm, argv, until_ms, ret_said, err);
-	if (strcmp(argv[0], "lvs") != 0)
+	if (strcmp(argv[0], "lvs") != 0 && strcmp(argv[0], "lvmconfig") != 0)
 		sf_lvm_changed(lvm, vg);
 	end_turn(lvm);
 	return rc < 0 ? sf_wrap(err, rc, "VG %s", vg) : 0;

@@ -45,6 +45,25 @@ int sf_lvm_activate(struct sf_lvm *lvm, const char *vg, const char *select, bool
 	return sf_lvm_run(lvm, vg, argv, NULL, err);
 }
 
+/*
+ * Whether the configuration limits what LVM activates: lvm.conf(5), activation/volume_list. LVM reports
+ * success when that list leaves out an LV.
+ */
+static bool is_limited(struct sf_lvm *lvm, const char *vg)
+{
+	const char *const argv[] = {"lvmconfig", "activation/volume_list", NULL};
+
+	return sf_lvm_run(lvm, vg, argv, NULL, NULL) == 0; /* it fails when there is no such list */
+}
+
+static int refuse_inactive(const char *vg, struct sf_err *err)
+{
+	return sf_fail(err, -EPERM,
+		       "LVM does not activate snapshots in VG %s: add \"%s\" to activation/volume_list in "
+		       "lvm.conf",
+		       vg, vg);
+}
+
 /* --- devices; callers hold storage->lock --- */
 
 static struct sf_lvm_device *find_device(struct sf_lvm_storage *storage, const char *dm)
@@ -319,7 +338,32 @@ static int find_device_of(struct image *image, const struct sf_object *object, s
 			return rc;
 		rc = open_device_of(image, report, lv, object, err);
 	}
+	/* The LV exists: a missing one has been reported above. */
+	if (rc == -ENOENT && is_limited(image->storage->lvm, report->vg))
+		rc = refuse_inactive(report->vg, err);
 	return rc;
+}
+
+int sf_lvm_settle(struct sf_storage *base, const struct sf_object *object, struct sf_err *err)
+{
+	struct sf_lvm_storage *storage = sf_lvm_storage(base);
+	auto_report struct sf_lvm_report *report = NULL;
+	char vg[SF_LVM_NAME], lv[SF_LVM_NAME], dm[SF_DM_NAME];
+	struct sf_lvm_device *device;
+	const struct sf_lv *found;
+	int rc = sf_lvm_split_origin(object->origin, vg, lv, err);
+
+	if (rc < 0 || !is_limited(storage->lvm, vg))
+		return rc;
+	rc = sf_lvm_find_object(base, object, SF_LVM_OBJECTS_MS, &report, &found, err);
+	if (rc == 0)
+		rc = sf_dm_name(vg, found->name, NULL, dm, err);
+	if (rc < 0)
+		return rc;
+	rc = get_device(storage, vg, dm, &object->token, &device, err);
+	if (rc == 0)
+		put_device(storage, device);
+	return rc == -ENOENT ? refuse_inactive(vg, err) : rc;
 }
 
 int sf_lvm_image_open(struct sf_storage *storage, const struct sf_object *object, struct sf_image **ret,

@@ -24,7 +24,8 @@ struct sf_lvm_device {
 	struct sf_lvm_device *next;
 };
 
-/* Slot of the storage contract. */
+/* Slots of the storage contract. settle only checks that LVM is allowed to activate a new snapshot. */
+int sf_lvm_settle(struct sf_storage *storage, const struct sf_object *object, struct sf_err *err);
 int sf_lvm_image_open(struct sf_storage *storage, const struct sf_object *object, struct sf_image **ret,
 		      struct sf_err *err);
 /*

@@ -96,6 +96,7 @@ static const struct sf_storage_ops ops = {
 	.release = sf_lvm_release,
 	.cost = cost,
 	.create = create,
+	.settle = sf_lvm_settle,
 	.stat = sf_lvm_stat,
 	.remove = sf_lvm_remove,
 	.list = sf_lvm_list,

@@ -78,13 +78,34 @@ static void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 }
 
 /*
+ * `mkdir -m` and `install -d` set mode and owner of the snapshot that they have just taken. As on other file
+ * systems without modes of their own, a chmod(2) passes through the mount's umask: it may ask for what the
+ * umask takes away, but not for a mode that is narrower than what the directory grants.
+ */
+static bool is_what_it_has(const struct sf_tree *tree, const struct sf_node *node, const struct stat *attr,
+			   int to_set)
+{
+	const int harmless = FUSE_SET_ATTR_MODE | FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID;
+	struct stat st;
+
+	if (node->kind != SF_NODE_SNAPSHOT || (to_set & ~harmless))
+		return false;
+	sf_tree_stat(tree, node, &st);
+	return (!(to_set & FUSE_SET_ATTR_MODE) ||
+		(attr->st_mode & 07777 & ~tree->umask) == (st.st_mode & 07777)) &&
+	       (!(to_set & FUSE_SET_ATTR_UID) || attr->st_uid == st.st_uid) &&
+	       (!(to_set & FUSE_SET_ATTR_GID) || attr->st_gid == st.st_gid);
+}
+
+/*
  * `echo word > revert` truncates first, and an editor or dd may truncate to some length: both are no-ops.
  */
-static void set_attr(fuse_req_t req, const struct sf_node *node, int to_set)
+static void set_attr(fuse_req_t req, const struct sf_node *node, const struct stat *attr, int to_set)
 {
 	const struct sf_fs *fs = sf_fs_of(req);
 
-	if (sf_node_is_writable(node) && (to_set & FUSE_SET_ATTR_SIZE))
+	if ((sf_node_is_writable(node) && (to_set & FUSE_SET_ATTR_SIZE)) ||
+	    is_what_it_has(&fs->tree, node, attr, to_set))
 		sf_reply_attr(req, node);
 	else if (to_set & FUSE_SET_ATTR_SIZE)
 		sf_reply_refuse_node(req, fs, "truncate", node, NULL, -EROFS, "snapshots are read-only");
@@ -99,13 +120,12 @@ static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to
 	struct sf_node node;
 	int rc = sf_tree_node(&sf_fs_of(req)->tree, ino, &node);
 
-	(void)attr;
 	(void)fi;
 	if (rc < 0) {
 		fuse_reply_err(req, -rc);
 		return;
 	}
-	set_attr(req, &node, to_set);
+	set_attr(req, &node, attr, to_set);
 	sf_node_fini(&node);
 }
 

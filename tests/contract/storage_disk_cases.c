@@ -188,6 +188,20 @@ static void a_disk_open_elsewhere_is_not_reverted(void **state)
 	close(fd);
 }
 
+static void refuse_note(void *arg, const char *text)
+{
+	fail_msg("%s: %s", (const char *)arg, text);
+}
+
+static void nothing_is_noted_of_an_ordinary_disk(void **state)
+{
+	struct bench *bench = *state;
+	struct sf_volume *volume = bench->volumes[0];
+
+	bench_write(bench, 0, 0, G, 1);
+	contract_ok(sf_volume_notes(volume, refuse_note, volume->origin, &bench->err), &bench->err);
+}
+
 size_t storage_disk_cases(const struct contract_case **ret)
 {
 	static const struct contract_case cases[] = {
@@ -198,6 +212,7 @@ size_t storage_disk_cases(const struct contract_case **ret)
 		CONTRACT_CASE(a_disk_is_known_by_one_name, 0),
 		CONTRACT_CASE(cost_and_space_are_sane, 0),
 		CONTRACT_CASE(allocation_follows_what_is_written, 0),
+		CONTRACT_CASE(nothing_is_noted_of_an_ordinary_disk, 0),
 		CONTRACT_CASE(a_held_disk_is_let_go_again, 0),
 		CONTRACT_CASE(a_disk_open_elsewhere_is_not_held, NEEDS_WRITERS),
 		CONTRACT_CASE(who_wants_a_held_disk_waits_or_is_noticed, NEEDS_WRITERS),

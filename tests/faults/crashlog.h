@@ -17,6 +17,7 @@
 int __real_openat64(int dir, const char *path, int flags, ...);
 ssize_t __real_write(int fd, const void *buf, size_t len);
 ssize_t __real_pwrite64(int fd, const void *buf, size_t len, off_t off);
+int __real_fallocate64(int fd, int mode, off_t off, off_t len);
 int __real_ftruncate64(int fd, off_t len);
 int __real_renameat2(int from_dir, const char *from, int to_dir, const char *to, unsigned flags);
 int __real_linkat(int from_dir, const char *from, int to_dir, const char *to, int flags);

@@ -32,6 +32,7 @@ ssize_t __wrap_write(int fd, const void *buf, size_t len);
 ssize_t __wrap_pwrite64(int fd, const void *buf, size_t len, off_t off);
 int __wrap_ftruncate64(int fd, off_t len);
 ssize_t __wrap_copy_file_range(int in, off_t *in_off, int out, off_t *out_off, size_t len, unsigned flags);
+int __wrap_fallocate64(int fd, int mode, off_t off, off_t len);
 int __wrap_ioctl(int fd, unsigned long request, ...);
 int __wrap_fsync(int fd);
 int __wrap_fdatasync(int fd);
@@ -287,6 +288,19 @@ static uint64_t size_of(int fd)
 	if (fstat(fd, &st) < 0)
 		crashlog_die("stat", "the source of a copy");
 	return (uint64_t)st.st_size;
+}
+
+/* Only allocates: it changes neither content nor size. */
+int __wrap_fallocate64(int fd, int mode, off_t off, off_t len)
+{
+	if (!counts(fd))
+		return __real_fallocate64(fd, mode, off, len);
+	auto_unlock pthread_mutex_t *held = sf_lock(&sim.lock);
+
+	if (mode != 0 || (uint64_t)off + (uint64_t)len > size_of(fd))
+		crashlog_die("simulate", "fallocate beyond the end of a file");
+	fd_point("fallocate", fd);
+	return __real_fallocate64(fd, mode, off, len);
 }
 
 /*

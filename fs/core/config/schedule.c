@@ -204,6 +204,19 @@ bool sf_schedule_takes(const struct sf_schedule_config *schedule, const char *vm
 	return matched || !named;
 }
 
+bool sf_schedule_item_is_idle(const char *item, char *const *vms, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (fnmatch(item + (*item == '!'), vms[i], 0) == 0)
+			return false;
+	return true;
+}
+
+bool sf_schedule_item_is_name(const char *item)
+{
+	return *item != '!' && !strpbrk(item, "*?[\\");
+}
+
 const char *sf_config_timezone(const struct sf_config *config, const struct sf_schedule_config *schedule,
 			       const char *vm)
 {

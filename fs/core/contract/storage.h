@@ -99,6 +99,12 @@ typedef int sf_object_fn(void *arg, const struct sf_object *object, const char *
  */
 typedef int sf_foreign_fn(void *arg, const char *where, const struct sf_id *state_id, struct sf_err *err);
 
+/*
+ * Receives one note about a volume for its administrator: a fact about the disk that limits what its
+ * snapshots are good for. One line without the name of the disk.
+ */
+typedef void sf_note_fn(void *arg, const char *text);
+
 /* Fill level of something that can run full while it holds snapshots. */
 struct sf_usage {
 	const char *kind; /* "pool data", "pool metadata", "COW store" */
@@ -132,6 +138,11 @@ struct sf_storage_ops {
 			   struct sf_volume **ret, struct sf_err *err);
 	void (*volume_close)(struct sf_volume *volume); /* also ends a hold */
 	int (*volume_stat)(struct sf_volume *volume, struct sf_volume_stat *ret, struct sf_err *err);
+	/*
+	 * Calls fn for whatever the administrator should know before relying on snapshots of the disk: that
+	 * it holds a container, that a revert would be refused. Optional: nothing is known.
+	 */
+	int (*notes)(struct sf_volume *volume, sf_note_fn *fn, void *arg, struct sf_err *err);
 
 	/*
 	 * Access to the live disk for guests in this process (sim) and for tests. The whole range or failure.
@@ -164,8 +175,8 @@ struct sf_storage_ops {
 	int (*create)(struct sf_volume *volume, const struct sf_object *object, struct sf_job *job,
 		      struct sf_object_stat *ret, struct sf_err *err);
 	/*
-	 * Makes a created object durable; called once the guest is running again. Optional: create is then
-	 * already durable.
+	 * Makes a created object durable, and checks what create could not check in time, such as whether it
+	 * can be read; called once the guest is running again. Optional: create has done all that.
 	 */
 	int (*settle)(struct sf_storage *storage, const struct sf_object *object, struct sf_err *err);
 
@@ -261,6 +272,7 @@ int sf_volume_open(const struct sf_storages *set, const char *vm, const struct s
 void sf_volume_close(struct sf_volume *volume);
 
 int sf_volume_stat(struct sf_volume *volume, struct sf_volume_stat *ret, struct sf_err *err);
+int sf_volume_notes(struct sf_volume *volume, sf_note_fn *fn, void *arg, struct sf_err *err);
 /* -EINVAL outside the volume. */
 int sf_volume_read(struct sf_volume *volume, void *buf, size_t len, uint64_t off, struct sf_err *err);
 int sf_volume_write(struct sf_volume *volume, const void *buf, size_t len, uint64_t off, struct sf_err *err);

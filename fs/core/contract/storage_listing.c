@@ -94,6 +94,35 @@ int sf_volume_foreign(struct sf_volume *volume, sf_foreign_fn *fn, void *arg, st
 	return sf_call_end(&call, rc, err);
 }
 
+struct noting {
+	struct sf_call *call;
+	sf_note_fn *fn;
+	void *arg;
+	int rc;
+};
+
+static void check_note(void *arg, const char *text)
+{
+	struct noting *noting = arg;
+
+	if (!text || !*text || strchr(text, '\n'))
+		noting->rc = sf_call_broken(noting->call, "gave a note that is not one line");
+	else
+		noting->fn(noting->arg, text);
+}
+
+int sf_volume_notes(struct sf_volume *volume, sf_note_fn *fn, void *arg, struct sf_err *err)
+{
+	struct sf_call call = sf_storage_call(volume->storage, "notes", volume->origin);
+	struct noting noting = {.call = &call, .fn = fn, .arg = arg};
+	int rc;
+
+	if (!volume->storage->ops->notes)
+		return 0;
+	rc = volume->storage->ops->notes(volume, check_note, &noting, &call.err);
+	return sf_call_end(&call, noting.rc < 0 ? noting.rc : rc, err);
+}
+
 struct watching {
 	struct sf_call *call;
 	sf_usage_fn *fn;

@@ -14,7 +14,7 @@
 enum sf_tristate { SF_POLICY, SF_NO, SF_YES };
 
 struct sf_create_request {
-	char name[SF_NAME_MAX + 1]; /* empty: the time in seconds since the epoch */
+	char name[SF_NAME_MAX + 1]; /* empty: the time in seconds since the epoch, or the next that is free */
 	enum sf_tristate memory;    /* SF_YES: -EOPNOTSUPP if RAM cannot be saved */
 	enum sf_tristate quiesce;
 	const char *description;        /* NULL: none */

@@ -144,6 +144,21 @@ static int op_end(struct sf_vm_op *op, int rc, struct sf_err *err)
 
 /* --- the operations --- */
 
+/* The time in seconds, or the first later second whose name is free. */
+static void make_name(struct sf_vm_op *op, char name[static SF_NAME_MAX + 1])
+{
+	uint64_t seconds = sf_clock_real_ns() / 1000000000;
+	struct sf_snapshot *other;
+
+	(void)snprintf(name, SF_NAME_MAX + 1, "%" PRIu64, seconds);
+	while (sf_catalog_snapshot(op->engine->catalog, op->vm->id, name, &other) == 0) {
+		sf_snapshot_unref(other);
+		(void)snprintf(name, SF_NAME_MAX + 1, "%" PRIu64, ++seconds);
+	}
+	memcpy(op->snapshot, name, sizeof(op->snapshot));
+	sf_jobs_name(op->engine->jobs, op->number, name);
+}
+
 int sf_engine_create(struct sf_engine *engine, uint64_t vm_id, const struct sf_create_request *request,
 		     struct sf_job *job, char ret_name[static SF_NAME_MAX + 1], struct sf_err *err)
 {
@@ -154,14 +169,13 @@ int sf_engine_create(struct sf_engine *engine, uint64_t vm_id, const struct sf_c
 	struct sf_vm_op op;
 	int rc;
 
-	if (*request->name)
-		(void)snprintf(name, sizeof(name), "%s", request->name);
-	else
-		(void)snprintf(name, sizeof(name), "%" PRIu64, sf_clock_real_ns() / 1000000000);
-	options.name = name;
-	rc = op_begin(engine, SF_OP_CREATE, vm_id, name, job, &op, err);
+	rc = op_begin(engine, SF_OP_CREATE, vm_id, request->name, job, &op, err);
 	if (rc < 0)
 		return rc;
+	memcpy(name, request->name, sizeof(name));
+	if (!*name)
+		make_name(&op, name);
+	options.name = name;
 	rc = op_end(&op, sf_take(&op, &options, &lease, &own), &own);
 	if (rc < 0)
 		return sf_fail(err, rc, "%s", own.text);

@@ -115,6 +115,15 @@ uint64_t sf_jobs_begin(struct sf_jobs *jobs, enum sf_operation op, const char *v
 	return entry->number;
 }
 
+void sf_jobs_name(struct sf_jobs *jobs, uint64_t number, const char *snapshot)
+{
+	auto_unlock pthread_mutex_t *held = sf_lock(&jobs->lock);
+	struct entry *entry = find(jobs, number);
+
+	if (entry)
+		(void)snprintf(entry->snapshot, sizeof(entry->snapshot), "%s", snapshot);
+}
+
 static void sample(struct entry *entry)
 {
 	if (!entry->job)

@@ -52,6 +52,8 @@ void sf_jobs_free(struct sf_jobs *jobs);
  */
 uint64_t sf_jobs_begin(struct sf_jobs *jobs, enum sf_operation op, const char *vm, const char *snapshot,
 		       struct sf_job *job);
+/* Sets the snapshot of a running operation that began without a name for it. */
+void sf_jobs_name(struct sf_jobs *jobs, uint64_t number, const char *snapshot);
 /*
  * Records the result: rc, the duration in milliseconds, and the error's text if rc is negative. Keeps the
  * job's note if rc is 0, so only the thread that ran the operation may call it.

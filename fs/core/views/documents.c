@@ -91,6 +91,21 @@ static void add_foreign(json_t *item, struct sf_volume *volume)
 				    json_integer((json_int_t)shown.unlisted));
 }
 
+static void add_note(void *arg, const char *text)
+{
+	json_array_append_new(arg, sf_json_lossy(text));
+}
+
+static void add_notes(json_t *item, struct sf_volume *volume)
+{
+	json_t *list = json_array();
+	struct sf_err err = {0};
+
+	if (sf_volume_notes(volume, add_note, list, &err) < 0)
+		add_note(list, err.text);
+	json_object_set_new(item, "notes", list);
+}
+
 static void add_volume(struct sf_engine *engine, json_t *item, struct sf_volume *volume)
 {
 	struct shown_usages usages = {.list = json_array(), .origin = volume->origin};
@@ -110,6 +125,7 @@ static void add_volume(struct sf_engine *engine, json_t *item, struct sf_volume 
 				    json_pack("{s:o, s:I, s:I}", "pool", sf_json_lossy(space.pool),
 					      "total_bytes", (json_int_t)space.total_bytes, "free_bytes",
 					      (json_int_t)space.free_bytes));
+	add_notes(item, volume);
 	usages.pool = space.pool;
 	sf_watchers_each(engine->watchers, add_usage, &usages);
 	json_object_set_new(item, "usage", usages.list);

@@ -241,6 +241,26 @@ static void patterns_say_which_vms(void **state)
 	}
 }
 
+static void an_item_that_concerns_no_vm_is_idle(void **state)
+{
+	char web[] = "web", db[] = "my db", *vms[] = {web, db};
+
+	(void)state;
+	assert_false(sf_schedule_item_is_idle("web", vms, 2));
+	assert_false(sf_schedule_item_is_idle("w*", vms, 2));
+	assert_false(sf_schedule_item_is_idle("my?db", vms, 2));
+	assert_false(sf_schedule_item_is_idle("!web", vms, 2));
+	assert_true(sf_schedule_item_is_idle("webb", vms, 2));
+	assert_true(sf_schedule_item_is_idle("x*", vms, 2));
+	assert_true(sf_schedule_item_is_idle("!x", vms, 2));
+	assert_true(sf_schedule_item_is_idle("web", vms, 0));
+	assert_true(sf_schedule_item_is_name("webb"));
+	assert_false(sf_schedule_item_is_name("my?db"));
+	assert_false(sf_schedule_item_is_name("w*"));
+	assert_false(sf_schedule_item_is_name("[ab]"));
+	assert_false(sf_schedule_item_is_name("!web"));
+}
+
 static void a_schedule_without_patterns_takes_all(void **state)
 {
 	struct sf_config config = parsed("[schedule a]\nwhen = daily\n");
@@ -385,6 +405,7 @@ int main(void)
 		cmocka_unit_test(values_are_checked_by_key_and_line),
 		cmocka_unit_test(keys_of_schedules_stand_in_schedules_only),
 		cmocka_unit_test(patterns_say_which_vms),
+		cmocka_unit_test(an_item_that_concerns_no_vm_is_idle),
 		cmocka_unit_test(a_schedule_without_patterns_takes_all),
 		cmocka_unit_test(empty_patterns_are_refused),
 		cmocka_unit_test(commands_are_split_into_words),

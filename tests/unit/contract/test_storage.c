@@ -431,6 +431,31 @@ static void a_usage_must_make_sense(void **state)
 	      "impossible usage");
 }
 
+static void count_note(void *arg, const char *text)
+{
+	(void)text;
+	++*(unsigned *)arg;
+}
+
+static void a_note_is_one_line(void **state)
+{
+	struct fixture *f = *state;
+	unsigned n = 0;
+
+	assert_int_equal(sf_volume_notes(f->volume, count_note, &n, &f->err), 0); /* no such slot */
+	assert_int_equal(n, 0);
+	liar_can_all(f->liar);
+	f->liar->where = "it is immutable";
+	assert_int_equal(sf_volume_notes(f->volume, count_note, &n, &f->err), 0);
+	assert_int_equal(n, 1);
+	f->liar->where = "two\nlines";
+	fails(f, sf_volume_notes(f->volume, count_note, &n, &f->err), -EPROTO,
+	      "notes of lie:origin gave a note that is not one line");
+	f->liar->where = "";
+	fails(f, sf_volume_notes(f->volume, count_note, &n, &f->err), -EPROTO, "not one line");
+	assert_int_equal(n, 1);
+}
+
 static int count_foreign(void *arg, const char *where, const struct sf_id *state_id, struct sf_err *err)
 {
 	(void)err;
@@ -508,6 +533,7 @@ int main(void)
 		CASE(an_image_must_be_one),
 		CASE(a_map_must_be_of_the_image),
 		CASE(a_usage_must_make_sense),
+		CASE(a_note_is_one_line),
 		CASE(foreign_snapshots_have_places),
 		CASE(labels_are_checked_before_they_are_changed),
 	};

@@ -3,8 +3,11 @@
 #include "engine_fixture.h"
 
 #include "core/contract/extents.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/json.h"
 
+#include <inttypes.h>
 #include <pthread.h>
 #include <semaphore.h>
 
@@ -55,6 +58,31 @@ static void refused_requests_change_nothing(void **state)
 	assert_int_equal(fixture_try(f, "web", &request, &err), -EEXIST);
 	assert_int_equal(fixture_count(f, "web"), 1);
 	assert_int_equal(fixture_objects(f, "mem:web/vda"), 1);
+}
+
+/* Names of this second and the next ones are taken, as by creates that quickly follow each other. */
+static void a_name_that_snapfs_makes_up_is_free(void **state)
+{
+	struct fixture *f = *state;
+	struct sf_create_request request = {.name = "", .memory = SF_NO};
+	uint64_t second = sf_clock_real_ns() / 1000000000;
+	char name[32], made[SF_NAME_MAX + 1];
+	auto_free char *jobs = NULL;
+	struct sf_err err = {0};
+
+	for (uint64_t i = 0; i < 30; i++) {
+		(void)snprintf(name, sizeof(name), "%" PRIu64, second + i);
+		fixture_create(f, "web", name);
+	}
+	if (sf_engine_create(f->engine, fixture_vm(f, "web"), &request, NULL, made, &err) < 0)
+		fail_msg("create: %s", err.text);
+	assert_true(strtoull(made, NULL, 10) >= second + 30);
+	assert_int_equal(fixture_count(f, "web"), 31);
+	jobs = sf_engine_jobs_json(f->engine);
+	fixture_says(jobs, made);
+	/* A name that the user gives is never changed. */
+	(void)snprintf(request.name, sizeof(request.name), "%s", made);
+	assert_int_equal(fixture_try(f, "web", &request, &err), -EEXIST);
 }
 
 static void a_subset_of_disks_has_no_ram(void **state)
@@ -429,6 +457,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(disks_and_ram_are_of_one_instant),
 		CASE(refused_requests_change_nothing),
+		CASE(a_name_that_snapfs_makes_up_is_free),
 		CASE(a_subset_of_disks_has_no_ram),
 		CASE(a_failing_backend_leaves_nothing_and_a_running_guest),
 		CASE(an_overlong_pause_is_ended_and_the_snapshot_undone),

@@ -49,6 +49,50 @@ static void what_is_no_image_is_refused(void **state)
 	refused(f, "/proc/self/status/web.img", -ENOTDIR, "Not a directory");
 }
 
+static void a_vmdk_descriptor_is_refused(void **state)
+{
+	static const char text[] = "# Disk DescriptorFile\nversion=1\nRW 16384 FLAT \"web-flat.vmdk\" 0\n";
+	struct fixture *f = *state;
+	char path[2048];
+	int fd = open(in(path, f->dir, "web.vmdk"), O_WRONLY | O_CREAT, 0600);
+
+	assert_int_equal(write(fd, text, sizeof(text) - 1), sizeof(text) - 1);
+	close(fd);
+	refused(f, path, -EINVAL, "web.vmdk is the descriptor of a VMDK");
+	refused(f, path, -EINVAL, "qemu-img convert -O raw");
+}
+
+static void add_note(void *arg, const char *text)
+{
+	strcat(arg, text);
+	strcat(arg, "\n");
+}
+
+static void assert_notes(struct fixture *f, const char *want)
+{
+	char notes[1024] = "";
+
+	assert_int_equal(sf_volume_notes(f->volume, add_note, notes, NULL), 0);
+	assert_string_equal(notes, want);
+}
+
+static void a_container_is_noted_and_not_refused(void **state)
+{
+	struct fixture *f = *state;
+	struct sf_volume *again;
+
+	assert_notes(f, "");
+	assert_int_equal(sf_volume_write(f->volume, "QFI\xfb\0\0\0\3", 8, 0, NULL), 0);
+	assert_notes(f, "it starts with a qcow2 header: snapshots hold that container, not the disk in it\n");
+	again = open_volume(f, f->image);
+	sf_volume_close(again);
+	/* A guest may write this text to its raw disk. */
+	assert_int_equal(sf_volume_write(f->volume, "# Disk DescriptorFile\n", 22, 0, NULL), 0);
+	assert_notes(f, "it starts with a VMDK header: snapshots hold that container, not the disk in it\n");
+	again = open_volume(f, f->image);
+	sf_volume_close(again);
+}
+
 static void a_symbolic_link_leads_to_its_image(void **state)
 {
 	struct fixture *f = *state;
@@ -254,6 +298,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		with_dir(paths_that_are_no_block_device_are_claimed),
 		with_dir(what_is_no_image_is_refused),
+		with_dir(a_vmdk_descriptor_is_refused),
+		with_image(a_container_is_noted_and_not_refused),
 		with_image(a_symbolic_link_leads_to_its_image),
 		with_image(reads_and_writes_reach_the_image),
 		with_image(probing_leaves_nothing_behind),

@@ -2,6 +2,8 @@
 /* Revert of a live image file. */
 #include "file_fixture.h"
 
+#include <linux/fs.h>
+#include <sys/ioctl.h>
 #include <sys/xattr.h>
 
 static void revert_brings_the_old_content_back(void **state)
@@ -140,19 +142,160 @@ static struct sf_object taken_and_changed(struct fixture *f, ino_t *ret_ino)
 	return object;
 }
 
+static void add_note(void *arg, const char *text)
+{
+	(void)snprintf(arg, 256, "%s", text);
+}
+
+/* Refuses before anything is done, and is noted before it is needed. */
+static void refuses(struct fixture *f, const struct sf_object *object, ino_t before, int rc, const char *text)
+{
+	struct sf_err err = {0};
+	struct sf_space pool;
+	char note[256] = "", named[300];
+	uint64_t need;
+
+	snprintf(named, sizeof(named), "web.img: %s", text);
+	failed(sf_volume_cost(f->volume, SF_FOR_REVERT, object, &pool, &need, &err), rc, &err, named);
+	failed(sf_volume_revert(f->volume, object, NULL, &err), rc, &err, named);
+	untouched(f, object, before);
+	assert_int_equal(sf_volume_notes(f->volume, add_note, note, NULL), 0);
+	assert_string_equal(note, text);
+}
+
 static void an_image_with_two_names_is_not_reverted(void **state)
 {
 	struct fixture *f = *state;
 	ino_t before;
 	struct sf_object object = taken_and_changed(f, &before);
-	struct sf_err err = {0};
 	char path[2048];
 
 	assert_int_equal(link(f->image, in(path, f->dir, "second")), 0);
-	failed(sf_volume_revert(f->volume, &object, NULL, &err), -EOPNOTSUPP, &err,
-	       "web.img has 2 hard links");
-	untouched(f, &object, before);
+	refuses(f, &object, before, -EOPNOTSUPP, "it has 2 hard links: only one of them could be reverted");
 	assert_int_equal(unlink(path), 0);
+	assert_int_equal(sf_volume_revert(f->volume, &object, NULL, NULL), 0);
+}
+
+static bool is_full(const struct stat *st)
+{
+	return st->st_blocks >= (st->st_size + 511) / 512;
+}
+
+static void a_preallocated_image_stays_so(void **state)
+{
+	struct fixture *f = *state;
+	int fd = open(f->image, O_WRONLY);
+	struct sf_object object;
+	struct sf_object_stat snapshot;
+	struct sf_space pool;
+	uint64_t need;
+	struct stat st;
+
+	if (fallocate(fd, 0, 0, IMAGE_SIZE) < 0) {
+		print_message("# skipped: nothing can be preallocated here: %s\n", strerror(errno));
+		close(fd);
+		return;
+	}
+	close(fd);
+	object = taken(f);
+	assert_int_equal(sf_object_stat(f->storage, &object, &snapshot, NULL), 0);
+	assert_int_equal(sf_volume_cost(f->volume, SF_FOR_REVERT, &object, &pool, &need, NULL), 0);
+	/* What is not shared is copied, and the holes of the snapshot are filled. */
+	assert_true(need >= (instant(f) ? IMAGE_SIZE - snapshot.allocated_bytes : IMAGE_SIZE));
+	put(f->image, 'b', DATA_LEN, DATA_OFF);
+	assert_int_equal(sf_volume_revert(f->volume, &object, NULL, NULL), 0);
+	st = stat_of(f->image);
+	assert_true(is_full(&st));
+	assert_int_equal(byte_at(f->image, DATA_OFF), 'a');
+	assert_int_equal(byte_at(f->image, 0), 0);
+}
+
+static void a_sparse_image_stays_so(void **state)
+{
+	struct fixture *f = *state;
+	struct sf_object object = taken(f);
+	struct sf_space pool;
+	uint64_t need;
+	struct stat st;
+
+	assert_int_equal(sf_volume_cost(f->volume, SF_FOR_REVERT, &object, &pool, &need, NULL), 0);
+	assert_true(need <= 2 * MIB);
+	assert_int_equal(sf_volume_revert(f->volume, &object, NULL, NULL), 0);
+	st = stat_of(f->image);
+	assert_true(st.st_blocks * 512 <= 2 * MIB);
+}
+
+/* False where the file system refuses the flags. */
+static bool change_flags(const char *path, int add, int drop)
+{
+	int fd = open(path, O_RDONLY), flags, rc = -1;
+
+	if (ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0) {
+		flags = (flags | add) & ~drop;
+		rc = ioctl(fd, FS_IOC_SETFLAGS, &flags);
+	}
+	close(fd);
+	return rc == 0;
+}
+
+static int flags_of(const char *path)
+{
+	int fd = open(path, O_RDONLY), flags = 0;
+
+	assert_int_equal(ioctl(fd, FS_IOC_GETFLAGS, &flags), 0);
+	close(fd);
+	return flags;
+}
+
+static void revert_keeps_inode_flags(void **state)
+{
+	static const int flags[] = {FS_NODUMP_FL, FS_NOATIME_FL, FS_SYNC_FL,
+				    FS_COMPR_FL,  FS_NOCOMP_FL,  FS_JOURNAL_DATA_FL};
+	struct fixture *f = *state;
+	struct sf_object object = taken(f);
+	int want, n = 0;
+
+	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
+		n += change_flags(f->image, flags[i], 0);
+	if (n == 0) {
+		print_message("# skipped: no inode flags here\n");
+		return;
+	}
+	want = flags_of(f->image);
+	assert_int_equal(sf_volume_revert(f->volume, &object, NULL, NULL), 0);
+	assert_int_equal(flags_of(f->image), want);
+}
+
+static void revert_adds_no_flags_of_the_directory(void **state)
+{
+	struct fixture *f = *state;
+	struct sf_object object;
+	int want;
+
+	if (!change_flags(f->dir, FS_NODUMP_FL, 0)) {
+		print_message("# skipped: no inode flags here\n");
+		return;
+	}
+	want = flags_of(f->image);
+	object = taken(f);
+	assert_int_equal(sf_volume_revert(f->volume, &object, NULL, NULL), 0);
+	assert_int_equal(flags_of(f->image), want);
+}
+
+static void an_image_that_must_not_be_replaced_is_not(void **state)
+{
+	struct fixture *f = *state;
+	ino_t before;
+	struct sf_object object = taken_and_changed(f, &before);
+
+	if (!change_flags(f->image, FS_IMMUTABLE_FL, 0)) {
+		print_message("# skipped: no inode flags here\n");
+		return;
+	}
+	refuses(f, &object, before, -EPERM, "it is immutable: a revert needs chattr -i");
+	assert_true(change_flags(f->image, FS_APPEND_FL, FS_IMMUTABLE_FL));
+	refuses(f, &object, before, -EPERM, "it is append-only: a revert needs chattr -a");
+	assert_true(change_flags(f->image, 0, FS_APPEND_FL));
 	assert_int_equal(sf_volume_revert(f->volume, &object, NULL, NULL), 0);
 }
 
@@ -272,6 +415,11 @@ int main(void)
 		with_image(revert_keeps_an_acl),
 		with_image(revert_adds_no_acl_of_the_directory),
 		with_image(an_image_with_two_names_is_not_reverted),
+		with_image(an_image_that_must_not_be_replaced_is_not),
+		with_image(a_preallocated_image_stays_so),
+		with_image(a_sparse_image_stays_so),
+		with_image(revert_keeps_inode_flags),
+		with_image(revert_adds_no_flags_of_the_directory),
 		with_image(a_cancelled_revert_changes_nothing),
 		with_image(a_revert_to_nothing_changes_nothing),
 		with_image(a_revert_that_crashed_is_done_again),

@@ -61,6 +61,10 @@ static void failures_have_their_sense(void **state)
 		{-ENOENT, "  Existing logical volume \"nope\" not found in volume group \"vg0\"\n",
 		 "Existing"},
 		{-EPERM, "  Volume group vg0 is exported\n", "Volume group vg0 is exported"},
+		{-EPERM,
+		 "  Volume vg0/snap is not active locally (volume_list activation filter?).\n"
+		 "  Aborting. Failed to wipe snapshot exception store.\n",
+		 "volume_list activation filter"},
 		{-EIO,
 		 "  WARNING: Couldn't find device with uuid 2sxSkH-aOFY-y3pB-6IoB-pxZH-zLtM-v3NNGB.\n"
 		 "  WARNING: VG vg1 is missing PV 2sxSkH-aOFY-y3pB-6IoB-pxZH-zLtM-v3NNGB (last written to "

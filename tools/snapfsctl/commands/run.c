@@ -55,7 +55,8 @@ static const char *result_word(int status)
 
 /* --- names --- */
 
-/* Sets the name "nightly-20261123T023000Z", and a pattern that matches only names of this form. */
+/* Sets the name "nightly-20261123T023000Z" for this second, and a pattern that matches only names of this
+ * form. */
 static void name_snapshots(struct run *run, uint64_t now_ns)
 {
 	static const char digits[] = "[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]";
@@ -272,14 +273,57 @@ static bool is_present(const struct sf_mount *mount, const char *vm)
 	return sf_vm_load(mount, vm, &root, NULL) < 0 || json_is_true(json_object_get(root, "present"));
 }
 
+/* A misspelt name must not look like a VM that is taken care of. */
+static void report_idle_items(struct run *run, char *const *vms, size_t n)
+{
+	const struct sf_schedule_config *schedule = run->schedule;
+
+	for (size_t i = 0; i < schedule->nvms; i++) {
+		const char *item = schedule->vms[i];
+		struct sf_err err = {0};
+
+		if (!sf_schedule_item_is_idle(item, vms, n))
+			continue;
+		if (!sf_schedule_item_is_name(item)) {
+			sf_ctl_say("schedule '%s': '%s' matches no VM", schedule->name, item);
+			continue;
+		}
+		(void)sf_fail(&err, -ENOENT, "schedule '%s' (line %d): there is no VM '%s'", schedule->name,
+			      schedule->line, item);
+		sf_results_add(&run->results, schedule->name, -ENOENT, &err, NULL, NULL);
+	}
+}
+
+/* Whether no VM of the schedule has a snapshot of the run's name. */
+static bool name_is_free(const struct run *run, char *const *vms, size_t n)
+{
+	char path[SF_SNAP_PATH];
+
+	for (size_t i = 0; i < n; i++) {
+		(void)snprintf(path, sizeof(path), "%s/%s", vms[i], run->name);
+		if (sf_schedule_takes(run->schedule, vms[i]) &&
+		    faccessat(run->ctl->mount.fd, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+			return false;
+	}
+	return true;
+}
+
 /* Takes a snapshot of each VM, then prunes it. If taking it fails, the VM keeps all older snapshots. */
 static void work(struct run *run)
 {
 	struct sf_err err = {0};
 	char **vms = NULL;
 	size_t n = 0, ntaken = 0;
+	uint64_t second_ns = sf_clock_real_ns();
 	int rc = sf_vms_load(&run->ctl->mount, &vms, &n, &err);
 
+	if (rc == 0)
+		report_idle_items(run, vms, n);
+	/* The last run may have begun in this second. */
+	do {
+		name_snapshots(run, second_ns);
+		second_ns += NS_PER_S;
+	} while (!name_is_free(run, vms, n));
 	for (size_t i = 0; i < n && rc == 0 && !sf_interrupted(); i++) {
 		if (!sf_schedule_takes(run->schedule, vms[i]) || !is_present(&run->ctl->mount, vms[i]))
 			continue;
@@ -318,7 +362,6 @@ static int run_schedule(struct run *run, bool due_only)
 	if (fd < 0)
 		return sf_ctl_fail(run->ctl, &err);
 	sf_interrupt_catch();
-	name_snapshots(run, now);
 	sf_results_init(&run->results, run->ctl);
 	if (run_hook(run, run->schedule->pre, "") == 0)
 		work(run);
