@@ -45,12 +45,15 @@ struct change {
 
 /* --- changes --- */
 
+/*
+ * Some signal has woken the caller. The kernel says so once a request, whatever comes later. The caller's
+ * thread id is 0 in another PID namespace: its signals are not visible there, so none of them cancels.
+ */
 static void on_interrupt(fuse_req_t req, void *arg)
 {
 	struct change *change = arg;
 
-	(void)req;
-	sf_job_cancel(&change->task.job);
+	sf_job_interrupt(&change->task.job, fuse_req_ctx(req)->pid);
 }
 
 /* node belongs to a VM or a snapshot. NULL when out of memory; the request has then been answered. */
