@@ -85,6 +85,11 @@ static int open_manifest(struct sf_engine *engine, const struct sf_snapshot *sna
 	return rc < 0 ? sf_fail(err, rc == -ENOENT ? -EIO : rc, "%s", why.text) : own_text(handle, text, err);
 }
 
+bool sf_data_may_wait(const struct sf_node *node)
+{
+	return node->kind == SF_NODE_IMAGE || node->kind == SF_NODE_VM_JSON;
+}
+
 static int open_content(const struct sf_fs *fs, const struct sf_node *node, struct sf_handle *handle,
 			struct sf_err *err)
 {
@@ -99,7 +104,6 @@ static int open_content(const struct sf_fs *fs, const struct sf_node *node, stru
 	case SF_NODE_SNAPSHOTS_JSON:
 		return own_text(handle, sf_engine_snapshots_json(fs->engine, node->vm.id), err);
 	case SF_NODE_VM_JSON:
-		sf_engine_refresh(fs->engine);
 		return own_text(handle, sf_engine_vm_json(fs->engine, node->vm.id), err);
 	case SF_NODE_REPORT:
 		return own_text(handle, make_report(fs->engine, node->report), err);

@@ -12,6 +12,8 @@ void sf_data_init(struct sf_fs *fs);
 /* Closes all open files, because an unmount sends no releases. No request may be in flight. */
 void sf_data_fini(struct sf_fs *fs);
 
+/* Whether opening this file may wait for a backend. */
+bool sf_data_may_wait(const struct sf_node *node);
 /* Opens a file, not a directory. A document is generated now and stays the same while it is open. */
 int sf_data_open(struct sf_fs *fs, const struct sf_node *node, struct sf_handle **ret, struct sf_err *err);
 /* Opens a directory. Its listing is taken now, so it stays consistent while snapshots come and go. */

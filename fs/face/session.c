@@ -306,6 +306,8 @@ int sf_session_open(struct sf_engine *engine, const struct sf_mount_options *opt
 	session->fs.max_read = options->max_read;
 	sf_data_init(&session->fs);
 	sf_tasks_init(&session->fs.tasks);
+	sf_tasks_init(&session->fs.reads);
+	sf_spaces_init(&session->fs.spaces);
 	pthread_mutex_init(&session->lock, NULL);
 	pthread_cond_init(&session->ended, NULL);
 	session->fs.engine = engine;
@@ -332,6 +334,8 @@ void sf_session_close(struct sf_session *session)
 	if (session->se)
 		fuse_session_destroy(session->se);
 	sf_data_fini(&session->fs);
+	sf_spaces_fini(&session->fs.spaces);
+	sf_tasks_fini(&session->fs.reads);
 	sf_tasks_fini(&session->fs.tasks);
 	pthread_cond_destroy(&session->ended);
 	pthread_mutex_destroy(&session->lock);
@@ -433,6 +437,7 @@ int sf_session_run(struct sf_session *session, struct sf_err *err)
 	if (rc == 0) {
 		rc = fuse_session_loop_mt(session->se, config);
 		stop_watcher(session);
+		sf_tasks_stop(&session->fs.reads);
 		if (rc < 0)
 			sf_fail(err, rc, "cannot read the kernel's requests: %s", strerror(-rc));
 	}
