@@ -8,6 +8,7 @@
 
 #include "buffers.h"
 #include "passthrough.h"
+#include "quota.h"
 #include "spaces.h"
 #include "tasks.h"
 #include "tree.h"
@@ -43,6 +44,7 @@ struct sf_fs {
 	struct sf_tasks tasks; /* operations */
 	struct sf_tasks reads; /* other requests that may wait for a backend; served while operations end */
 	struct sf_spaces spaces;
+	struct sf_quota quota;
 	struct sf_buffers buffers; /* of max_read bytes, for reads of images */
 	struct sf_passthrough passthrough;
 	pthread_mutex_t lock;    /* guards open and document_bytes */

@@ -150,7 +150,13 @@ static void open_node(fuse_req_t req, fuse_ino_t ino, const struct sf_node *node
 	struct sf_handle *handle;
 	struct sf_err err = {0};
 
-	if (sf_data_open(fs, node, &handle, &err) < 0) {
+	int rc = sf_data_open(fs, node, fuse_req_ctx(req)->uid, &handle, &err);
+
+	if (rc < 0 && !*err.text) {
+		fuse_reply_err(req, -rc);
+		return;
+	}
+	if (rc < 0) {
 		sf_node_path(node, path);
 		(void)snprintf(what, sizeof(what), "open %s", path);
 		sf_reply_refuse(req, fs, what, &err);
@@ -236,15 +242,16 @@ static void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 /* --- directories --- */
 
 /* A snapshot's list of files rarely changes, so the kernel caches it and is notified of changes. */
-static int open_dir(struct sf_fs *fs, fuse_ino_t ino, struct fuse_file_info *fi, struct sf_handle **ret)
+static int open_dir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, struct sf_handle **ret)
 {
+	struct sf_fs *fs = sf_fs_of(req);
 	struct sf_node dir;
 	int rc = sf_tree_node(&fs->tree, ino, &dir);
 
 	if (rc < 0)
 		return rc;
 	fi->cache_readdir = fi->keep_cache = dir.kind == SF_NODE_SNAPSHOT;
-	rc = sf_data_open_dir(fs, &dir, ret);
+	rc = sf_data_open_dir(fs, &dir, fuse_req_ctx(req)->uid, ret);
 	sf_node_fini(&dir);
 	return rc;
 }
@@ -253,7 +260,7 @@ static void reply_dir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct sf_fs *fs = sf_fs_of(req);
 	struct sf_handle *handle;
-	int rc = open_dir(fs, ino, fi, &handle);
+	int rc = open_dir(req, ino, fi, &handle);
 
 	if (rc < 0) {
 		fuse_reply_err(req, -rc);

@@ -23,6 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -299,6 +300,7 @@ int sf_session_open(struct sf_engine *engine, const struct sf_mount_options *opt
 		    const char *mountpoint, struct sf_session **ret, struct sf_err *err)
 {
 	struct sf_session *session = calloc(1, sizeof(*session));
+	struct rlimit files;
 	int rc;
 
 	if (!session)
@@ -308,6 +310,8 @@ int sf_session_open(struct sf_engine *engine, const struct sf_mount_options *opt
 	sf_tasks_init(&session->fs.tasks);
 	sf_tasks_init(&session->fs.reads);
 	sf_spaces_init(&session->fs.spaces);
+	(void)getrlimit(RLIMIT_NOFILE, &files); /* cannot fail */
+	sf_quota_init(&session->fs.quota, files.rlim_cur);
 	pthread_mutex_init(&session->lock, NULL);
 	pthread_cond_init(&session->ended, NULL);
 	session->fs.engine = engine;
@@ -334,6 +338,7 @@ void sf_session_close(struct sf_session *session)
 	if (session->se)
 		fuse_session_destroy(session->se);
 	sf_data_fini(&session->fs);
+	sf_quota_fini(&session->fs.quota);
 	sf_spaces_fini(&session->fs.spaces);
 	sf_tasks_fini(&session->fs.reads);
 	sf_tasks_fini(&session->fs.tasks);
