@@ -27,11 +27,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
 #define EXIT_USAGE 2
+/* Open files, as in snapfs.service (LimitNOFILE). */
+#define NFILES 65536
 
 /* What the user asked for. */
 struct setup {
@@ -327,6 +330,17 @@ static int serve(const struct setup *setup, int ready_fd)
 	return rc < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
+/* Readers take most of them. More than the service asks for would only slow down programs that close all. */
+static void raise_files(void)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) < 0 || files.rlim_cur >= NFILES)
+		return;
+	files.rlim_cur = files.rlim_max < NFILES ? files.rlim_max : NFILES;
+	(void)setrlimit(RLIMIT_NOFILE, &files); /* up to the hard limit this cannot fail */
+}
+
 static int run(struct setup *setup)
 {
 	struct sf_err err = {0};
@@ -341,6 +355,7 @@ static int run(struct setup *setup)
 	if (apply_options(setup, &err) < 0)
 		return complain(&err, EXIT_USAGE);
 	umask(077);
+	raise_files();
 	(void)signal(SIGPIPE, SIG_IGN);
 	if (!setup->options.foreground) {
 		rc = sf_daemon_fork(&ready_fd, &status, &err);

@@ -21,6 +21,8 @@
 
 struct sf_handle {
 	struct sf_handle *next, *prev; /* in the list of open handles, under its lock */
+	uid_t uid;                     /* who opened it */
+	uint64_t charged;              /* bytes of memory that count for that user */
 	struct sf_entry *entries;      /* of a directory */
 	size_t nentries;
 
@@ -43,6 +45,8 @@ struct sf_handle {
  * tens of megabytes. A document is always allowed if no other is open.
  */
 #define DOCUMENTS_MAX (256ULL * 1024 * 1024)
+/* Of an ordinary record in .snapshots.json. */
+#define RECORD_BYTES 2048
 
 /* --- opening --- */
 
@@ -85,6 +89,11 @@ static int open_manifest(struct sf_engine *engine, const struct sf_snapshot *sna
 	return rc < 0 ? sf_fail(err, rc == -ENOENT ? -EIO : rc, "%s", why.text) : own_text(handle, text, err);
 }
 
+bool sf_data_may_wait(const struct sf_node *node)
+{
+	return node->kind == SF_NODE_IMAGE || node->kind == SF_NODE_VM_JSON;
+}
+
 static int open_content(const struct sf_fs *fs, const struct sf_node *node, struct sf_handle *handle,
 			struct sf_err *err)
 {
@@ -99,7 +108,6 @@ static int open_content(const struct sf_fs *fs, const struct sf_node *node, stru
 	case SF_NODE_SNAPSHOTS_JSON:
 		return own_text(handle, sf_engine_snapshots_json(fs->engine, node->vm.id), err);
 	case SF_NODE_VM_JSON:
-		sf_engine_refresh(fs->engine);
 		return own_text(handle, sf_engine_vm_json(fs->engine, node->vm.id), err);
 	case SF_NODE_REPORT:
 		return own_text(handle, make_report(fs->engine, node->report), err);
@@ -114,20 +122,51 @@ static int open_content(const struct sf_fs *fs, const struct sf_node *node, stru
 	}
 }
 
-static struct sf_handle *new_handle(struct sf_fs *fs, const struct sf_node *node)
+static int new_handle(struct sf_fs *fs, const struct sf_node *node, uid_t uid, struct sf_handle **ret)
 {
-	struct sf_handle *handle = calloc(1, sizeof(*handle));
-	auto_unlock pthread_mutex_t *held = sf_lock(&fs->lock);
+	struct sf_handle *handle;
+	int rc = sf_quota_take(&fs->quota, uid, SF_QUOTA_OPEN, 1);
 
-	if (!handle)
-		return NULL;
+	if (rc < 0)
+		return rc;
+	handle = calloc(1, sizeof(*handle));
+	if (!handle) {
+		sf_quota_give(&fs->quota, uid, SF_QUOTA_OPEN, 1);
+		return -ENOMEM;
+	}
 	pthread_mutex_init(&handle->lock, NULL);
+	handle->uid = uid;
 	sf_node_path(node, handle->path);
+	pthread_mutex_lock(&fs->lock);
 	handle->next = fs->open;
 	if (fs->open)
 		fs->open->prev = handle;
 	fs->open = handle;
-	return handle;
+	pthread_mutex_unlock(&fs->lock);
+	*ret = handle;
+	return 0;
+}
+
+/* Makes the bytes charged to the user that many. */
+static int charge(struct sf_fs *fs, struct sf_handle *handle, uint64_t bytes)
+{
+	int rc = 0;
+
+	if (bytes > handle->charged)
+		rc = sf_quota_take(&fs->quota, handle->uid, SF_QUOTA_BYTES, bytes - handle->charged);
+	else
+		sf_quota_give(&fs->quota, handle->uid, SF_QUOTA_BYTES, handle->charged - bytes);
+	if (rc == 0)
+		handle->charged = bytes;
+	return rc;
+}
+
+/* What a handle will take, so that a user cannot have any number made at once before they count. */
+static uint64_t expected_bytes(const struct sf_node *node)
+{
+	if (node->kind == SF_NODE_SNAPSHOTS_JSON)
+		return node->vm.nsnapshots * RECORD_BYTES;
+	return node->kind == SF_NODE_VM ? node->vm.nsnapshots * sizeof(struct sf_entry) : 0;
 }
 
 static void unlist(struct sf_fs *fs, struct sf_handle *handle)
@@ -147,6 +186,8 @@ static void unlist(struct sf_fs *fs, struct sf_handle *handle)
 static void close_handle(struct sf_fs *fs, struct sf_handle *handle, const char *why)
 {
 	unlist(fs, handle);
+	(void)charge(fs, handle, 0); /* less never fails */
+	sf_quota_give(&fs->quota, handle->uid, SF_QUOTA_OPEN, 1);
 	if (handle->runs)
 		sf_runs_abandon(sf_engine_runs(fs->engine), handle, why);
 	if (handle->image)
@@ -179,16 +220,27 @@ static int count_document(struct sf_fs *fs, struct sf_handle *handle, struct sf_
 	return 0;
 }
 
-int sf_data_open(struct sf_fs *fs, const struct sf_node *node, struct sf_handle **ret, struct sf_err *err)
+/* The length of a document is known only once it is made; an image has none. */
+static int fill(struct sf_fs *fs, const struct sf_node *node, struct sf_handle *handle, struct sf_err *err)
 {
-	struct sf_handle *handle = new_handle(fs, node);
-	int rc;
+	int rc = charge(fs, handle, expected_bytes(node));
 
-	if (!handle)
-		return sf_fail(err, -ENOMEM, "out of memory");
-	rc = open_content(fs, node, handle, err);
 	if (rc == 0)
-		rc = count_document(fs, handle, err);
+		rc = open_content(fs, node, handle, err);
+	if (rc == 0)
+		rc = charge(fs, handle, handle->len);
+	return rc < 0 ? rc : count_document(fs, handle, err);
+}
+
+int sf_data_open(struct sf_fs *fs, const struct sf_node *node, uid_t uid, struct sf_handle **ret,
+		 struct sf_err *err)
+{
+	struct sf_handle *handle;
+	int rc = new_handle(fs, node, uid, &handle);
+
+	if (rc < 0)
+		return rc;
+	rc = fill(fs, node, handle, err);
 	if (rc < 0)
 		sf_data_close(fs, handle);
 	else
@@ -196,14 +248,18 @@ int sf_data_open(struct sf_fs *fs, const struct sf_node *node, struct sf_handle 
 	return rc;
 }
 
-int sf_data_open_dir(struct sf_fs *fs, const struct sf_node *dir, struct sf_handle **ret)
+int sf_data_open_dir(struct sf_fs *fs, const struct sf_node *dir, uid_t uid, struct sf_handle **ret)
 {
-	struct sf_handle *handle = new_handle(fs, dir);
-	int rc;
+	struct sf_handle *handle;
+	int rc = new_handle(fs, dir, uid, &handle);
 
-	if (!handle)
-		return -ENOMEM;
-	rc = sf_tree_list(&fs->tree, dir, &handle->entries, &handle->nentries);
+	if (rc < 0)
+		return rc;
+	rc = charge(fs, handle, expected_bytes(dir));
+	if (rc == 0)
+		rc = sf_tree_list(&fs->tree, dir, &handle->entries, &handle->nentries);
+	if (rc == 0)
+		rc = charge(fs, handle, handle->nentries * sizeof(struct sf_entry));
 	if (rc < 0)
 		sf_data_close(fs, handle);
 	else

@@ -8,6 +8,8 @@
 
 #include "buffers.h"
 #include "passthrough.h"
+#include "quota.h"
+#include "spaces.h"
 #include "tasks.h"
 #include "tree.h"
 
@@ -34,12 +36,15 @@ struct sf_handle;
 /* Four requests in flight for one sequential reader. */
 #define SF_FS_READAHEAD (4 * SF_FS_MAX_READ)
 
-/* The user data of every request. Tasks, buffers, passthrough and what lock guards change while serving. */
+/* The user data of every request. From tasks on, the members change while serving. */
 struct sf_fs {
 	struct fuse_session *se;
 	struct sf_engine *engine;
 	struct sf_tree tree;
-	struct sf_tasks tasks;
+	struct sf_tasks tasks; /* operations */
+	struct sf_tasks reads; /* other requests that may wait for a backend; served while operations end */
+	struct sf_spaces spaces;
+	struct sf_quota quota;
 	struct sf_buffers buffers; /* of max_read bytes, for reads of images */
 	struct sf_passthrough passthrough;
 	pthread_mutex_t lock;    /* guards open and document_bytes */

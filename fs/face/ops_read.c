@@ -3,6 +3,7 @@
 #define FUSE_USE_VERSION 312
 
 #include "data.h"
+#include "later.h"
 #include "ops.h"
 #include "reply.h"
 
@@ -18,8 +19,6 @@
 #include <string.h>
 
 #include <fuse_lowlevel.h>
-
-#define STATFS_BLOCK 4096
 
 /* --- start of the session --- */
 
@@ -44,15 +43,12 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
 
 /* --- names and attributes --- */
 
-static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
+static void lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	const struct sf_fs *fs = sf_fs_of(req);
 	struct sf_node dir = {0}, node = {0};
-	int rc;
+	int rc = sf_tree_node(&fs->tree, parent, &dir);
 
-	if (parent == FUSE_ROOT_ID)
-		sf_engine_refresh(fs->engine);
-	rc = sf_tree_node(&fs->tree, parent, &dir);
 	if (rc == 0)
 		rc = sf_tree_lookup(&fs->tree, &dir, name, &node);
 	if (rc < 0)
@@ -61,6 +57,21 @@ static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 		sf_reply_node(req, fs, &node);
 	sf_node_fini(&node);
 	sf_node_fini(&dir);
+}
+
+static void lookup_vm(fuse_req_t req, fuse_ino_t parent, const char *name, struct fuse_file_info *fi)
+{
+	(void)fi;
+	sf_engine_refresh(sf_fs_of(req)->engine);
+	lookup(req, parent, name);
+}
+
+static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	if (parent == FUSE_ROOT_ID && sf_engine_is_stale(sf_fs_of(req)->engine))
+		sf_later(req, parent, name, NULL, lookup_vm);
+	else
+		lookup(req, parent, name);
 }
 
 static void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
@@ -131,24 +142,15 @@ static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to
 
 static void op_statfs(fuse_req_t req, fuse_ino_t ino)
 {
-	const struct sf_fs *fs = sf_fs_of(req);
-	struct sf_space space = {0};
 	struct sf_node node;
-	struct statvfs st = {.f_bsize = STATFS_BLOCK, .f_frsize = STATFS_BLOCK, .f_namemax = SF_NAME_MAX};
-	int rc = sf_tree_node(&fs->tree, ino, &node);
+	int rc = sf_tree_node(&sf_fs_of(req)->tree, ino, &node);
 
-	if (rc == 0) {
-		rc = sf_engine_space(fs->engine, node.vm.id, &space, NULL);
-		sf_node_fini(&node);
-	}
 	if (rc < 0) {
 		fuse_reply_err(req, -rc);
 		return;
 	}
-	st.f_blocks = space.total_bytes / STATFS_BLOCK;
-	st.f_bfree = space.free_bytes / STATFS_BLOCK;
-	st.f_bavail = st.f_bfree;
-	fuse_reply_statfs(req, &st);
+	sf_spaces_reply(req, node.vm.id);
+	sf_node_fini(&node);
 }
 
 /* --- files --- */
@@ -168,7 +170,13 @@ static void open_node(fuse_req_t req, fuse_ino_t ino, const struct sf_node *node
 	struct sf_handle *handle;
 	struct sf_err err = {0};
 
-	if (sf_data_open(fs, node, &handle, &err) < 0) {
+	int rc = sf_data_open(fs, node, fuse_req_ctx(req)->uid, &handle, &err);
+
+	if (rc < 0 && !*err.text) {
+		fuse_reply_err(req, -rc);
+		return;
+	}
+	if (rc < 0) {
 		sf_node_path(node, path);
 		(void)snprintf(what, sizeof(what), "open %s", path);
 		sf_reply_refuse(req, fs, what, &err);
@@ -189,6 +197,20 @@ static void open_node(fuse_req_t req, fuse_ino_t ino, const struct sf_node *node
 	}
 }
 
+static void open_later(fuse_req_t req, fuse_ino_t ino, const char *name, struct fuse_file_info *fi)
+{
+	struct sf_node node;
+	int rc = sf_tree_node(&sf_fs_of(req)->tree, ino, &node);
+
+	(void)name;
+	if (rc < 0) {
+		fuse_reply_err(req, -rc);
+		return;
+	}
+	open_node(req, ino, &node, fi);
+	sf_node_fini(&node);
+}
+
 static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	const struct sf_fs *fs = sf_fs_of(req);
@@ -204,6 +226,8 @@ static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		sf_reply_refuse_node(req, fs, "open for writing", &node, NULL, rc, "snapshots are read-only");
 	else if (rc < 0)
 		fuse_reply_err(req, -rc);
+	else if (sf_data_may_wait(&node))
+		sf_later(req, ino, NULL, fi, open_later);
 	else
 		open_node(req, ino, &node, fi);
 	sf_node_fini(&node);
@@ -238,28 +262,26 @@ static void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 /* --- directories --- */
 
 /* A snapshot's list of files rarely changes, so the kernel caches it and is notified of changes. */
-static int open_dir(struct sf_fs *fs, fuse_ino_t ino, struct fuse_file_info *fi, struct sf_handle **ret)
+static int open_dir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, struct sf_handle **ret)
 {
+	struct sf_fs *fs = sf_fs_of(req);
 	struct sf_node dir;
 	int rc = sf_tree_node(&fs->tree, ino, &dir);
 
 	if (rc < 0)
 		return rc;
 	fi->cache_readdir = fi->keep_cache = dir.kind == SF_NODE_SNAPSHOT;
-	rc = sf_data_open_dir(fs, &dir, ret);
+	rc = sf_data_open_dir(fs, &dir, fuse_req_ctx(req)->uid, ret);
 	sf_node_fini(&dir);
 	return rc;
 }
 
-static void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+static void reply_dir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct sf_fs *fs = sf_fs_of(req);
 	struct sf_handle *handle;
-	int rc;
+	int rc = open_dir(req, ino, fi, &handle);
 
-	if (ino == FUSE_ROOT_ID)
-		sf_engine_refresh(fs->engine);
-	rc = open_dir(fs, ino, fi, &handle);
 	if (rc < 0) {
 		fuse_reply_err(req, -rc);
 		return;
@@ -267,6 +289,21 @@ static void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 	fi->fh = (uint64_t)(uintptr_t)handle;
 	if (fuse_reply_open(req, fi) < 0)
 		sf_data_close(fs, handle);
+}
+
+static void open_root(fuse_req_t req, fuse_ino_t ino, const char *name, struct fuse_file_info *fi)
+{
+	(void)name;
+	sf_engine_refresh(sf_fs_of(req)->engine);
+	reply_dir(req, ino, fi);
+}
+
+static void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	if (ino == FUSE_ROOT_ID && sf_engine_is_stale(sf_fs_of(req)->engine))
+		sf_later(req, ino, NULL, fi, open_root);
+	else
+		reply_dir(req, ino, fi);
 }
 
 /* Whether the listing predates the manifest: its reader may have put it into the kernel's cache since. */

@@ -7,6 +7,7 @@
 #define FUSE_USE_VERSION 312
 
 #include "data.h"
+#include "later.h"
 #include "ops.h"
 #include "reply.h"
 
@@ -45,12 +46,15 @@ struct change {
 
 /* --- changes --- */
 
+/*
+ * Some signal has woken the caller. The kernel says so once a request, whatever comes later. The caller's
+ * thread id is 0 in another PID namespace: its signals are not visible there, so none of them cancels.
+ */
 static void on_interrupt(fuse_req_t req, void *arg)
 {
 	struct change *change = arg;
 
-	(void)req;
-	sf_job_cancel(&change->task.job);
+	sf_job_interrupt(&change->task.job, fuse_req_ctx(req)->pid);
 }
 
 /* node belongs to a VM or a snapshot. NULL when out of memory; the request has then been answered. */
@@ -76,19 +80,16 @@ static struct change *new_change(fuse_req_t req, const struct sf_node *node)
 static void start(struct change *change, void (*run)(struct sf_task *task))
 {
 	fuse_req_t req = change->req;
-	struct sf_fs *fs = change->fs;
-	struct sf_err err = {0};
 	int rc;
 
 	change->task.run = run;
 	fuse_req_interrupt_func(req, on_interrupt, change);
-	rc = sf_tasks_start(&fs->tasks, &change->task);
+	rc = sf_tasks_start(&change->fs->tasks, &change->task);
 	if (rc == 0)
 		return; /* the thread owns the change, which may be freed by now */
 	fuse_req_interrupt_func(req, NULL, NULL);
 	free(change);
-	sf_fail(&err, rc, "%s", rc == -ESHUTDOWN ? "snapfs is stopping" : strerror(-rc));
-	sf_reply_refuse(req, fs, "operation", &err);
+	sf_later_refuse(req, rc);
 }
 
 /*

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The xattrs of a snapshot's directory: user.snapfs.description and user.snapfs.hold. */
+/*
+ * The xattrs of a snapshot's directory: user.snapfs.description and user.snapfs.hold. A change is an
+ * operation on the VM and may have to wait for its turn, so it runs on a thread of its own.
+ */
 #define FUSE_USE_VERSION 312
 
+#include "later.h"
 #include "ops.h"
 #include "reply.h"
 
@@ -93,17 +97,21 @@ static void op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
 
 /* --- changing --- */
 
-/* A checked setxattr or removexattr. */
+/* A setxattr or removexattr. */
 struct edit {
+	struct sf_task task; /* first */
+	fuse_req_t req;
+	struct sf_node node;
 	bool of_hold;
 	bool held;
 	char *text; /* the new description; allocated */
 };
 
 /* *ret_there: whether the snapshot has the xattr now. -EPERM for a node or name without xattrs. */
-static int find_xattr(const struct sf_node *node, const char *name, struct edit *edit, bool *ret_there,
-		      struct sf_err *err)
+static int find_xattr(struct edit *edit, const char *name, bool *ret_there, struct sf_err *err)
 {
+	const struct sf_node *node = &edit->node;
+
 	if (node->kind != SF_NODE_SNAPSHOT)
 		return sf_fail(err, -EPERM, "only a snapshot's directory has xattrs");
 	edit->of_hold = strcmp(name, HOLD) == 0;
@@ -113,11 +121,11 @@ static int find_xattr(const struct sf_node *node, const char *name, struct edit 
 	return 0;
 }
 
-static int plan_set(const struct sf_node *node, const char *name, const char *value, size_t size, int flags,
-		    struct edit *edit, struct sf_err *err)
+static int plan_set(struct edit *edit, const char *name, const char *value, size_t size, int flags,
+		    struct sf_err *err)
 {
 	bool there;
-	int rc = find_xattr(node, name, edit, &there, err);
+	int rc = find_xattr(edit, name, &there, err);
 
 	if (rc < 0)
 		return rc;
@@ -133,10 +141,10 @@ static int plan_set(const struct sf_node *node, const char *name, const char *va
 	return edit->text ? sf_description_check(edit->text, err) : sf_fail(err, -ENOMEM, "out of memory");
 }
 
-static int plan_remove(const struct sf_node *node, const char *name, struct edit *edit, struct sf_err *err)
+static int plan_remove(struct edit *edit, const char *name, struct sf_err *err)
 {
 	bool there;
-	int rc = find_xattr(node, name, edit, &there, err);
+	int rc = find_xattr(edit, name, &there, err);
 
 	if (rc < 0)
 		return rc;
@@ -146,58 +154,80 @@ static int plan_remove(const struct sf_node *node, const char *name, struct edit
 	return edit->of_hold || edit->text ? 0 : sf_fail(err, -ENOMEM, "out of memory");
 }
 
-/* planned: the result of the checks. The engine records its own failures for last-error. */
-static void apply(fuse_req_t req, const char *verb, const struct sf_node *node, struct edit *edit,
-		  int planned, struct sf_err *err)
+/* All but the edit itself, which the caller or its task frees. */
+static void fini(struct edit *edit)
 {
-	struct sf_fs *fs = sf_fs_of(req);
+	free(edit->text);
+	sf_node_fini(&edit->node);
+}
+
+/* The engine records its own failures for last-error. */
+static void run_edit(struct sf_task *task)
+{
+	struct edit *edit = (struct edit *)task;
+	struct sf_fs *fs = sf_fs_of(edit->req);
+	uint64_t id = edit->node.snapshot->id;
+	int rc = edit->of_hold ? sf_engine_hold(fs->engine, id, edit->held, NULL)
+			       : sf_engine_describe(fs->engine, id, edit->text, NULL);
+
+	sf_reply_changed(fs, sf_tree_meta_ino(&edit->node));
+	sf_reply_changed(fs, edit->node.vm.id);
+	sf_reply_changed(fs, FUSE_ROOT_ID);
+	fuse_reply_err(edit->req, -rc);
+	fini(edit);
+}
+
+/* NULL when the request has been answered. */
+static struct edit *new_edit(fuse_req_t req, fuse_ino_t ino)
+{
+	struct edit *edit = calloc(1, sizeof(*edit));
+	int rc = edit ? sf_tree_node(&sf_fs_of(req)->tree, ino, &edit->node) : -ENOMEM;
+
+	if (rc < 0) {
+		free(edit);
+		fuse_reply_err(req, -rc);
+		return NULL;
+	}
+	edit->task.run = run_edit;
+	edit->req = req;
+	return edit;
+}
+
+/* planned: the result of the checks, with err. Takes over edit. */
+static void start(struct edit *edit, const char *verb, int planned, const struct sf_err *err)
+{
+	fuse_req_t req = edit->req;
 	int rc;
 
 	if (planned < 0) {
-		sf_reply_refuse_node(req, fs, verb, node, NULL, planned, err->text);
-		return;
+		sf_reply_refuse_node(req, sf_fs_of(req), verb, &edit->node, NULL, planned, err->text);
+	} else {
+		rc = sf_tasks_start(&sf_fs_of(req)->tasks, &edit->task);
+		if (rc == 0)
+			return; /* the thread owns it, and may have freed it by now */
+		sf_later_refuse(req, rc);
 	}
-	rc = edit->of_hold ? sf_engine_hold(fs->engine, node->snapshot->id, edit->held, err)
-			   : sf_engine_describe(fs->engine, node->snapshot->id, edit->text, err);
-	sf_reply_changed(fs, sf_tree_meta_ino(node));
-	sf_reply_changed(fs, node->vm.id);
-	sf_reply_changed(fs, FUSE_ROOT_ID);
-	fuse_reply_err(req, -rc);
+	fini(edit);
+	free(edit);
 }
 
 static void op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *value, size_t size,
 			int flags)
 {
-	struct edit edit = {0};
-	struct sf_node node;
+	struct edit *edit = new_edit(req, ino);
 	struct sf_err err = {0};
-	int rc = sf_tree_node(&sf_fs_of(req)->tree, ino, &node);
 
-	if (rc < 0) {
-		fuse_reply_err(req, -rc);
-		return;
-	}
-	rc = plan_set(&node, name, value, size, flags, &edit, &err);
-	apply(req, "setxattr", &node, &edit, rc, &err);
-	free(edit.text);
-	sf_node_fini(&node);
+	if (edit)
+		start(edit, "setxattr", plan_set(edit, name, value, size, flags, &err), &err);
 }
 
 static void op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
 {
-	struct edit edit = {0};
-	struct sf_node node;
+	struct edit *edit = new_edit(req, ino);
 	struct sf_err err = {0};
-	int rc = sf_tree_node(&sf_fs_of(req)->tree, ino, &node);
 
-	if (rc < 0) {
-		fuse_reply_err(req, -rc);
-		return;
-	}
-	rc = plan_remove(&node, name, &edit, &err);
-	apply(req, "removexattr", &node, &edit, rc, &err);
-	free(edit.text);
-	sf_node_fini(&node);
+	if (edit)
+		start(edit, "removexattr", plan_remove(edit, name, &err), &err);
 }
 
 void sf_ops_xattr_fill(struct fuse_lowlevel_ops *ops)

@@ -23,6 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -299,6 +300,7 @@ int sf_session_open(struct sf_engine *engine, const struct sf_mount_options *opt
 		    const char *mountpoint, struct sf_session **ret, struct sf_err *err)
 {
 	struct sf_session *session = calloc(1, sizeof(*session));
+	struct rlimit files;
 	int rc;
 
 	if (!session)
@@ -306,6 +308,10 @@ int sf_session_open(struct sf_engine *engine, const struct sf_mount_options *opt
 	session->fs.max_read = options->max_read;
 	sf_data_init(&session->fs);
 	sf_tasks_init(&session->fs.tasks);
+	sf_tasks_init(&session->fs.reads);
+	sf_spaces_init(&session->fs.spaces);
+	(void)getrlimit(RLIMIT_NOFILE, &files); /* cannot fail */
+	sf_quota_init(&session->fs.quota, files.rlim_cur);
 	pthread_mutex_init(&session->lock, NULL);
 	pthread_cond_init(&session->ended, NULL);
 	session->fs.engine = engine;
@@ -332,6 +338,9 @@ void sf_session_close(struct sf_session *session)
 	if (session->se)
 		fuse_session_destroy(session->se);
 	sf_data_fini(&session->fs);
+	sf_quota_fini(&session->fs.quota);
+	sf_spaces_fini(&session->fs.spaces);
+	sf_tasks_fini(&session->fs.reads);
 	sf_tasks_fini(&session->fs.tasks);
 	pthread_cond_destroy(&session->ended);
 	pthread_mutex_destroy(&session->lock);
@@ -433,6 +442,7 @@ int sf_session_run(struct sf_session *session, struct sf_err *err)
 	if (rc == 0) {
 		rc = fuse_session_loop_mt(session->se, config);
 		stop_watcher(session);
+		sf_tasks_stop(&session->fs.reads);
 		if (rc < 0)
 			sf_fail(err, rc, "cannot read the kernel's requests: %s", strerror(-rc));
 	}

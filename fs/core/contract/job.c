@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "job.h"
 
+#include "base/signals.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -20,4 +22,16 @@ void sf_job_note(struct sf_job *job, const char *fmt, ...)
 	va_start(args, fmt);
 	(void)vsnprintf(job->note + used, sizeof(job->note) - used, fmt, args); /* truncation is fine */
 	va_end(args);
+}
+
+bool sf_job_cancelled(struct sf_job *job)
+{
+	pid_t caller;
+
+	if (!job || atomic_load(&job->committed))
+		return false;
+	caller = atomic_load(&job->interrupted);
+	if (caller && !atomic_load(&job->cancelled) && sf_thread_asked_to_end(caller))
+		sf_job_cancel(job);
+	return atomic_load(&job->cancelled);
 }

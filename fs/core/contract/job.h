@@ -10,9 +10,12 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct sf_job {
 	atomic_bool cancelled;
+	atomic_bool committed;
+	_Atomic pid_t interrupted; /* the thread that waits for the operation and has a signal; 0: none */
 	_Atomic uint64_t done_bytes;
 	_Atomic uint64_t total_bytes; /* as far as known; 0: unknown */
 	char note[256]; /* remark for the user on success; only the job's own thread writes it */
@@ -33,10 +36,26 @@ static inline void sf_job_cancel(struct sf_job *job)
 	atomic_store(&job->cancelled, true);
 }
 
-static inline bool sf_job_cancelled(struct sf_job *job)
+/*
+ * A signal is pending for the thread caller, which waits for the operation. Most signals do not mean that it
+ * should end, and the one that does may come later. So from now on every poll looks at the caller's signals
+ * (base/signals.h), and cancels the job once one of them asks the caller to end.
+ */
+static inline void sf_job_interrupt(struct sf_job *job, pid_t caller)
 {
-	return job && atomic_load(&job->cancelled);
+	atomic_store(&job->interrupted, caller);
 }
+
+/* The operation has passed the point of no return: from now on sf_job_cancelled() is false. */
+static inline void sf_job_commit(struct sf_job *job)
+{
+	if (job)
+		atomic_store(&job->committed, true);
+}
+
+/* Polls. After sf_job_interrupt() this reads a file in /proc; poll once for each MiB or so, not more often.
+ */
+bool sf_job_cancelled(struct sf_job *job);
 
 static inline void sf_job_expect(struct sf_job *job, uint64_t bytes)
 {

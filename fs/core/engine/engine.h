@@ -45,8 +45,13 @@ void sf_engine_close(struct sf_engine *engine);
 struct sf_catalog *sf_engine_catalog(struct sf_engine *engine);
 struct sf_runs *sf_engine_runs(struct sf_engine *engine);
 
-/* Asks the hypervisor for its VMs, at most once a second, and updates the catalog. */
+/*
+ * Asks the hypervisor for its VMs, at most once a second, and updates the catalog. Does nothing while another
+ * thread asks.
+ */
 void sf_engine_refresh(struct sf_engine *engine);
+/* Whether sf_engine_refresh() would ask now, and wait for the answer. */
+bool sf_engine_is_stale(struct sf_engine *engine);
 
 /* Takes a snapshot, which is durable on success. ret_name is its name. Another thread may cancel job. */
 int sf_engine_create(struct sf_engine *engine, uint64_t vm_id, const struct sf_create_request *request,
@@ -94,8 +99,8 @@ int sf_engine_image_open(struct sf_engine *engine, struct sf_snapshot *snapshot,
 void sf_engine_image_close(struct sf_engine *engine, uint64_t snapshot_id, struct sf_image *image);
 
 /*
- * The fullest pool that holds a VM's disks. vm_id 0: of any VM, or the state directory's file system if there
- * is none.
+ * Measures the fullest pool that holds a VM's disks. vm_id 0: of any VM, or the state directory's file system
+ * if there is none. Waits for storages.
  */
 int sf_engine_space(struct sf_engine *engine, uint64_t vm_id, struct sf_space *ret, struct sf_err *err);
 

@@ -92,32 +92,22 @@ int sf_revert_stop(struct sf_reverting *r, struct sf_err *err)
 	if (rc < 0 && sf_hypervisor_power(hv, &r->op->desc, &now, NULL) == 0 && sf_power_alive(now))
 		return rc;
 	r->stopped = sf_power_alive(r->plan.guest);
+	if (r->stopped)
+		sf_job_commit(r->job); /* the way back would cost the guest more than the way forward */
 	if (r->lease)
 		(void)sf_lease_drop(r->lease, NULL); /* sf_lease_check() just passed; the guest is off now */
 	r->lease = NULL;
 	return rc;
 }
 
-static void pass_note_on(struct sf_reverting *r, const char *note)
-{
-	if (!*note)
-		return;
-	if (r->job)
-		sf_job_note(r->job, "%s", note);
-	else
-		sf_log(SF_LOG_INFO, "VM '%s': %s", r->op->name, note);
-}
-
-/* Reverts one disk. A revert cannot be cancelled once a disk has been replaced. */
 static int swap_disk(struct sf_reverting *r, size_t index, struct sf_err *err)
 {
-	struct sf_job uncancellable = {0};
-	bool cancellable = r->job && !r->swapped;
+	struct sf_job own = {0};
 	int rc = sf_volume_revert(r->volumes.list[index], &r->target->record.disks[index].object,
-				  cancellable ? r->job : &uncancellable, err);
+				  r->job ? r->job : &own, err);
 
-	if (rc == 0)
-		pass_note_on(r, uncancellable.note);
+	if (rc == 0 && *own.note)
+		sf_log(SF_LOG_INFO, "VM '%s': %s", r->op->name, own.note);
 	return rc;
 }
 
@@ -134,6 +124,8 @@ static int swap(struct sf_reverting *r, struct sf_err *err)
 
 		rc = swap_disk(r, i, err);
 		r->swapped = r->swapped || rc == 0 || rc == -EUCLEAN;
+		if (r->swapped)
+			sf_job_commit(r->job); /* the disks would not match each other */
 		if (rc < 0)
 			sf_wrap(err, rc, "disk %s", object->vdev);
 	}

@@ -166,6 +166,19 @@ void sf_engine_list(struct sf_engine *engine)
 	sf_vm_list_fini(&list);
 }
 
+/* Call with the engine's lock held. */
+static bool is_stale(const struct sf_engine *engine, uint64_t now)
+{
+	return !engine->refreshing && now - engine->refreshed_ms >= REFRESH_MS;
+}
+
+bool sf_engine_is_stale(struct sf_engine *engine)
+{
+	auto_unlock pthread_mutex_t *held = sf_lock(&engine->lock);
+
+	return is_stale(engine, sf_clock_mono_ms());
+}
+
 void sf_engine_refresh(struct sf_engine *engine)
 {
 	uint64_t now = sf_clock_mono_ms();
@@ -173,7 +186,7 @@ void sf_engine_refresh(struct sf_engine *engine)
 	{
 		auto_unlock pthread_mutex_t *held = sf_lock(&engine->lock);
 
-		if (engine->refreshing || now - engine->refreshed_ms < REFRESH_MS)
+		if (!is_stale(engine, now))
 			return;
 		engine->refreshing = true;
 	}

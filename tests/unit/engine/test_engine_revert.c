@@ -302,6 +302,61 @@ static void what_a_storage_notes_of_each_disk_reaches_the_user(void **state)
 	assert_string_equal(job.note, "vda was larger; vdb was larger");
 }
 
+struct canceller {
+	struct sf_job job;
+	const char *at;
+};
+
+static void cancel_at(void *arg, const char *call)
+{
+	struct canceller *canceller = arg;
+
+	if (strcmp(call, canceller->at) == 0)
+		sf_job_cancel(&canceller->job);
+}
+
+static void only_before_the_stop_can_a_revert_be_cancelled(void **state)
+{
+	static const struct {
+		const char *at;
+		int rc;
+	} cases[] = {{"hypervisor.save", -EINTR}, {"hypervisor.stop", 0}, {"storage.revert", 0}};
+	struct fixture *f = *state;
+	struct sf_revert_request request = {.power_given = false};
+
+	fixture_tick(f, 4);
+	fixture_create(f, "web", "a");
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct canceller canceller = {.at = cases[i].at};
+
+		fixture_tick(f, 4);
+		sf_fault_plan_observe(f->plan, cancel_at, &canceller);
+		assert_int_equal(sf_engine_revert(f->engine, fixture_vm(f, "web"), "a", &request,
+						  &canceller.job, NULL),
+				 cases[i].rc);
+		assert_true(atomic_load(&canceller.job.cancelled));
+		assert_int_equal(fixture_guest(f, "web").tick, cases[i].rc == 0 ? 4 : 8);
+		assert_int_equal(fixture_guest(f, "web").power, SF_POWER_RUNNING);
+	}
+	sf_fault_plan_observe(f->plan, NULL, NULL);
+}
+
+/* Nothing is lost of a guest that is off, and a copy of its disk may take long. */
+static void the_revert_of_a_guest_that_is_off_can_be_cancelled_until_a_disk_is_replaced(void **state)
+{
+	struct fixture *f = *state;
+	struct sf_revert_request request = {.power_given = true, .power = SF_POWER_OFF, .discard = true};
+	struct canceller canceller = {.at = "storage.revert"};
+
+	fixture_create(f, "web", "a");
+	assert_int_equal(sf_engine_revert(f->engine, fixture_vm(f, "web"), "a", &request, NULL, NULL), 0);
+	sf_fault_plan_observe(f->plan, cancel_at, &canceller);
+	assert_int_equal(
+		sf_engine_revert(f->engine, fixture_vm(f, "web"), "a", &request, &canceller.job, NULL),
+		-EINTR);
+	sf_fault_plan_observe(f->plan, NULL, NULL);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void)
@@ -317,6 +372,8 @@ int main(void)
 		CASE(a_guest_that_a_start_finds_running_is_kept_before_its_revert_goes_on),
 		CASE(damaged_ram_is_noticed_before_anything_changes),
 		CASE(what_a_storage_notes_of_each_disk_reaches_the_user),
+		CASE(only_before_the_stop_can_a_revert_be_cancelled),
+		CASE(the_revert_of_a_guest_that_is_off_can_be_cancelled_until_a_disk_is_replaced),
 	};
 
 	return cmocka_run_group_tests_name("engine-revert", tests, NULL, NULL);

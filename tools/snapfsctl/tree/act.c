@@ -55,15 +55,13 @@ static void *work(void *arg)
 	return NULL;
 }
 
-/* The worker handles only SIGUSR1. All other signals go to the thread that waits for it. */
+/* Signals to the process go to the thread that waits for the worker; it passes interrupts on. */
 static int start(struct act *act, pthread_t *ret)
 {
-	sigset_t all, before;
+	sigset_t before;
 	int rc;
 
-	(void)sigfillset(&all);
-	(void)sigdelset(&all, SIGUSR1);
-	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
+	sf_interrupt_block_others(&before);
 	rc = pthread_create(ret, NULL, work, act);
 	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return -rc;
@@ -113,7 +111,7 @@ static void wait_for(struct act *act, pthread_t worker, struct sf_progress *prog
 					   : "interrupted; the operation completes first");
 			told = true;
 		}
-		(void)pthread_kill(worker, SIGUSR1); /* repeated, as one may come before the call blocks */
+		sf_interrupt_pass_on(worker); /* repeated, as one may come before the call blocks */
 	}
 	(void)pthread_join(worker, NULL);
 	sf_progress_end(progress);

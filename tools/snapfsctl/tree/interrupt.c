@@ -8,32 +8,48 @@
 #include <unistd.h>
 
 static volatile sig_atomic_t interrupts;
+static volatile sig_atomic_t noted; /* the signal */
 
-static void on_interrupt(int signal)
+/* Those that sf_interrupt_pass_on() sends, with SI_TKILL, only interrupt the blocked call. */
+static void on_interrupt(int signal, siginfo_t *info, void *context)
 {
-	(void)signal;
+	(void)context;
+	if (info->si_code == SI_TKILL)
+		return;
+	noted = signal;
 	if (++interrupts > 1)
 		_exit(SF_EXIT_FAILED);
 }
 
-static void on_wake(int signal)
-{
-	(void)signal; /* its arrival interrupts the blocked call */
-}
+static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+#define NSIGNALS (sizeof(signals) / sizeof(signals[0]))
 
 void sf_interrupt_catch(void)
 {
-	static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
-	struct sigaction interrupt = {.sa_handler = on_interrupt}, wake = {.sa_handler = on_wake};
+	struct sigaction interrupt = {.sa_sigaction = on_interrupt, .sa_flags = SA_SIGINFO};
 
-	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
+	for (size_t i = 0; i < NSIGNALS; i++) {
 		struct sigaction before;
 
 		(void)sigaction(signals[i], NULL, &before); /* these exist */
 		if (before.sa_handler != SIG_IGN)
 			(void)sigaction(signals[i], &interrupt, NULL);
 	}
-	(void)sigaction(SIGUSR1, &wake, NULL);
+}
+
+void sf_interrupt_block_others(sigset_t *ret_before)
+{
+	sigset_t others;
+
+	(void)sigfillset(&others);
+	for (size_t i = 0; i < NSIGNALS; i++)
+		(void)sigdelset(&others, signals[i]);
+	(void)pthread_sigmask(SIG_SETMASK, &others, ret_before);
+}
+
+void sf_interrupt_pass_on(pthread_t thread)
+{
+	(void)pthread_kill(thread, noted); /* the thread exists */
 }
 
 bool sf_interrupted(void)
