@@ -27,55 +27,6 @@
 
 #define ASIDE_PREFIX ".aside-"
 
-/* --- listing a directory --- */
-
-struct names {
-	char **list;
-	size_t n;
-};
-
-static void names_fini(struct names *names)
-{
-	for (size_t i = 0; i < names->n; i++)
-		free(names->list[i]);
-	free(names->list);
-}
-
-static int names_add(struct names *names, const char *name)
-{
-	char **list = realloc(names->list, (names->n + 1) * sizeof(char *));
-
-	if (!list)
-		return -ENOMEM;
-	names->list = list;
-	list[names->n] = strdup(name);
-	if (!list[names->n])
-		return -ENOMEM;
-	names->n++;
-	return 0;
-}
-
-/* All entries but "." and "..", read completely before anything in the directory is changed. */
-static int names_read(int dir, struct names *ret, struct sf_err *err)
-{
-	auto_dir DIR *stream = sf_dir_stream(dir);
-	const struct dirent *entry;
-	struct names names = {0};
-	int rc = stream ? 0 : -errno;
-
-	while (rc == 0 && (errno = 0, entry = readdir(stream)))
-		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-			rc = names_add(&names, entry->d_name);
-	if (rc == 0 && errno != 0)
-		rc = -errno;
-	if (rc < 0) {
-		names_fini(&names);
-		return sf_fail(err, rc, "list the state directory: %s", strerror(-rc));
-	}
-	*ret = names;
-	return 0;
-}
-
 static bool is_directory(int dir, const char *name)
 {
 	struct stat st;
@@ -116,14 +67,14 @@ static void free_guest_of(struct sf_vm_op *op, const char *name)
  */
 static void free_guest(struct sf_vm_op *op)
 {
-	struct names names;
+	struct sf_dir_names names;
 	struct sf_plan plan;
 
-	if (!op->present || sf_op_dir(op, false, NULL) < 0 || names_read(op->dir, &names, NULL) < 0)
+	if (!op->present || sf_op_dir(op, false, NULL) < 0 || sf_dir_names_read(op->dir, &names, NULL) < 0)
 		return;
 	for (size_t i = 0; i < names.n; i++)
 		free_guest_of(op, names.list[i]);
-	names_fini(&names);
+	sf_dir_names_fini(&names);
 	if (sf_plan_read(op->dir, &plan, NULL) == 0 && plan.phase == SF_LIFE_PREPARED &&
 	    plan.guest == SF_POWER_RUNNING && !plan.resumed)
 		(void)sf_resume_forgotten(op, &(struct sf_err){0}); /* retried with its plan */
@@ -160,14 +111,14 @@ static void set_aside(struct sf_vm_op *op, const char *name, const struct sf_err
 static bool is_unborn(int vm_dir, const char *name)
 {
 	auto_fd int dir = sf_open_dir(vm_dir, name, NULL);
-	struct names names;
+	struct sf_dir_names names;
 	bool unborn = true;
 
-	if (dir < 0 || names_read(dir, &names, NULL) < 0)
+	if (dir < 0 || sf_dir_names_read(dir, &names, NULL) < 0)
 		return false;
 	for (size_t i = 0; i < names.n; i++)
 		unborn = unborn && strcmp(names.list[i], "." SF_STATE_META SF_DURABLE_TMP_SUFFIX) == 0;
-	names_fini(&names);
+	sf_dir_names_fini(&names);
 	return unborn;
 }
 
@@ -365,7 +316,7 @@ static int recover_plan(struct sf_vm_op *op, struct sf_err *err)
 
 static int recover_entries(struct sf_vm_op *op, struct sf_err *err)
 {
-	struct names names;
+	struct sf_dir_names names;
 	struct sf_err none = {0};
 	int rc = sf_op_dir(op, false, &none);
 
@@ -373,13 +324,13 @@ static int recover_entries(struct sf_vm_op *op, struct sf_err *err)
 		return 0;
 	if (rc < 0)
 		return sf_fail(err, rc, "%s", none.text);
-	rc = names_read(op->dir, &names, err);
+	rc = sf_dir_names_read(op->dir, &names, err);
 	if (rc < 0)
 		return rc;
 	sf_health_clear(op->engine->health, "undo", op->name);
 	for (size_t i = 0; i < names.n; i++)
 		recover_entry(op, names.list[i]);
-	names_fini(&names);
+	sf_dir_names_fini(&names);
 	return recover_plan(op, err);
 }
 
@@ -417,12 +368,12 @@ int sf_op_settle(struct sf_vm_op *op, struct sf_err *err)
 static void identity_of(int vm_dir, const char *dir_name, char uuid[static SF_VM_UUID],
 			char vm_name[static SF_NAME_MAX + 1])
 {
-	struct names names;
+	struct sf_dir_names names;
 	bool sure = false;
 
 	uuid[0] = '\0';
 	(void)snprintf(vm_name, SF_NAME_MAX + 1, "%s", dir_name);
-	if (names_read(vm_dir, &names, NULL) < 0)
+	if (sf_dir_names_read(vm_dir, &names, NULL) < 0)
 		return;
 	for (size_t i = 0; i < names.n && !sure; i++) {
 		struct sf_record record;
@@ -434,7 +385,7 @@ static void identity_of(int vm_dir, const char *dir_name, char uuid[static SF_VM
 		sure = strncmp(dir_name, record.vm_name, strlen(record.vm_name)) == 0;
 		sf_record_fini(&record);
 	}
-	names_fini(&names);
+	sf_dir_names_fini(&names);
 }
 
 /* False if the directory may hold records that were not read. */
@@ -471,16 +422,16 @@ static bool adopt_dirs(struct sf_engine *engine)
 {
 	bool all_known = true;
 	struct sf_err err = {0};
-	struct names names;
+	struct sf_dir_names names;
 
-	if (names_read(sf_state_fd(engine->state), &names, &err) < 0) {
+	if (sf_dir_names_read(sf_state_fd(engine->state), &names, &err) < 0) {
 		sf_health_set(engine->health, "undo", "state", "%s", err.text);
 		return false;
 	}
 	for (size_t i = 0; i < names.n; i++)
 		if (!sf_state_is_reserved(names.list[i]))
 			all_known = adopt_dir(engine, names.list[i]) && all_known;
-	names_fini(&names);
+	sf_dir_names_fini(&names);
 	return all_known;
 }
 
