@@ -7,6 +7,7 @@
 #include "recover.h"
 
 #include "actions.h"
+#include "directories.h"
 #include "internal.h"
 #include "operation.h"
 #include "orphans.h"
@@ -49,6 +50,48 @@ static int read_record(int vm_dir, const char *name, struct sf_record *ret, stru
 	return dir < 0 ? dir : sf_state_read_record(dir, ret, err);
 }
 
+/* --- copies --- */
+
+/*
+ * Whether the directory to which the record belongs, by its VM and name, is another one and holds the same
+ * snapshot.
+ */
+static bool is_away_from_home(struct sf_vm_op *op, const char *name, const struct sf_record *record)
+{
+	char home[SF_VM_DIR];
+	struct sf_record other;
+	auto_fd int dir = -1;
+	bool own = sf_engine_home(op->engine, record->vm_uuid, record->vm_name, home) == op->vm;
+	bool same;
+
+	if (own && strcmp(record->name, name) == 0)
+		return false;
+	if (!own && *home)
+		dir = sf_state_vm_dir(op->engine->state, home, false, NULL);
+	if (read_record(own ? op->dir : dir, record->name, &other, NULL) < 0)
+		return false;
+	same = sf_id_equal(&other.uuid, &record->uuid);
+	sf_record_fini(&other);
+	return same;
+}
+
+/* Whether this is a copy of another snapshot's directory: two records would own the same volumes. */
+static bool is_copy(struct sf_vm_op *op, const char *name, const struct sf_record *record)
+{
+	struct sf_snapshot *known;
+	bool copy;
+
+	if (is_away_from_home(op, name, record))
+		return true;
+	if (sf_catalog_snapshot_by_id(op->engine->catalog, sf_snapshot_id(&record->uuid), &known) < 0)
+		return false;
+	copy = known->vm_id != op->vm->id ||
+	       (!is_deleting_name(name) && strcmp(known->record.name, name) != 0 &&
+		is_directory(op->dir, known->record.name));
+	sf_snapshot_unref(known);
+	return copy;
+}
+
 /* --- guests --- */
 
 static void free_guest_of(struct sf_vm_op *op, const char *name)
@@ -57,20 +100,18 @@ static void free_guest_of(struct sf_vm_op *op, const char *name)
 
 	if (*name == '.' || read_record(op->dir, name, &record, NULL) < 0)
 		return;
-	if (record.state == SF_RECORD_CREATING && record.leased)
+	if (record.state == SF_RECORD_CREATING && record.leased && !is_copy(op, name, &record))
 		(void)sf_resume_forgotten(op, &(struct sf_err){0}); /* retried with its record */
 	sf_record_fini(&record);
 }
 
-/*
- * Resumes a guest before anything slow is done for any VM, so that none stays at rest longer than necessary.
- */
-static void free_guest(struct sf_vm_op *op)
+/* Resumes the guest that a record or plan in the open directory says may be at rest. */
+static void free_guest_in(struct sf_vm_op *op)
 {
 	struct sf_dir_names names;
 	struct sf_plan plan;
 
-	if (!op->present || sf_op_dir(op, false, NULL) < 0 || sf_dir_names_read(op->dir, &names, NULL) < 0)
+	if (!op->present || sf_dir_names_read(op->dir, &names, NULL) < 0)
 		return;
 	for (size_t i = 0; i < names.n; i++)
 		free_guest_of(op, names.list[i]);
@@ -78,6 +119,13 @@ static void free_guest(struct sf_vm_op *op)
 	if (sf_plan_read(op->dir, &plan, NULL) == 0 && plan.phase == SF_LIFE_PREPARED &&
 	    plan.guest == SF_POWER_RUNNING && !plan.resumed)
 		(void)sf_resume_forgotten(op, &(struct sf_err){0}); /* retried with its plan */
+}
+
+/* Comes before anything slow is done for any VM, so that no guest stays at rest longer than necessary. */
+static void free_guest(struct sf_vm_op *op)
+{
+	if (sf_op_dir(op, false, NULL) == 0)
+		free_guest_in(op);
 }
 
 /* --- records --- */
@@ -140,21 +188,6 @@ static int fix_name(struct sf_vm_op *op, const char *name, struct sf_record *rec
 	if (rc == 0)
 		sf_relabel_disks(op, record);
 	return rc;
-}
-
-/* Whether this is a copy of another snapshot's directory: two records would own the same volumes. */
-static bool is_copy(struct sf_vm_op *op, const char *name, const struct sf_record *record)
-{
-	struct sf_snapshot *known;
-	bool copy;
-
-	if (sf_catalog_snapshot_by_id(op->engine->catalog, sf_snapshot_id(&record->uuid), &known) < 0)
-		return false;
-	copy = known->vm_id != op->vm->id ||
-	       (!is_deleting_name(name) && strcmp(known->record.name, name) != 0 &&
-		is_directory(op->dir, known->record.name));
-	sf_snapshot_unref(known);
-	return copy;
 }
 
 static bool is_shown(struct sf_vm_op *op, const struct sf_record *record)
@@ -291,6 +324,7 @@ static void recover_entry(struct sf_vm_op *op, const char *name)
 	} else if (!is_directory(op->dir, name) || (*name == '.' && !is_deleting_name(name))) {
 		report_stray(op, name, "does not belong to snapfs, but is in its state directory");
 	} else if (recover_snapshot(op, name, &err) < 0) {
+		op->vm->unsure = true;
 		sf_op_unsettle(op);
 		sf_health_set(op->engine->health, "undo", subject, "%s", err.text);
 	} else {
@@ -328,6 +362,7 @@ static int recover_entries(struct sf_vm_op *op, struct sf_err *err)
 	if (rc < 0)
 		return rc;
 	sf_health_clear(op->engine->health, "undo", op->name);
+	op->vm->unsure = false;
 	for (size_t i = 0; i < names.n; i++)
 		recover_entry(op, names.list[i]);
 	sf_dir_names_fini(&names);
@@ -359,81 +394,7 @@ int sf_op_settle(struct sf_vm_op *op, struct sf_err *err)
 	return sf_recover_vm(op, err);
 }
 
-/* --- directories of VMs --- */
-
-/*
- * A VM's identity according to the records in its directory. Prefers a record with the directory's own name.
- * Without records, only the name is known.
- */
-static void identity_of(int vm_dir, const char *dir_name, char uuid[static SF_VM_UUID],
-			char vm_name[static SF_NAME_MAX + 1])
-{
-	struct sf_dir_names names;
-	bool sure = false;
-
-	uuid[0] = '\0';
-	(void)snprintf(vm_name, SF_NAME_MAX + 1, "%s", dir_name);
-	if (sf_dir_names_read(vm_dir, &names, NULL) < 0)
-		return;
-	for (size_t i = 0; i < names.n && !sure; i++) {
-		struct sf_record record;
-
-		if (read_record(vm_dir, names.list[i], &record, NULL) < 0)
-			continue;
-		memcpy(uuid, record.vm_uuid, SF_VM_UUID);
-		memcpy(vm_name, record.vm_name, SF_NAME_MAX + 1);
-		sure = strncmp(dir_name, record.vm_name, strlen(record.vm_name)) == 0;
-		sf_record_fini(&record);
-	}
-	sf_dir_names_fini(&names);
-}
-
-/* False if the directory may hold records that were not read. */
-static bool adopt_dir(struct sf_engine *engine, const char *name)
-{
-	char uuid[SF_VM_UUID], vm_name[SF_NAME_MAX + 1];
-	struct sf_engine_vm *vm;
-	struct sf_err err = {0};
-	auto_fd int dir = -1;
-	int rc;
-
-	/*
-	 * Remove the empty directory of a VM whose last snapshot is gone or whose first was never completed.
-	 */
-	if (unlinkat(sf_state_fd(engine->state), name, AT_REMOVEDIR) == 0)
-		return true;
-	rc = strlen(name) < SF_VM_DIR ? sf_name_check(name, &err) : -ENAMETOOLONG;
-	if (rc == -ENAMETOOLONG && strlen(name) < SF_VM_DIR)
-		rc = 0; /* a name followed by "~" and an id */
-	if (rc == 0)
-		dir = rc = sf_state_vm_dir(engine->state, name, false, &err);
-	if (rc >= 0) {
-		identity_of(dir, name, uuid, vm_name);
-		rc = sf_engine_add_gone(engine, uuid, vm_name, name, &vm);
-	}
-	if (rc < 0)
-		sf_health_set(engine->health, "stray", name,
-			      "is in the state directory, but is not a VM's directory: %s",
-			      rc == -EEXIST ? "its VM already has one" : err.text);
-	return rc >= 0 || !is_directory(sf_state_fd(engine->state), name);
-}
-
-static bool adopt_dirs(struct sf_engine *engine)
-{
-	bool all_known = true;
-	struct sf_err err = {0};
-	struct sf_dir_names names;
-
-	if (sf_dir_names_read(sf_state_fd(engine->state), &names, &err) < 0) {
-		sf_health_set(engine->health, "undo", "state", "%s", err.text);
-		return false;
-	}
-	for (size_t i = 0; i < names.n; i++)
-		if (!sf_state_is_reserved(names.list[i]))
-			all_known = adopt_dir(engine, names.list[i]) && all_known;
-	sf_dir_names_fini(&names);
-	return all_known;
-}
+/* --- all VMs, at start --- */
 
 static void each_vm(struct sf_engine *engine, void (*fn)(struct sf_vm_op *op))
 {
@@ -454,7 +415,7 @@ static void recover_one(struct sf_vm_op *op)
 
 void sf_recover_all(struct sf_engine *engine)
 {
-	bool all_known = adopt_dirs(engine);
+	bool all_known = sf_adopt_directories(engine, free_guest_in);
 
 	each_vm(engine, free_guest);
 	each_vm(engine, recover_one);
