@@ -38,6 +38,23 @@ static bool is_named_after(const char *dir, const char *vm)
 	return !*dir || (*dir == '~' && strlen(dir + 1) == 8 && strspn(dir + 1, "0123456789abcdef") == 8);
 }
 
+/* The VM of a record, of this schema or a newer one. */
+static int read_owner(int vm_dir, const char *snapshot, struct sf_newer_record *ret)
+{
+	auto_fd int dir = sf_open_dir(vm_dir, snapshot, NULL);
+	struct sf_record record;
+	int rc = dir < 0 ? dir : sf_state_read_record(dir, &record, NULL);
+
+	if (rc == -EOPNOTSUPP)
+		return sf_state_read_newer(dir, ret, NULL);
+	if (rc < 0)
+		return rc;
+	memcpy(ret->vm_uuid, record.vm_uuid, sizeof(ret->vm_uuid));
+	memcpy(ret->vm_name, record.vm_name, sizeof(ret->vm_name));
+	sf_record_fini(&record);
+	return 0;
+}
+
 /*
  * A VM's identity according to the records in its directory. Prefers a record whose VM has the directory's
  * name, then one with a uuid. Without records, only the name is known.
@@ -53,19 +70,17 @@ static void identity_of(int vm_dir, const char *dir_name, char uuid[static SF_VM
 	if (sf_dir_names_read(vm_dir, &names, NULL) < 0)
 		return;
 	for (size_t i = 0; i < names.n && best < 3; i++) {
-		auto_fd int dir = sf_open_dir(vm_dir, names.list[i], NULL);
-		struct sf_record record;
+		struct sf_newer_record owner;
 		int rank;
 
-		if (dir < 0 || sf_state_read_record(dir, &record, NULL) < 0)
+		if (read_owner(vm_dir, names.list[i], &owner) < 0)
 			continue;
-		rank = 2 * is_named_after(dir_name, record.vm_name) + (*record.vm_uuid != '\0');
+		rank = 2 * is_named_after(dir_name, owner.vm_name) + (*owner.vm_uuid != '\0');
 		if (rank > best) {
 			best = rank;
-			memcpy(uuid, record.vm_uuid, SF_VM_UUID);
-			memcpy(vm_name, record.vm_name, SF_NAME_MAX + 1);
+			memcpy(uuid, owner.vm_uuid, SF_VM_UUID);
+			memcpy(vm_name, owner.vm_name, SF_NAME_MAX + 1);
 		}
-		sf_record_fini(&record);
 	}
 	sf_dir_names_fini(&names);
 }

@@ -2,7 +2,8 @@
 /*
  * Recovery: at start for every VM, later for unsettled ones. The order is: at start, resume guests; settle
  * half-done snapshots; settle half-done reverts; at start, look for orphans. Unreadable records are set
- * aside; work that cannot be finished is reported and kept. Nothing is guessed.
+ * aside, those of a newer schema left in place; work that cannot be finished is reported and kept. Nothing is
+ * guessed.
  */
 #include "recover.h"
 
@@ -94,38 +95,70 @@ static bool is_copy(struct sf_vm_op *op, const char *name, const struct sf_recor
 
 /* --- guests --- */
 
-static void free_guest_of(struct sf_vm_op *op, const char *name)
+/* *ret_newer: the record says so, but this version cannot change it. */
+static bool is_leased(struct sf_vm_op *op, const char *name, bool *ret_newer)
 {
+	auto_fd int dir = *name == '.' ? -1 : sf_open_dir(op->dir, name, NULL);
+	struct sf_newer_record newer;
 	struct sf_record record;
+	bool leased;
+	int rc = dir < 0 ? dir : sf_state_read_record(dir, &record, NULL);
 
-	if (*name == '.' || read_record(op->dir, name, &record, NULL) < 0)
-		return;
-	if (record.state == SF_RECORD_CREATING && record.leased && !is_copy(op, name, &record))
-		(void)sf_resume_forgotten(op, &(struct sf_err){0}); /* retried with its record */
+	*ret_newer = rc == -EOPNOTSUPP;
+	if (*ret_newer)
+		return sf_state_read_newer(dir, &newer, NULL) == 0 && newer.leased;
+	if (rc < 0)
+		return false;
+	leased = record.state == SF_RECORD_CREATING && record.leased && !is_copy(op, name, &record);
 	sf_record_fini(&record);
+	return leased;
 }
 
-/* Resumes the guest that a record or plan in the open directory says may be at rest. */
-static void free_guest_in(struct sf_vm_op *op)
+/* Whether a record or plan in the open directory says that the guest may be at rest because of us. */
+static bool find_leases(struct sf_vm_op *op)
 {
 	struct sf_dir_names names;
-	struct sf_plan plan;
+	bool newer = false, found = sf_plan_is_leased(op->dir, &newer);
 
-	if (!op->present || sf_dir_names_read(op->dir, &names, NULL) < 0)
-		return;
-	for (size_t i = 0; i < names.n; i++)
-		free_guest_of(op, names.list[i]);
+	op->vm->owed = op->vm->owed || (found && newer);
+	if (sf_dir_names_read(op->dir, &names, NULL) < 0)
+		return found;
+	for (size_t i = 0; i < names.n; i++) {
+		if (!is_leased(op, names.list[i], &newer))
+			continue;
+		op->vm->owed = op->vm->owed || newer;
+		found = true;
+	}
 	sf_dir_names_fini(&names);
-	if (sf_plan_read(op->dir, &plan, NULL) == 0 && plan.phase == SF_LIFE_PREPARED &&
-	    plan.guest == SF_POWER_RUNNING && !plan.resumed)
-		(void)sf_resume_forgotten(op, &(struct sf_err){0}); /* retried with its plan */
+	return found;
 }
 
-/* Comes before anything slow is done for any VM, so that no guest stays at rest longer than necessary. */
+/* No recovery will look at this directory's records. */
+static void owe_guest(struct sf_vm_op *op)
+{
+	op->vm->owed = find_leases(op) || op->vm->owed;
+}
+
+/*
+ * Resumes a guest before anything slow is done for any VM, so that none stays at rest longer than necessary.
+ * A failure is retried with the record or plan, or as owed.
+ */
 static void free_guest(struct sf_vm_op *op)
 {
-	if (sf_op_dir(op, false, NULL) == 0)
-		free_guest_in(op);
+	bool leased = (sf_op_dir(op, false, NULL) == 0 && find_leases(op)) || op->vm->owed;
+
+	if (leased && op->present && sf_resume_forgotten(op, &(struct sf_err){0}) == 0)
+		op->vm->owed = false;
+}
+
+/* Resumes a guest whose record cannot be changed: only once, since its owner may pause it later. */
+static void pay_guest(struct sf_vm_op *op)
+{
+	if (!op->vm->owed)
+		return;
+	op->vm->owed = sf_resume_forgotten(op, &(struct sf_err){0}) < 0;
+	if (op->vm->owed)
+		sf_op_unsettle(op);
 }
 
 /* --- records --- */
@@ -136,6 +169,17 @@ static void report_stray(struct sf_vm_op *op, const char *name, const char *what
 
 	(void)snprintf(subject, sizeof(subject), "%s/%s", op->name, name);
 	sf_health_set(op->engine->health, "stray", subject, "%s", what);
+}
+
+static void report_newer(struct sf_vm_op *op, const char *name, const struct sf_err *why)
+{
+	char subject[SF_NAME_MAX + NAME_MAX + 2];
+
+	op->vm->unsure = true;
+	(void)snprintf(subject, sizeof(subject), "%s/%s", op->name, name);
+	sf_health_set(op->engine->health, "newer", subject,
+		      "a newer version of snapfs wrote it (%s): it is left in place and not shown",
+		      why->text);
 }
 
 static void set_aside(struct sf_vm_op *op, const char *name, const struct sf_err *why)
@@ -299,6 +343,10 @@ static int recover_snapshot(struct sf_vm_op *op, const char *name, struct sf_err
 		sf_record_fini(&record);
 		return rc;
 	}
+	if (rc == -EOPNOTSUPP) {
+		report_newer(op, name, &why);
+		return 0;
+	}
 	if (rc == -ENOENT && is_unborn(op->dir, name))
 		return sf_state_remove_snapshot(op->dir, name, err);
 	if (rc == -ENOENT || rc == -EINVAL || rc == -EFBIG || rc == -ELOOP) {
@@ -332,13 +380,17 @@ static void recover_entry(struct sf_vm_op *op, const char *name)
 	}
 }
 
-static int recover_plan(struct sf_vm_op *op, struct sf_err *err)
+/* *ret_newer: the plan has a newer schema; this is reported. */
+static int recover_plan(struct sf_vm_op *op, bool *ret_newer, struct sf_err *err)
 {
 	struct sf_plan plan;
 	int rc = sf_plan_read(op->dir, &plan, err);
 
 	if (rc == -ENOENT)
 		return 0;
+	*ret_newer = rc == -EOPNOTSUPP;
+	if (*ret_newer)
+		report_newer(op, SF_STATE_PLAN, err);
 	if (rc < 0)
 		return rc;
 	rc = sf_revert_found(op, &plan, err);
@@ -366,16 +418,22 @@ static int recover_entries(struct sf_vm_op *op, struct sf_err *err)
 	for (size_t i = 0; i < names.n; i++)
 		recover_entry(op, names.list[i]);
 	sf_dir_names_fini(&names);
-	return recover_plan(op, err);
+	return 0;
 }
 
 int sf_recover_vm(struct sf_vm_op *op, struct sf_err *err)
 {
-	int rc = recover_entries(op, err);
+	bool newer = false;
+	int rc;
 
+	pay_guest(op);
+	rc = recover_entries(op, err);
+	if (rc == 0 && op->dir >= 0)
+		rc = recover_plan(op, &newer, err);
 	if (rc < 0) {
 		sf_op_unsettle(op);
-		sf_health_set(op->engine->health, "revert", op->name, "%s", err->text);
+		if (!newer)
+			sf_health_set(op->engine->health, "revert", op->name, "%s", err->text);
 		return rc;
 	}
 	sf_health_clear(op->engine->health, "revert", op->name);
@@ -415,7 +473,7 @@ static void recover_one(struct sf_vm_op *op)
 
 void sf_recover_all(struct sf_engine *engine)
 {
-	bool all_known = sf_adopt_directories(engine, free_guest_in);
+	bool all_known = sf_adopt_directories(engine, owe_guest);
 
 	each_vm(engine, free_guest);
 	each_vm(engine, recover_one);

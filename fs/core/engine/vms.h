@@ -20,8 +20,8 @@ struct sf_engine_vm {
 	bool kept;      /* the operation is internal: others wait for it */
 	bool unsettled; /* something is half done: recovery runs before the next operation */
 	bool contested; /* several directories claim to be this VM's: it has none */
-	bool unsure; /* it may own volumes that no published record names; only the exclusion's holder sets it
-		      */
+	bool unsure;    /* it may own volumes that no published record names */
+	bool owed;      /* resume its guest once: a record that recovery cannot change says it is at rest */
 };
 
 /* Finds the VM with that identity; if it is unknown, registers it as gone. -ENOMEM. */

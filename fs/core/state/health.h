@@ -18,10 +18,10 @@ void sf_health_free(struct sf_health *health);
 
 /*
  * Sets a problem, and logs it as a warning if it is new.
- * kind: "broken", "unreachable", "orphan", "unowned" (perhaps an orphan), "set-aside", "disk", "guest",
- * "revert", "undo", "stray" (what does not belong into the state directory), "hypervisor", "space", "watch",
- * "rescan", "schedule" (its last run) or "state" (a file of the state directory itself). subject: what the
- * problem is about, such as "web/clean".
+ * kind: "broken", "unreachable", "orphan", "unowned" (perhaps an orphan), "set-aside", "newer" (a file of a
+ * newer schema), "disk", "guest", "revert", "undo", "stray" (what does not belong into the state directory),
+ * "hypervisor", "space", "watch", "rescan", "schedule" (its last run) or "state" (a file of the state
+ * directory itself). subject: what the problem is about, such as "web/clean".
  */
 void sf_health_set(struct sf_health *health, const char *kind, const char *subject, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));

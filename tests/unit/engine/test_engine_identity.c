@@ -133,6 +133,81 @@ static void a_directory_that_was_moved_by_hand_keeps_its_snapshot(void **state)
 	health_says(f, "\"ok\": true");
 }
 
+/* --- what a newer version of snapfs wrote --- */
+
+static void a_newer_record_stays_where_it_is(void **state)
+{
+	struct fixture *f = *state;
+	struct sf_create_request request = {.name = "a"};
+
+	fixture_create(f, "web", "a");
+	fixture_close(f);
+	shell(f,
+	      "sed -i 's/\"schema\": 1/\"schema\": 2/; s/\"taken\"/\"when\"/' web/a/meta.json; mv web odd");
+	f->config.rescan = true;
+	fixture_open(f, "");
+	assert_int_equal(fixture_count(f, "web"), 0);
+	assert_true(in_state(f, "odd/a/meta.json"));
+	health_says(f, "\"kind\": \"newer\"");
+	health_says(f, "\"subject\": \"web/a\"");
+	health_says(f, "\\\"schema\\\" is 2, this version reads 1");
+	health_does_not_say(f, "orphan");
+	assert_int_equal(fixture_try(f, "web", &request, NULL), -EEXIST);
+	fixture_create(f, "web", "b");
+	assert_true(in_state(f, "odd/b")); /* a newer record also says whose directory it is in */
+	fixture_close(f);
+	shell(f, "sed -i 's/\"schema\": 2/\"schema\": 1/; s/\"when\"/\"taken\"/' odd/a/meta.json");
+	fixture_open(f, "");
+	assert_true(fixture_has(f, "web", "a"));
+	health_says(f, "\"ok\": true");
+}
+
+static void pause_guest(struct fixture *f)
+{
+	const struct sf_vm_desc vm = {.name = "web"};
+
+	assert_int_equal(sf_hypervisor_pause(f->guests, &vm, NULL), 0);
+}
+
+static void the_guest_of_a_newer_record_is_resumed_once(void **state)
+{
+	struct fixture *f = *state;
+	struct sf_create_request request = {.name = "x", .memory = SF_NO};
+
+	leave_guest_at_rest(f);
+	shell(f, "sed -i 's/\"schema\": 1/\"schema\": 2/; s/\"taken\"/\"when\"/' web/half/meta.json");
+	fixture_open(f, "hypervisor.resume@1=EIO,hypervisor.resume@2=EIO");
+	fixture_await_running(f, "web");
+	fixture_reopen(f, "storage.create@2=EIO,storage.remove@*=EIO");
+	assert_int_equal(fixture_guest(f, "web").power, SF_POWER_RUNNING);
+	pause_guest(f); /* xl pause */
+	assert_int_equal(fixture_try(f, "web", &request, NULL), -EIO);
+	assert_int_equal(fixture_try(f, "web", &request, NULL), -EEXIST); /* begins with the recovery */
+	assert_int_equal(fixture_guest(f, "web").power, SF_POWER_PAUSED);
+}
+
+static void a_newer_plan_stops_what_builds_on_the_disks(void **state)
+{
+	struct fixture *f = *state;
+	struct sf_create_request request = {.name = "b"};
+	struct sf_err err = {0};
+
+	fixture_create(f, "web", "a");
+	pause_guest(f);
+	fixture_close(f);
+	shell(f, "echo '{\"schema\": 2, \"phase\": \"prepared\", \"guest\": \"running\"}' >web/revert.json");
+	fixture_open(f, "");
+	assert_int_equal(fixture_guest(f, "web").power, SF_POWER_RUNNING);
+	health_says(f, "\"kind\": \"newer\"");
+	health_does_not_say(f, "\"kind\": \"revert\"");
+	pause_guest(f);
+	assert_int_equal(fixture_try(f, "web", &request, &err), -EOPNOTSUPP);
+	fixture_says(err.text, "revert.json: \"schema\" is 2, this version reads 1");
+	assert_int_equal(sf_engine_delete(f->engine, fixture_vm(f, "web"), "a", NULL, NULL), -EOPNOTSUPP);
+	assert_int_equal(fixture_guest(f, "web").power, SF_POWER_PAUSED);
+	assert_true(in_state(f, "web/revert.json"));
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void)
@@ -143,6 +218,9 @@ int main(void)
 		CASE(a_copy_of_a_snapshots_directory_never_takes_its_place),
 		CASE(a_copy_that_is_being_deleted_deletes_nothing),
 		CASE(a_directory_that_was_moved_by_hand_keeps_its_snapshot),
+		CASE(a_newer_record_stays_where_it_is),
+		CASE(the_guest_of_a_newer_record_is_resumed_once),
+		CASE(a_newer_plan_stops_what_builds_on_the_disks),
 	};
 
 	return cmocka_run_group_tests_name("engine_identity", tests, NULL, NULL);

@@ -171,6 +171,7 @@ static const char *remedy(const char *kind)
 			   "is not needed"},
 		{"set-aside",
 		 "inspect the file in the state directory; snapfs --rescan rebuilds records from volumes"},
+		{"newer", "run the version of snapfs that wrote it; this one leaves it as it is"},
 		{"disk", "check that the disk exists and can be snapshotted"},
 		{"guest", "resume it by hand: xl unpause VM, or virsh resume VM"},
 		{"revert", "see the log; fix the cause, then restart snapfs to resume the revert"},
