@@ -15,6 +15,7 @@
 #include "lease.h"
 #include "object.h"
 #include "place.h"
+#include "recreate.h"
 #include "revert.h"
 
 #include <errno.h>
@@ -220,6 +221,7 @@ static const struct sf_storage_ops ops = {
 	.lists_directories = true,
 	.image_open = sf_file_image,
 	.revert = sf_file_revert,
+	.recreate = sf_file_recreate,
 	.space = space,
 	.close = storage_close,
 };
