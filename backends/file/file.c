@@ -13,6 +13,7 @@
 #include "copy.h"
 #include "internal.h"
 #include "lease.h"
+#include "listing.h"
 #include "object.h"
 #include "place.h"
 #include "recreate.h"
@@ -218,6 +219,8 @@ static const struct sf_storage_ops ops = {
 	.stat = sf_file_stat,
 	.remove = sf_file_remove,
 	.list = sf_file_list,
+	.relabel = sf_file_relabel,
+	.foreign = sf_file_foreign,
 	.lists_directories = true,
 	.image_open = sf_file_image,
 	.revert = sf_file_revert,

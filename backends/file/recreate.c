@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Makes a lost image again: fills a new file beside the snapshots, makes it durable, and renames it to the
- * image's name, never over another file. The old file's owner and mode are lost with it; the new one belongs
- * to the owner of its directory, who alone can read it.
+ * image's name, never over another file. It gets the owner and mode that the snapshot's labels keep; without
+ * labels it belongs to the owner of its directory, who alone can read it.
  */
 #include "recreate.h"
 
@@ -10,6 +10,7 @@
 #include "base/durable.h"
 #include "base/err.h"
 #include "copy.h"
+#include "labels.h"
 #include "object.h"
 #include "place.h"
 
@@ -59,17 +60,30 @@ static bool leads_to(const char *spec, const char *origin)
 	return false;
 }
 
+static int set_identity(const struct sf_file_place *place, int snapshot, int fd, struct sf_err *err)
+{
+	struct sf_file_labels labels = {.mode = 0600};
+	struct stat dir;
+
+	if (sf_file_labels_read(snapshot, &labels, NULL) < 0) {
+		if (fstat(place->image_dir, &dir) < 0)
+			return sf_fail(err, -errno, "stat the image's directory: %s", strerror(errno));
+		labels.uid = dir.st_uid;
+		labels.gid = dir.st_gid;
+	}
+	if (fchown(fd, labels.uid, labels.gid) < 0 || fchmod(fd, labels.mode) < 0)
+		return sf_fail(err, -errno, "set owner and mode of the image: %s", strerror(errno));
+	return 0;
+}
+
 static int make(const struct sf_file_place *place, int snapshot, const char *name, const char *origin,
 		struct sf_job *job, struct sf_err *err)
 {
 	struct sf_file_fill fill = {.src = snapshot, .what = origin, .lease_fd = -1, .job = job};
 	const char *method;
-	struct stat dir;
 	auto_fd int fd = -1;
 	int rc;
 
-	if (fstat(place->image_dir, &dir) < 0)
-		return sf_fail(err, -errno, "stat the directory of %s: %s", origin, strerror(errno));
 	if (unlinkat(place->id_dir, name, 0) < 0 && errno != ENOENT) /* left by a crash */
 		return sf_fail(err, -errno, "remove %s: %s", name, strerror(errno));
 	fill.dst = fd = openat(place->id_dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -78,11 +92,9 @@ static int make(const struct sf_file_place *place, int snapshot, const char *nam
 	rc = sf_file_inherit_nocow(snapshot, fd, err);
 	if (rc == 0)
 		rc = sf_file_fill(&fill, &method, err);
-	if (rc < 0)
-		return rc;
-	if (fchown(fd, dir.st_uid, dir.st_gid) < 0 || fchmod(fd, 0600) < 0)
-		return sf_fail(err, -errno, "set owner and mode of %s: %s", name, strerror(errno));
-	return sf_fsync(fd, name, err);
+	if (rc == 0)
+		rc = set_identity(place, snapshot, fd, err);
+	return rc < 0 ? rc : sf_fsync(fd, name, err);
 }
 
 int sf_file_recreate(struct sf_storage *storage, const char *spec, const struct sf_object *object,

@@ -116,6 +116,7 @@ int main(void)
 		.open_writer = open_writer,
 		.lose = lose,
 		.holes = true,
+		.labels = true,
 		.refusals = refusals,
 		.nrefusals = sizeof(refusals) / sizeof(refusals[0]),
 	};
