@@ -39,19 +39,20 @@ static const struct {
 	const char *name;
 	bool fails;
 } known_calls[] = {
-	{"storage.claims", false},      {"storage.volume_open", true},   {"storage.volume_close", false},
-	{"storage.volume_stat", true},  {"storage.volume_read", true},   {"storage.volume_write", true},
-	{"storage.hold", true},         {"storage.hold_check", true},    {"storage.release", false},
-	{"storage.cost", true},         {"storage.create", true},        {"storage.settle", true},
-	{"storage.stat", true},         {"storage.remove", true},        {"storage.list", true},
-	{"storage.relabel", true},      {"storage.foreign", true},       {"storage.map", true},
-	{"storage.notes", true},        {"storage.watch", true},         {"storage.image_open", true},
-	{"storage.revert", true},       {"storage.space", true},         {"storage.close", false},
-	{"hypervisor.list", true},      {"hypervisor.power", true},      {"hypervisor.pause", true},
-	{"hypervisor.resume", true},    {"hypervisor.save", true},       {"hypervisor.restore", true},
-	{"hypervisor.stop", true},      {"hypervisor.start", true},      {"hypervisor.quiesce", true},
-	{"hypervisor.thaw", true},      {"hypervisor.host", true},       {"hypervisor.check_host", true},
-	{"hypervisor.can_start", true}, {"hypervisor.check_disk", true}, {"hypervisor.close", false},
+	{"storage.claims", false},       {"storage.volume_open", true},  {"storage.volume_close", false},
+	{"storage.volume_stat", true},   {"storage.volume_read", true},  {"storage.volume_write", true},
+	{"storage.hold", true},          {"storage.hold_check", true},   {"storage.release", false},
+	{"storage.cost", true},          {"storage.create", true},       {"storage.settle", true},
+	{"storage.stat", true},          {"storage.remove", true},       {"storage.list", true},
+	{"storage.relabel", true},       {"storage.foreign", true},      {"storage.map", true},
+	{"storage.notes", true},         {"storage.watch", true},        {"storage.image_open", true},
+	{"storage.revert", true},        {"storage.recreate", true},     {"storage.space", true},
+	{"storage.close", false},        {"hypervisor.list", true},      {"hypervisor.power", true},
+	{"hypervisor.pause", true},      {"hypervisor.resume", true},    {"hypervisor.save", true},
+	{"hypervisor.restore", true},    {"hypervisor.stop", true},      {"hypervisor.start", true},
+	{"hypervisor.quiesce", true},    {"hypervisor.thaw", true},      {"hypervisor.host", true},
+	{"hypervisor.check_host", true}, {"hypervisor.can_start", true}, {"hypervisor.check_disk", true},
+	{"hypervisor.close", false},
 };
 #define NKNOWN (sizeof(known_calls) / sizeof(known_calls[0]))
 

@@ -278,6 +278,18 @@ static int fault_revert(struct sf_volume *volume, const struct sf_object *object
 	return sf_fault_after(&call, ops_of(volume)->revert(inner_of(volume), object, job, err));
 }
 
+static int fault_recreate(struct sf_storage *storage, const char *spec, const struct sf_object *object,
+			  struct sf_job *job, struct sf_err *err)
+{
+	struct sf_fault_call call = {.name = "storage.recreate"};
+	struct fault_storage *fault = to_fault(storage);
+	int rc = sf_fault_before(fault->plan, &call, err);
+
+	if (rc < 0)
+		return rc;
+	return sf_fault_after(&call, fault->inner->ops->recreate(fault->inner, spec, object, job, err));
+}
+
 static int fault_space(struct sf_volume *volume, struct sf_space *ret, struct sf_err *err)
 {
 	struct sf_fault_call call = {.name = "storage.space"};
@@ -320,6 +332,7 @@ static const struct sf_storage_ops fault_ops = {
 	.watch = fault_watch,
 	.image_open = fault_image_open,
 	.revert = fault_revert,
+	.recreate = fault_recreate,
 	.space = fault_space,
 	.close = fault_close,
 };
@@ -349,6 +362,8 @@ int sf_fault_storage(struct sf_fault_plan *plan, struct sf_storage *inner, struc
 		fault->ops.foreign = NULL;
 	if (!inner->ops->map)
 		fault->ops.map = NULL;
+	if (!inner->ops->recreate)
+		fault->ops.recreate = NULL;
 	if (!inner->ops->watch)
 		fault->ops.watch = NULL;
 	fault->base.ops = &fault->ops;

@@ -15,9 +15,11 @@
 #include "copy.h"
 #include "internal.h"
 #include "lease.h"
+#include "listing.h"
 #include "notes.h"
 #include "object.h"
 #include "place.h"
+#include "recreate.h"
 #include "revert.h"
 
 #include <errno.h>
@@ -256,9 +258,12 @@ static const struct sf_storage_ops ops = {
 	.stat = sf_file_stat,
 	.remove = sf_file_remove,
 	.list = sf_file_list,
+	.relabel = sf_file_relabel,
+	.foreign = sf_file_foreign,
 	.lists_directories = true,
 	.image_open = sf_file_image,
 	.revert = sf_file_revert,
+	.recreate = sf_file_recreate,
 	.space = space,
 	.close = storage_close,
 };

@@ -5,10 +5,10 @@
 #include "base/durable.h"
 #include "base/err.h"
 #include "base/id.h"
-#include "base/io.h"
 #include "core/contract/image.h"
 #include "copy.h"
 #include "internal.h"
+#include "labels.h"
 #include "place.h"
 
 #include <errno.h>
@@ -92,8 +92,22 @@ static int open_tmp(struct sf_storage *storage, const struct sf_object *object,
 	return sf_fail(err, -ENOENT, "create %s: its directory is repeatedly removed", names->tmp);
 }
 
-static int fill_object(const struct sf_file_volume *volume, int src, int dst, struct sf_job *job,
-		       struct sf_object_stat *ret, struct sf_err *err)
+static int label(int src, int dst, const char *origin, const struct sf_object *object, struct sf_err *err)
+{
+	struct sf_file_labels labels = {.object = *object};
+	struct stat st;
+
+	if (fstat(src, &st) < 0)
+		return sf_fail(err, -errno, "stat %s: %s", origin, strerror(errno));
+	labels.uid = st.st_uid;
+	labels.gid = st.st_gid;
+	labels.mode = st.st_mode & 07777;
+	(void)snprintf(labels.image, sizeof(labels.image), "%s", strrchr(origin, '/') + 1);
+	return sf_file_labels_write(dst, &labels, err);
+}
+
+static int fill_object(const struct sf_file_volume *volume, const struct sf_object *object, int src, int dst,
+		       struct sf_job *job, struct sf_object_stat *ret, struct sf_err *err)
 {
 	/* An instant volume may have writers during the copy, unless it is held. */
 	struct sf_file_fill fill = {.src = src,
@@ -108,6 +122,8 @@ static int fill_object(const struct sf_file_volume *volume, int src, int dst, st
 
 	if (rc == 0)
 		rc = sf_file_fill(&fill, &method, err);
+	if (rc == 0)
+		rc = label(src, dst, volume->base.origin, object, err);
 	if (rc < 0)
 		return rc;
 	if (fstat(dst, &st) < 0)
@@ -132,7 +148,7 @@ int sf_file_create(struct sf_volume *base, const struct sf_object *object, struc
 	dst = open_tmp(base->storage, object, &names, &place, err);
 	if (dst == -EEXIST)
 		return stat_object(&place, object, ret, err);
-	rc = dst < 0 ? dst : fill_object((struct sf_file_volume *)base, src, dst, job, &made, err);
+	rc = dst < 0 ? dst : fill_object((struct sf_file_volume *)base, object, src, dst, job, &made, err);
 	if (rc >= 0 && renameat(place.id_dir, names.tmp, place.id_dir, names.img) < 0)
 		rc = sf_fail(err, -errno, "rename %s: %s", names.tmp, strerror(errno));
 	if (rc < 0) {
@@ -183,54 +199,22 @@ int sf_file_remove(struct sf_storage *storage, const struct sf_object *object, s
 	return rc;
 }
 
-/* Whether name is the first existing file of a token, so that each token is listed once. */
-static bool token_of(int dir, const char *name, struct sf_id *ret)
-{
-	struct sf_file_names names;
-	char text[SF_ID_TEXT];
-	const char *hex = strncmp(name, "revert-", 7) == 0 ? name + 7 : name;
-
-	if (strlen(hex) < SF_ID_TEXT - 1)
-		return false;
-	memcpy(text, hex, SF_ID_TEXT - 1);
-	text[SF_ID_TEXT - 1] = '\0';
-	if (sf_id_parse(text, ret) < 0)
-		return false;
-	sf_file_names(ret, &names);
-	if (strcmp(name, names.img) == 0)
-		return true;
-	if (strcmp(name, names.tmp) == 0)
-		return !exists(dir, names.img);
-	return strcmp(name, names.revert) == 0 && !exists(dir, names.img) && !exists(dir, names.tmp);
-}
-
-int sf_file_list(struct sf_storage *storage, const char *origin, sf_object_fn *fn, void *arg,
-		 struct sf_err *err)
+int sf_file_relabel(struct sf_storage *storage, const struct sf_object *object, struct sf_err *err)
 {
 	auto_place struct sf_file_place place = SF_FILE_NOWHERE;
-	auto_dir DIR *dir = NULL;
-	struct dirent *entry;
-	int rc = sf_file_place_open(storage, origin, false, &place, err);
+	struct sf_file_labels labels;
+	struct stat st;
+	int rc = sf_file_place_open(storage, object->origin, false, &place, err);
+	auto_fd int fd = rc < 0 ? rc : sf_file_open_object(&place, object, &st, err);
 
-	if (rc < 0)
-		return rc == -ENOENT || rc == -ENODEV ? 0 : rc; /* none can be seen */
-	dir = sf_dir_stream(place.id_dir);
-	if (!dir)
-		return sf_fail(err, -errno, "list the snapshots beside %s: %s", origin, strerror(errno));
-	while (errno = 0, (entry = readdir(dir))) {
-		char where[SF_FILE_WHERE];
-		struct sf_id token;
-
-		if (!token_of(dirfd(dir), entry->d_name, &token))
-			continue;
-		sf_file_where(storage, origin, entry->d_name, where);
-		rc = fn(arg, &(struct sf_object){.token = token}, where, err);
-		if (rc < 0)
-			return rc;
-	}
-	if (errno != 0)
-		return sf_fail(err, -errno, "list the snapshots beside %s: %s", origin, strerror(errno));
-	return 0;
+	if (fd < 0)
+		return fd;
+	rc = sf_file_labels_read(fd, &labels, err);
+	if (rc < 0) /* an older version made it, or its file system keeps none */
+		return rc == -ENODATA ? 0 : rc;
+	labels.object = *object;
+	rc = sf_file_labels_write(fd, &labels, err);
+	return rc < 0 ? rc : sf_fsync(fd, "the snapshot", err);
 }
 
 int sf_file_image(struct sf_storage *storage, const struct sf_object *object, struct sf_image **ret,

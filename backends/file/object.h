@@ -15,8 +15,7 @@ int sf_file_settle(struct sf_storage *storage, const struct sf_object *object, s
 int sf_file_stat(struct sf_storage *storage, const struct sf_object *object, struct sf_object_stat *ret,
 		 struct sf_err *err);
 int sf_file_remove(struct sf_storage *storage, const struct sf_object *object, struct sf_err *err);
-int sf_file_list(struct sf_storage *storage, const char *origin, sf_object_fn *fn, void *arg,
-		 struct sf_err *err);
+int sf_file_relabel(struct sf_storage *storage, const struct sf_object *object, struct sf_err *err);
 int sf_file_image(struct sf_storage *storage, const struct sf_object *object, struct sf_image **ret,
 		  struct sf_err *err);
 

@@ -14,8 +14,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define SNAPFS_DIR ".snapfs"
-
 void sf_file_names(const struct sf_id *token, struct sf_file_names *ret)
 {
 	char text[SF_ID_TEXT];
@@ -33,7 +31,7 @@ void sf_file_where(const struct sf_storage *storage, const char *origin, const c
 	const char *slash = strrchr(origin, '/');
 	int dir_len = slash ? (int)(slash - origin) : 0;
 
-	(void)snprintf(where, SF_FILE_WHERE, "%.*s/" SNAPFS_DIR "/%s/%s", dir_len, origin, file->id, name);
+	(void)snprintf(where, SF_FILE_WHERE, "%.*s/" SF_FILE_DIR "/%s/%s", dir_len, origin, file->id, name);
 }
 
 int sf_file_open_parent(const char *path, const char **ret_name, struct sf_err *err)
@@ -62,7 +60,7 @@ int sf_file_open_parent(const char *path, const char **ret_name, struct sf_err *
 	return sf_take_fd(&dir);
 }
 
-static int open_ours(int parent, const char *name, bool create, struct sf_err *err)
+int sf_file_open_ours(int parent, const char *name, bool create, struct sf_err *err)
 {
 	auto_fd int dir = -1;
 	struct stat st;
@@ -99,9 +97,9 @@ int sf_file_place_open(const struct sf_storage *storage, const char *origin, boo
 	sf_file_place_close(ret);
 	rc = ret->image_dir = sf_file_open_parent(origin, &ret->image, err);
 	if (rc >= 0)
-		rc = ret->snapfs_dir = open_ours(ret->image_dir, SNAPFS_DIR, create, err);
+		rc = ret->snapfs_dir = sf_file_open_ours(ret->image_dir, SF_FILE_DIR, create, err);
 	if (rc >= 0)
-		rc = ret->id_dir = open_ours(ret->snapfs_dir, file->id, create, err);
+		rc = ret->id_dir = sf_file_open_ours(ret->snapfs_dir, file->id, create, err);
 	if (rc == -ENOENT && !has_image(ret))
 		rc = sf_fail(err, -ENODEV,
 			     "they are missing, and so is the image: is its file system mounted?");
@@ -121,7 +119,7 @@ int sf_file_place_sync(const struct sf_file_place *place, struct sf_err *err)
 	int rc = sf_fsync(place->id_dir, "the directory of the snapshots", err);
 
 	if (rc == 0)
-		rc = sf_fsync(place->snapfs_dir, SNAPFS_DIR, err);
+		rc = sf_fsync(place->snapfs_dir, SF_FILE_DIR, err);
 	if (rc == 0)
 		rc = sf_fsync(place->image_dir, "the directory of the image", err);
 	return rc;
@@ -135,7 +133,7 @@ void sf_file_place_prune(const struct sf_storage *storage, const struct sf_file_
 	if (place->id_dir >= 0)
 		(void)unlinkat(place->snapfs_dir, file->id, AT_REMOVEDIR);
 	if (place->snapfs_dir >= 0)
-		(void)unlinkat(place->image_dir, SNAPFS_DIR, AT_REMOVEDIR);
+		(void)unlinkat(place->image_dir, SF_FILE_DIR, AT_REMOVEDIR);
 }
 
 int sf_file_open_origin(const char *origin, int flags, struct sf_err *err)

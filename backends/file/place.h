@@ -13,6 +13,9 @@
 #include <stdint.h>
 #include <sys/stat.h>
 
+/* Beside the images; below it, a directory for each state directory's id. */
+#define SF_FILE_DIR ".snapfs"
+
 /* Names of a token's files in ".snapfs/<state id>". */
 #define SF_FILE_NAME 64
 struct sf_file_names {
@@ -44,6 +47,11 @@ struct sf_file_place {
  */
 int sf_file_place_open(const struct sf_storage *storage, const char *origin, bool create,
 		       struct sf_file_place *ret, struct sf_err *err);
+/*
+ * Opens one of our directories, or makes it. Returns the descriptor or a negative errno: -ENOENT, -EPERM as
+ * above.
+ */
+int sf_file_open_ours(int parent, const char *name, bool create, struct sf_err *err);
 /* Closes the descriptors, of a half-open place too, and sets it to SF_FILE_NOWHERE. */
 void sf_file_place_close(struct sf_file_place *place);
 /* fsync of the directories, innermost first. */

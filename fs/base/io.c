@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -83,4 +84,52 @@ DIR *sf_dir_stream(int dir)
 	if (stream)
 		(void)sf_take_fd(&fd); /* closedir closes it */
 	return stream;
+}
+
+void sf_dir_names_fini(struct sf_dir_names *names)
+{
+	for (size_t i = 0; i < names->n; i++)
+		free(names->list[i]);
+	free(names->list);
+}
+
+static int add_name(struct sf_dir_names *names, const char *name)
+{
+	char **list = realloc(names->list, (names->n + 1) * sizeof(char *));
+
+	if (!list)
+		return -ENOMEM;
+	names->list = list;
+	list[names->n] = strdup(name);
+	if (!list[names->n])
+		return -ENOMEM;
+	names->n++;
+	return 0;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+int sf_dir_names_read(int dir, struct sf_dir_names *ret, struct sf_err *err)
+{
+	auto_dir DIR *stream = sf_dir_stream(dir);
+	const struct dirent *entry;
+	struct sf_dir_names names = {0};
+	int rc = stream ? 0 : -errno;
+
+	while (rc == 0 && (errno = 0, entry = readdir(stream)))
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+			rc = add_name(&names, entry->d_name);
+	if (rc == 0 && errno != 0)
+		rc = -errno;
+	if (rc < 0) {
+		sf_dir_names_fini(&names);
+		return sf_fail(err, rc, "list a directory: %s", strerror(-rc));
+	}
+	if (names.n)
+		qsort(names.list, names.n, sizeof(*names.list), compare_names);
+	*ret = names;
+	return 0;
 }

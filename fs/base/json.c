@@ -114,6 +114,17 @@ int sf_json_id(const json_t *object, const char *key, struct sf_id *ret, struct 
 	return rc;
 }
 
+int sf_json_schema(const json_t *object, unsigned known, struct sf_err *err)
+{
+	uint64_t schema;
+	int rc = sf_json_u64(object, "schema", &schema, err);
+
+	if (rc < 0 || schema == known)
+		return rc;
+	return sf_fail(err, schema > known ? -EOPNOTSUPP : -EINVAL,
+		       "\"schema\" is %llu, this version reads %u", (unsigned long long)schema, known);
+}
+
 int sf_json_time(const json_t *object, const char *key, uint64_t *ret_real_ns, struct sf_err *err)
 {
 	char text[SF_TIME_TEXT];

@@ -41,6 +41,12 @@ int sf_json_strdup(const json_t *object, const char *key, size_t size, char **re
 int sf_json_u64(const json_t *object, const char *key, uint64_t *ret, struct sf_err *err);
 int sf_json_bool(const json_t *object, const char *key, bool *ret, struct sf_err *err);
 int sf_json_id(const json_t *object, const char *key, struct sf_id *ret, struct sf_err *err);
+/*
+ * Compares the member "schema" with the one that this version reads. -EOPNOTSUPP if it is a newer one, which
+ * a newer version of snapfs wrote: leave the file as it is. -EINVAL as above or if it is an unknown older
+ * one.
+ */
+int sf_json_schema(const json_t *object, unsigned known, struct sf_err *err);
 int sf_json_time(const json_t *object, const char *key, uint64_t *ret_real_ns, struct sf_err *err);
 
 /*

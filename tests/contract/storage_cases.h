@@ -11,6 +11,7 @@ struct contract_case;
 #define NEEDS_HOLES   1U
 #define NEEDS_WRITERS 2U
 #define NEEDS_LABELS  4U
+#define NEEDS_LOSS    8U
 
 size_t storage_disk_cases(const struct contract_case **ret);
 size_t storage_object_cases(const struct contract_case **ret);

@@ -262,6 +262,44 @@ static void revert_to_what_is_not_there_changes_nothing(void **state)
 	bench_check_disk(bench, 0);
 }
 
+static void a_lost_disk_is_made_again(void **state)
+{
+	struct bench *bench = *state;
+	struct sf_storage *storage = bench_storage(bench);
+	struct sf_job job = {0};
+	struct sf_volume *volume;
+	const struct snap *snap;
+
+	bench_write(bench, 0, 0, 3 * G, 1);
+	snap = bench_take(bench, 0);
+	sf_volume_close(bench->volumes[0]);
+	bench->volumes[0] = NULL;
+	bench->driver->lose(bench->ground, &bench->disks[0]);
+	assert_int_equal(sf_volume_open(&bench->ours, CONTRACT_VM, &bench->disks[0], &volume, &bench->err),
+			 -ENOENT);
+	bench_check_snap(bench, snap);
+	contract_failed(
+		sf_object_recreate(storage, "/there/is/no/such.img", &snap->object, NULL, &bench->err),
+		&bench->err, -EINVAL, "does not lead to");
+	sf_job_cancel(&job);
+	contract_failed(sf_object_recreate(storage, bench->disks[0].spec, &snap->object, &job, &bench->err),
+			&bench->err, -EINTR, "cancelled");
+	assert_int_equal(sf_volume_open(&bench->ours, CONTRACT_VM, &bench->disks[0], &volume, &bench->err),
+			 -ENOENT);
+	for (int i = 0; i < 2; i++) { /* the second time it exists, and keeps what was written */
+		contract_ok(
+			sf_object_recreate(storage, bench->disks[0].spec, &snap->object, NULL, &bench->err),
+			&bench->err);
+		bench_reopen(bench);
+		storage = bench_storage(bench);
+		bench_check_disk(bench, 0);
+		bench_write(bench, 0, G, G, 2);
+	}
+	bench_check_snap(bench, snap);
+	bench_revert(bench, 0, snap);
+	assert_int_equal(bench_listed(bench, 0, &snap->object.token), 1);
+}
+
 static void a_cancelled_revert_changes_nothing(void **state)
 {
 	struct bench *bench = *state;
@@ -298,6 +336,7 @@ size_t storage_object_cases(const struct contract_case **ret)
 		CONTRACT_CASE(a_disk_outlives_the_snapshot_it_was_reverted_to, 0),
 		CONTRACT_CASE(revert_to_what_is_not_there_changes_nothing, 0),
 		CONTRACT_CASE(a_cancelled_revert_changes_nothing, 0),
+		CONTRACT_CASE(a_lost_disk_is_made_again, NEEDS_LOSS),
 	};
 
 	*ret = cases;

@@ -18,7 +18,7 @@ int contract_storage_run(const struct contract_storage *driver)
 		.nsubjects = sizeof(subjects) / sizeof(subjects[0]),
 		.abilities = abilities,
 		.able = (driver->holes ? NEEDS_HOLES : 0U) | (driver->open_writer ? NEEDS_WRITERS : 0U) |
-			(driver->labels ? NEEDS_LABELS : 0U),
+			(driver->labels ? NEEDS_LABELS : 0U) | (driver->lose ? NEEDS_LOSS : 0U),
 		.setup = bench_setup,
 		.teardown = bench_teardown,
 		.driver = driver,

@@ -51,6 +51,8 @@ struct contract_storage {
 	 * or a negative errno.
 	 */
 	int (*open_writer)(void *ground, const struct sf_disk *disk);
+	/* Optional, where the storage can make a lost disk again: loses a disk that nobody has open. */
+	void (*lose)(void *ground, const struct sf_disk *disk);
 	bool holes;  /* images report ranges that were never written as holes */
 	bool labels; /* objects keep their labels, and foreign snapshots are listed */
 	bool slow;   /* each change takes 0.1 s or more: the suite repeats frequent operations less often */

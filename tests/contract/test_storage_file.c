@@ -94,6 +94,12 @@ static int open_writer(void *ground, const struct sf_disk *disk)
 	return fd < 0 ? -errno : fd;
 }
 
+static void lose(void *ground, const struct sf_disk *disk)
+{
+	(void)ground;
+	assert_int_equal(unlink(disk->spec), 0);
+}
+
 int main(void)
 {
 	static const struct contract_refusal refusals[] = {
@@ -108,7 +114,9 @@ int main(void)
 		.teardown = teardown,
 		.open = open_storage,
 		.open_writer = open_writer,
+		.lose = lose,
 		.holes = true,
+		.labels = true,
 		.refusals = refusals,
 		.nrefusals = sizeof(refusals) / sizeof(refusals[0]),
 	};

@@ -100,10 +100,11 @@ void stage_complain(struct stage *stage, const char *fmt, ...)
  */
 static bool changes(const char *call)
 {
-	static const char *const names[] = {"storage.create",   "storage.settle",     "storage.remove",
-					    "storage.revert",   "hypervisor.pause",   "hypervisor.resume",
-					    "hypervisor.save",  "hypervisor.restore", "hypervisor.stop",
-					    "hypervisor.start", "hypervisor.quiesce", "hypervisor.thaw"};
+	static const char *const names[] = {"storage.create",    "storage.settle",   "storage.remove",
+					    "storage.revert",    "storage.recreate", "hypervisor.pause",
+					    "hypervisor.resume", "hypervisor.save",  "hypervisor.restore",
+					    "hypervisor.stop",   "hypervisor.start", "hypervisor.quiesce",
+					    "hypervisor.thaw"};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (strcmp(call, names[i]) == 0)

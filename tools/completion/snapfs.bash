@@ -107,7 +107,7 @@ _snapfs_mount() {
 	mount=${given[1]:-${SNAPFS_MOUNT:-}}
 	[[ -z $mount ]] || return 0
 	while read -r device place type rest; do
-		[[ $type != fuse.snapfs ]] || printf -v mount %b "$place"
+		[[ $type != fuse.snapfs || ,$rest != *,user_id=@(0|$EUID),* ]] || printf -v mount %b "$place"
 	done </proc/self/mounts
 }
 

@@ -393,6 +393,21 @@ int sf_object_remove(struct sf_storage *storage, const struct sf_object *object,
 	return sf_call_end(&call, rc, err);
 }
 
+int sf_object_recreate(struct sf_storage *storage, const char *spec, const struct sf_object *object,
+		       struct sf_job *job, struct sf_err *err)
+{
+	struct sf_call call = sf_storage_call(storage, "recreate", object->origin);
+	int rc = check_object(object, err);
+
+	if (rc < 0)
+		return rc;
+	if (!storage->ops->recreate)
+		return sf_fail(err, -EOPNOTSUPP, "storage '%s' cannot make a lost disk again",
+			       storage->ops->name);
+	rc = storage->ops->recreate(storage, spec, object, job, &call.err);
+	return sf_call_end(&call, rc, err);
+}
+
 int sf_object_relabel(struct sf_storage *storage, const struct sf_object *object, struct sf_err *err)
 {
 	struct sf_call call = sf_storage_call(storage, "relabel", object->origin);

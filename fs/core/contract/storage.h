@@ -228,6 +228,14 @@ struct sf_storage_ops {
 	int (*revert)(struct sf_volume *volume, const struct sf_object *object, struct sf_job *job,
 		      struct sf_err *err);
 
+	/*
+	 * Makes a lost live disk again, durably, with the object's content; the object stays unchanged. spec
+	 * is how the VM names the disk. A no-op if the disk exists. -EINVAL if spec does not lead to the
+	 * object's origin. -EINTR when cancelled. Optional: a lost disk stays lost.
+	 */
+	int (*recreate)(struct sf_storage *storage, const char *spec, const struct sf_object *object,
+			struct sf_job *job, struct sf_err *err);
+
 	int (*space)(struct sf_volume *volume, struct sf_space *ret, struct sf_err *err);
 	/*
 	 * Maintains the storage: waits for an event, at most wait_ms and only until wake_fd becomes readable.
@@ -296,6 +304,9 @@ int sf_object_remove(struct sf_storage *storage, const struct sf_object *object,
 int sf_object_list(struct sf_storage *storage, const char *origin, sf_object_fn *fn, void *arg,
 		   struct sf_err *err);
 int sf_object_relabel(struct sf_storage *storage, const struct sf_object *object, struct sf_err *err);
+/* -EOPNOTSUPP if this storage cannot. */
+int sf_object_recreate(struct sf_storage *storage, const char *spec, const struct sf_object *object,
+		       struct sf_job *job, struct sf_err *err);
 int sf_object_image(struct sf_storage *storage, const struct sf_object *object, struct sf_image **ret,
 		    struct sf_err *err);
 /* *ret may be uninitialised; it is untouched on failure. -EOPNOTSUPP if there is no map. */

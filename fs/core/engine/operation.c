@@ -83,6 +83,11 @@ int sf_op_dir(struct sf_vm_op *op, bool create, struct sf_err *err)
 
 	if (op->dir >= 0)
 		return 0;
+	if (op->vm->contested)
+		return sf_fail(err, create ? -EBUSY : -ENOENT,
+			       "several directories of the state directory belong to VM '%s': see "
+			       ".snapfs/health.json",
+			       op->name);
 	{
 		auto_unlock pthread_mutex_t *held = sf_lock(&op->engine->lock);
 

@@ -47,6 +47,7 @@ void sf_op_leave(struct sf_vm_op *op);
 void sf_op_unsettle(struct sf_vm_op *op);
 /*
  * Opens op->dir. With create, names and creates the directory if needed; otherwise -ENOENT if there is none.
+ * -EBUSY on creation for a contested VM.
  */
 int sf_op_dir(struct sf_vm_op *op, bool create, struct sf_err *err);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Finds orphans: volumes with our mark that no record owns. Groups them by their labels, rebuilds records
- * from them if requested (rescan.c), otherwise reports them without touching them. Also reports disks that
- * cannot be opened.
+ * from them if requested (rescan.c), otherwise reports them without touching them. A volume that a record may
+ * own which could not be read is no orphan. Also reports disks that cannot be opened.
  */
 #include "orphans.h"
 
@@ -315,6 +315,23 @@ static void settle_orphans(struct search *search, bool rebuild)
 	}
 }
 
+/* Whether a record that is not in the catalog may own volumes. */
+static bool in_doubt(const struct sf_engine *engine, bool all_known)
+{
+	for (size_t i = 0; i < engine->nvms; i++)
+		all_known = all_known && !engine->vms[i]->unsure;
+	return !all_known;
+}
+
+static void report_doubts(const struct search *search)
+{
+	for (size_t i = 0; i < search->norphans; i++)
+		sf_health_set(search->engine->health, "unowned", search->orphans[i].where,
+			      "no record that could be read owns this volume, but not all could be read; it "
+			      "is left "
+			      "alone");
+}
+
 /*
  * While records are unread or unsettled, a volume may look like an orphan without being one; a second record
  * for it would do harm.
@@ -341,6 +358,7 @@ static bool may_rebuild(const struct search *search, bool all_known)
 void sf_find_orphans(struct sf_engine *engine, bool all_known)
 {
 	struct search search = {.engine = engine};
+	bool rebuild;
 
 	search.whole = each_snapshot(&search, collect);
 	if (search.ntokens)
@@ -349,7 +367,11 @@ void sf_find_orphans(struct sf_engine *engine, bool all_known)
 		look_at_disks(&search, engine->vms[i]);
 	(void)each_snapshot(&search, look_at_origins);
 	sort(&search);
-	settle_orphans(&search, may_rebuild(&search, all_known));
+	rebuild = may_rebuild(&search, all_known);
+	if (in_doubt(engine, all_known))
+		report_doubts(&search);
+	else
+		settle_orphans(&search, rebuild);
 	for (size_t i = 0; i < search.norphans; i++)
 		free_orphan(&search.orphans[i]);
 	for (size_t i = 0; i < search.nasked; i++)

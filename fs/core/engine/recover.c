@@ -2,11 +2,13 @@
 /*
  * Recovery: at start for every VM, later for unsettled ones. The order is: at start, resume guests; settle
  * half-done snapshots; settle half-done reverts; at start, look for orphans. Unreadable records are set
- * aside; work that cannot be finished is reported and kept. Nothing is guessed.
+ * aside, those of a newer schema left in place; work that cannot be finished is reported and kept. Nothing is
+ * guessed.
  */
 #include "recover.h"
 
 #include "actions.h"
+#include "directories.h"
 #include "internal.h"
 #include "operation.h"
 #include "orphans.h"
@@ -26,55 +28,6 @@
 #include <sys/stat.h>
 
 #define ASIDE_PREFIX ".aside-"
-
-/* --- listing a directory --- */
-
-struct names {
-	char **list;
-	size_t n;
-};
-
-static void names_fini(struct names *names)
-{
-	for (size_t i = 0; i < names->n; i++)
-		free(names->list[i]);
-	free(names->list);
-}
-
-static int names_add(struct names *names, const char *name)
-{
-	char **list = realloc(names->list, (names->n + 1) * sizeof(char *));
-
-	if (!list)
-		return -ENOMEM;
-	names->list = list;
-	list[names->n] = strdup(name);
-	if (!list[names->n])
-		return -ENOMEM;
-	names->n++;
-	return 0;
-}
-
-/* All entries but "." and "..", read completely before anything in the directory is changed. */
-static int names_read(int dir, struct names *ret, struct sf_err *err)
-{
-	auto_dir DIR *stream = sf_dir_stream(dir);
-	const struct dirent *entry;
-	struct names names = {0};
-	int rc = stream ? 0 : -errno;
-
-	while (rc == 0 && (errno = 0, entry = readdir(stream)))
-		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-			rc = names_add(&names, entry->d_name);
-	if (rc == 0 && errno != 0)
-		rc = -errno;
-	if (rc < 0) {
-		names_fini(&names);
-		return sf_fail(err, rc, "list the state directory: %s", strerror(-rc));
-	}
-	*ret = names;
-	return 0;
-}
 
 static bool is_directory(int dir, const char *name)
 {
@@ -98,35 +51,114 @@ static int read_record(int vm_dir, const char *name, struct sf_record *ret, stru
 	return dir < 0 ? dir : sf_state_read_record(dir, ret, err);
 }
 
+/* --- copies --- */
+
+/*
+ * Whether the directory to which the record belongs, by its VM and name, is another one and holds the same
+ * snapshot.
+ */
+static bool is_away_from_home(struct sf_vm_op *op, const char *name, const struct sf_record *record)
+{
+	char home[SF_VM_DIR];
+	struct sf_record other;
+	auto_fd int dir = -1;
+	bool own = sf_engine_home(op->engine, record->vm_uuid, record->vm_name, home) == op->vm;
+	bool same;
+
+	if (own && strcmp(record->name, name) == 0)
+		return false;
+	if (!own && *home)
+		dir = sf_state_vm_dir(op->engine->state, home, false, NULL);
+	if (read_record(own ? op->dir : dir, record->name, &other, NULL) < 0)
+		return false;
+	same = sf_id_equal(&other.uuid, &record->uuid);
+	sf_record_fini(&other);
+	return same;
+}
+
+/* Whether this is a copy of another snapshot's directory: two records would own the same volumes. */
+static bool is_copy(struct sf_vm_op *op, const char *name, const struct sf_record *record)
+{
+	struct sf_snapshot *known;
+	bool copy;
+
+	if (is_away_from_home(op, name, record))
+		return true;
+	if (sf_catalog_snapshot_by_id(op->engine->catalog, sf_snapshot_id(&record->uuid), &known) < 0)
+		return false;
+	copy = known->vm_id != op->vm->id ||
+	       (!is_deleting_name(name) && strcmp(known->record.name, name) != 0 &&
+		is_directory(op->dir, known->record.name));
+	sf_snapshot_unref(known);
+	return copy;
+}
+
 /* --- guests --- */
 
-static void free_guest_of(struct sf_vm_op *op, const char *name)
+/* *ret_newer: the record says so, but this version cannot change it. */
+static bool is_leased(struct sf_vm_op *op, const char *name, bool *ret_newer)
 {
+	auto_fd int dir = *name == '.' ? -1 : sf_open_dir(op->dir, name, NULL);
+	struct sf_newer_record newer;
 	struct sf_record record;
+	bool leased;
+	int rc = dir < 0 ? dir : sf_state_read_record(dir, &record, NULL);
 
-	if (*name == '.' || read_record(op->dir, name, &record, NULL) < 0)
-		return;
-	if (record.state == SF_RECORD_CREATING && record.leased)
-		(void)sf_resume_forgotten(op, &(struct sf_err){0}); /* retried with its record */
+	*ret_newer = rc == -EOPNOTSUPP;
+	if (*ret_newer)
+		return sf_state_read_newer(dir, &newer, NULL) == 0 && newer.leased;
+	if (rc < 0)
+		return false;
+	leased = record.state == SF_RECORD_CREATING && record.leased && !is_copy(op, name, &record);
 	sf_record_fini(&record);
+	return leased;
+}
+
+/* Whether a record or plan in the open directory says that the guest may be at rest because of us. */
+static bool find_leases(struct sf_vm_op *op)
+{
+	struct sf_dir_names names;
+	bool newer = false, found = sf_plan_is_leased(op->dir, &newer);
+
+	op->vm->owed = op->vm->owed || (found && newer);
+	if (sf_dir_names_read(op->dir, &names, NULL) < 0)
+		return found;
+	for (size_t i = 0; i < names.n; i++) {
+		if (!is_leased(op, names.list[i], &newer))
+			continue;
+		op->vm->owed = op->vm->owed || newer;
+		found = true;
+	}
+	sf_dir_names_fini(&names);
+	return found;
+}
+
+/* No recovery will look at this directory's records. */
+static void owe_guest(struct sf_vm_op *op)
+{
+	op->vm->owed = find_leases(op) || op->vm->owed;
 }
 
 /*
  * Resumes a guest before anything slow is done for any VM, so that none stays at rest longer than necessary.
+ * A failure is retried with the record or plan, or as owed.
  */
 static void free_guest(struct sf_vm_op *op)
 {
-	struct names names;
-	struct sf_plan plan;
+	bool leased = (sf_op_dir(op, false, NULL) == 0 && find_leases(op)) || op->vm->owed;
 
-	if (!op->present || sf_op_dir(op, false, NULL) < 0 || names_read(op->dir, &names, NULL) < 0)
+	if (leased && op->present && sf_resume_forgotten(op, &(struct sf_err){0}) == 0)
+		op->vm->owed = false;
+}
+
+/* Resumes a guest whose record cannot be changed: only once, since its owner may pause it later. */
+static void pay_guest(struct sf_vm_op *op)
+{
+	if (!op->vm->owed)
 		return;
-	for (size_t i = 0; i < names.n; i++)
-		free_guest_of(op, names.list[i]);
-	names_fini(&names);
-	if (sf_plan_read(op->dir, &plan, NULL) == 0 && plan.phase == SF_LIFE_PREPARED &&
-	    plan.guest == SF_POWER_RUNNING && !plan.resumed)
-		(void)sf_resume_forgotten(op, &(struct sf_err){0}); /* retried with its plan */
+	op->vm->owed = sf_resume_forgotten(op, &(struct sf_err){0}) < 0;
+	if (op->vm->owed)
+		sf_op_unsettle(op);
 }
 
 /* --- records --- */
@@ -137,6 +169,17 @@ static void report_stray(struct sf_vm_op *op, const char *name, const char *what
 
 	(void)snprintf(subject, sizeof(subject), "%s/%s", op->name, name);
 	sf_health_set(op->engine->health, "stray", subject, "%s", what);
+}
+
+static void report_newer(struct sf_vm_op *op, const char *name, const struct sf_err *why)
+{
+	char subject[SF_NAME_MAX + NAME_MAX + 2];
+
+	op->vm->unsure = true;
+	(void)snprintf(subject, sizeof(subject), "%s/%s", op->name, name);
+	sf_health_set(op->engine->health, "newer", subject,
+		      "a newer version of snapfs wrote it (%s): it is left in place and not shown",
+		      why->text);
 }
 
 static void set_aside(struct sf_vm_op *op, const char *name, const struct sf_err *why)
@@ -160,14 +203,14 @@ static void set_aside(struct sf_vm_op *op, const char *name, const struct sf_err
 static bool is_unborn(int vm_dir, const char *name)
 {
 	auto_fd int dir = sf_open_dir(vm_dir, name, NULL);
-	struct names names;
+	struct sf_dir_names names;
 	bool unborn = true;
 
-	if (dir < 0 || names_read(dir, &names, NULL) < 0)
+	if (dir < 0 || sf_dir_names_read(dir, &names, NULL) < 0)
 		return false;
 	for (size_t i = 0; i < names.n; i++)
 		unborn = unborn && strcmp(names.list[i], "." SF_STATE_META SF_DURABLE_TMP_SUFFIX) == 0;
-	names_fini(&names);
+	sf_dir_names_fini(&names);
 	return unborn;
 }
 
@@ -189,21 +232,6 @@ static int fix_name(struct sf_vm_op *op, const char *name, struct sf_record *rec
 	if (rc == 0)
 		sf_relabel_disks(op, record);
 	return rc;
-}
-
-/* Whether this is a copy of another snapshot's directory: two records would own the same volumes. */
-static bool is_copy(struct sf_vm_op *op, const char *name, const struct sf_record *record)
-{
-	struct sf_snapshot *known;
-	bool copy;
-
-	if (sf_catalog_snapshot_by_id(op->engine->catalog, sf_snapshot_id(&record->uuid), &known) < 0)
-		return false;
-	copy = known->vm_id != op->vm->id ||
-	       (!is_deleting_name(name) && strcmp(known->record.name, name) != 0 &&
-		is_directory(op->dir, known->record.name));
-	sf_snapshot_unref(known);
-	return copy;
 }
 
 static bool is_shown(struct sf_vm_op *op, const struct sf_record *record)
@@ -315,6 +343,10 @@ static int recover_snapshot(struct sf_vm_op *op, const char *name, struct sf_err
 		sf_record_fini(&record);
 		return rc;
 	}
+	if (rc == -EOPNOTSUPP) {
+		report_newer(op, name, &why);
+		return 0;
+	}
 	if (rc == -ENOENT && is_unborn(op->dir, name))
 		return sf_state_remove_snapshot(op->dir, name, err);
 	if (rc == -ENOENT || rc == -EINVAL || rc == -EFBIG || rc == -ELOOP) {
@@ -340,6 +372,7 @@ static void recover_entry(struct sf_vm_op *op, const char *name)
 	} else if (!is_directory(op->dir, name) || (*name == '.' && !is_deleting_name(name))) {
 		report_stray(op, name, "does not belong to snapfs, but is in its state directory");
 	} else if (recover_snapshot(op, name, &err) < 0) {
+		op->vm->unsure = true;
 		sf_op_unsettle(op);
 		sf_health_set(op->engine->health, "undo", subject, "%s", err.text);
 	} else {
@@ -347,13 +380,17 @@ static void recover_entry(struct sf_vm_op *op, const char *name)
 	}
 }
 
-static int recover_plan(struct sf_vm_op *op, struct sf_err *err)
+/* *ret_newer: the plan has a newer schema; this is reported. */
+static int recover_plan(struct sf_vm_op *op, bool *ret_newer, struct sf_err *err)
 {
 	struct sf_plan plan;
 	int rc = sf_plan_read(op->dir, &plan, err);
 
 	if (rc == -ENOENT)
 		return 0;
+	*ret_newer = rc == -EOPNOTSUPP;
+	if (*ret_newer)
+		report_newer(op, SF_STATE_PLAN, err);
 	if (rc < 0)
 		return rc;
 	rc = sf_revert_found(op, &plan, err);
@@ -365,7 +402,7 @@ static int recover_plan(struct sf_vm_op *op, struct sf_err *err)
 
 static int recover_entries(struct sf_vm_op *op, struct sf_err *err)
 {
-	struct names names;
+	struct sf_dir_names names;
 	struct sf_err none = {0};
 	int rc = sf_op_dir(op, false, &none);
 
@@ -373,23 +410,30 @@ static int recover_entries(struct sf_vm_op *op, struct sf_err *err)
 		return 0;
 	if (rc < 0)
 		return sf_fail(err, rc, "%s", none.text);
-	rc = names_read(op->dir, &names, err);
+	rc = sf_dir_names_read(op->dir, &names, err);
 	if (rc < 0)
 		return rc;
 	sf_health_clear(op->engine->health, "undo", op->name);
+	op->vm->unsure = false;
 	for (size_t i = 0; i < names.n; i++)
 		recover_entry(op, names.list[i]);
-	names_fini(&names);
-	return recover_plan(op, err);
+	sf_dir_names_fini(&names);
+	return 0;
 }
 
 int sf_recover_vm(struct sf_vm_op *op, struct sf_err *err)
 {
-	int rc = recover_entries(op, err);
+	bool newer = false;
+	int rc;
 
+	pay_guest(op);
+	rc = recover_entries(op, err);
+	if (rc == 0 && op->dir >= 0)
+		rc = recover_plan(op, &newer, err);
 	if (rc < 0) {
 		sf_op_unsettle(op);
-		sf_health_set(op->engine->health, "revert", op->name, "%s", err->text);
+		if (!newer)
+			sf_health_set(op->engine->health, "revert", op->name, "%s", err->text);
 		return rc;
 	}
 	sf_health_clear(op->engine->health, "revert", op->name);
@@ -408,81 +452,7 @@ int sf_op_settle(struct sf_vm_op *op, struct sf_err *err)
 	return sf_recover_vm(op, err);
 }
 
-/* --- directories of VMs --- */
-
-/*
- * A VM's identity according to the records in its directory. Prefers a record with the directory's own name.
- * Without records, only the name is known.
- */
-static void identity_of(int vm_dir, const char *dir_name, char uuid[static SF_VM_UUID],
-			char vm_name[static SF_NAME_MAX + 1])
-{
-	struct names names;
-	bool sure = false;
-
-	uuid[0] = '\0';
-	(void)snprintf(vm_name, SF_NAME_MAX + 1, "%s", dir_name);
-	if (names_read(vm_dir, &names, NULL) < 0)
-		return;
-	for (size_t i = 0; i < names.n && !sure; i++) {
-		struct sf_record record;
-
-		if (read_record(vm_dir, names.list[i], &record, NULL) < 0)
-			continue;
-		memcpy(uuid, record.vm_uuid, SF_VM_UUID);
-		memcpy(vm_name, record.vm_name, SF_NAME_MAX + 1);
-		sure = strncmp(dir_name, record.vm_name, strlen(record.vm_name)) == 0;
-		sf_record_fini(&record);
-	}
-	names_fini(&names);
-}
-
-/* False if the directory may hold records that were not read. */
-static bool adopt_dir(struct sf_engine *engine, const char *name)
-{
-	char uuid[SF_VM_UUID], vm_name[SF_NAME_MAX + 1];
-	struct sf_engine_vm *vm;
-	struct sf_err err = {0};
-	auto_fd int dir = -1;
-	int rc;
-
-	/*
-	 * Remove the empty directory of a VM whose last snapshot is gone or whose first was never completed.
-	 */
-	if (unlinkat(sf_state_fd(engine->state), name, AT_REMOVEDIR) == 0)
-		return true;
-	rc = strlen(name) < SF_VM_DIR ? sf_name_check(name, &err) : -ENAMETOOLONG;
-	if (rc == -ENAMETOOLONG && strlen(name) < SF_VM_DIR)
-		rc = 0; /* a name followed by "~" and an id */
-	if (rc == 0)
-		dir = rc = sf_state_vm_dir(engine->state, name, false, &err);
-	if (rc >= 0) {
-		identity_of(dir, name, uuid, vm_name);
-		rc = sf_engine_add_gone(engine, uuid, vm_name, name, &vm);
-	}
-	if (rc < 0)
-		sf_health_set(engine->health, "stray", name,
-			      "is in the state directory, but is not a VM's directory: %s",
-			      rc == -EEXIST ? "its VM already has one" : err.text);
-	return rc >= 0 || !is_directory(sf_state_fd(engine->state), name);
-}
-
-static bool adopt_dirs(struct sf_engine *engine)
-{
-	bool all_known = true;
-	struct sf_err err = {0};
-	struct names names;
-
-	if (names_read(sf_state_fd(engine->state), &names, &err) < 0) {
-		sf_health_set(engine->health, "undo", "state", "%s", err.text);
-		return false;
-	}
-	for (size_t i = 0; i < names.n; i++)
-		if (!sf_state_is_reserved(names.list[i]))
-			all_known = adopt_dir(engine, names.list[i]) && all_known;
-	names_fini(&names);
-	return all_known;
-}
+/* --- all VMs, at start --- */
 
 static void each_vm(struct sf_engine *engine, void (*fn)(struct sf_vm_op *op))
 {
@@ -503,7 +473,7 @@ static void recover_one(struct sf_vm_op *op)
 
 void sf_recover_all(struct sf_engine *engine)
 {
-	bool all_known = adopt_dirs(engine);
+	bool all_known = sf_adopt_directories(engine, owe_guest);
 
 	each_vm(engine, free_guest);
 	each_vm(engine, recover_one);

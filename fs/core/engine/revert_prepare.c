@@ -6,6 +6,7 @@
 #include "internal.h"
 #include "operation.h"
 #include "ram.h"
+#include "revert_lost.h"
 #include "sharing.h"
 #include "vms.h"
 #include "volumes.h"
@@ -74,6 +75,8 @@ int sf_revert_match(struct sf_reverting *r, struct sf_err *err)
 	int rc = take_recorded_disks(r, err);
 
 	if (rc == 0)
+		rc = sf_volumes_open(r->op, NULL, 0, &all, disks, err);
+	if (rc == -ENOENT && (rc = sf_revert_make_lost(r, err)) == 0)
 		rc = sf_volumes_open(r->op, NULL, 0, &all, disks, err);
 	if (rc < 0)
 		return rc;

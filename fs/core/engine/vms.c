@@ -225,20 +225,21 @@ int sf_engine_vm_of(struct sf_engine *engine, const char *uuid, const char *name
 	return 0;
 }
 
-int sf_engine_add_gone(struct sf_engine *engine, const char *uuid, const char *name, const char *dir,
-		       struct sf_engine_vm **ret)
+void sf_engine_give_dir(struct sf_engine *engine, struct sf_engine_vm *vm, const char *dir)
 {
 	auto_unlock pthread_mutex_t *held = sf_lock(&engine->lock);
-	struct sf_engine_vm *vm = known_or_gone(engine, uuid, name);
 
-	if (!vm)
-		return -ENOMEM;
-	if (*vm->dir)
-		return -EEXIST;
 	(void)snprintf(vm->dir, sizeof(vm->dir), "%s", dir);
-	show(engine, vm);
-	*ret = vm;
-	return 0;
+}
+
+const struct sf_engine_vm *sf_engine_home(struct sf_engine *engine, const char *uuid, const char *name,
+					  char dir[static SF_VM_DIR])
+{
+	auto_unlock pthread_mutex_t *held = sf_lock(&engine->lock);
+	const struct sf_engine_vm *vm = by_identity(engine, uuid, name);
+
+	(void)snprintf(dir, SF_VM_DIR, "%s", vm ? vm->dir : "");
+	return vm;
 }
 
 struct sf_engine_vm *sf_engine_vm_by_id(struct sf_engine *engine, uint64_t id)

@@ -21,16 +21,19 @@ struct sf_engine_vm {
 	bool kept;        /* the operation is internal: others wait for it */
 	bool unsettled;   /* something is half done: recovery runs before the next operation */
 	bool told_slow;   /* the log says that its disks can only be copied; of the VM's operation */
+	bool contested;   /* several directories claim to be this VM's: it has none */
+	bool unsure;      /* it may own volumes that no published record names */
+	bool owed;        /* resume its guest once: a record that recovery cannot change says it is at rest */
 };
 
-/*
- * Gives the VM with that identity its directory; registers it as gone if it is unknown. Call at start.
- * -EEXIST if the VM already has a directory, -ENOMEM.
- */
-int sf_engine_add_gone(struct sf_engine *engine, const char *uuid, const char *name, const char *dir,
-		       struct sf_engine_vm **ret);
 /* Finds the VM with that identity; if it is unknown, registers it as gone. -ENOMEM. */
 int sf_engine_vm_of(struct sf_engine *engine, const char *uuid, const char *name, struct sf_engine_vm **ret);
+/* Gives the VM the directory of that name in the state directory. Call at start. */
+void sf_engine_give_dir(struct sf_engine *engine, struct sf_engine_vm *vm, const char *dir);
+/* Finds the VM with that identity and copies the name of its directory, "" if it has none. NULL if unknown.
+ */
+const struct sf_engine_vm *sf_engine_home(struct sf_engine *engine, const char *uuid, const char *name,
+					  char dir[static SF_VM_DIR]);
 /* Opens the VM's directory in the state directory and returns the descriptor. Needs no exclusion. -ENOENT. */
 int sf_engine_vm_dir(struct sf_engine *engine, uint64_t vm_id, struct sf_err *err);
 /* NULL if there is no such VM. */

@@ -18,7 +18,9 @@ void sf_health_free(struct sf_health *health);
 
 /*
  * Sets a problem, and logs it as a warning if it is new.
- * kind: "broken", "unreachable", "orphan", "set-aside", "disk", "shared", "guest", "revert", "undo", "stray",
+ * kind: "broken", "unreachable", "orphan", "unowned" (perhaps an orphan), "set-aside", "newer" (a file of a
+ * newer schema), "disk", "shared", "guest", "revert", "undo", "stray" (what does not belong into the state
+ * directory),
  * "hypervisor", "space", "watch", "rescan", "schedule" (its last run) or "state" (a file of the state
  * directory itself). subject: what the problem is about, such as "web/clean".
  */

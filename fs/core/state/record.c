@@ -315,16 +315,11 @@ static int parse_memory(const json_t *root, struct sf_record_memory *memory, str
 static int parse_identity(const json_t *root, struct sf_record *record, struct sf_err *err)
 {
 	const json_t *vm = json_object_get(root, "vm");
-	uint64_t schema;
 	size_t word = 0;
 	int rc;
 
-	if ((rc = sf_json_u64(root, "schema", &schema, err)) < 0)
-		return rc;
-	if (schema != SF_RECORD_SCHEMA)
-		return sf_fail(err, -EINVAL, "\"schema\" is %llu, this version reads %d",
-			       (unsigned long long)schema, SF_RECORD_SCHEMA);
-	if ((rc = sf_json_id(root, "uuid", &record->uuid, err)) < 0 ||
+	if ((rc = sf_json_schema(root, SF_RECORD_SCHEMA, err)) < 0 ||
+	    (rc = sf_json_id(root, "uuid", &record->uuid, err)) < 0 ||
 	    (rc = parse_word(root, "state", state_names, 3, &word, err)) < 0)
 		return rc;
 	record->state = (enum sf_record_state)word;
@@ -398,5 +393,25 @@ int sf_record_parse(const char *text, size_t len, struct sf_record *ret, struct 
 	}
 	sf_record_label(record);
 	*ret = *record;
+	return 0;
+}
+
+int sf_record_parse_newer(const char *text, size_t len, struct sf_newer_record *ret, struct sf_err *err)
+{
+	auto_json json_t *root = sf_json_parse_object(text, len, "meta.json", err);
+	const json_t *vm = json_object_get(root, "vm"), *leased = json_object_get(root, "leased");
+	struct sf_newer_record newer = {.leased = json_is_true(leased)};
+	char word[16];
+	int rc;
+
+	if (!root)
+		return err ? err->code : -EINVAL;
+	if (!leased && sf_json_string(root, "state", word, sizeof(word), NULL) == 0)
+		newer.leased = strcmp(word, state_names[SF_RECORD_CREATING]) == 0;
+	if ((rc = sf_json_string(vm, "name", newer.vm_name, sizeof(newer.vm_name), err)) < 0 ||
+	    (rc = sf_name_check(newer.vm_name, err)) < 0 ||
+	    (rc = sf_json_string(vm, "uuid", newer.vm_uuid, sizeof(newer.vm_uuid), err)) < 0)
+		return rc;
+	*ret = newer;
 	return 0;
 }

@@ -94,8 +94,22 @@ void sf_record_label(struct sf_record *record);
 char *sf_record_format(const struct sf_record *record, size_t *ret_len);
 /* Prints the same object on one line, without the newline. -ENOMEM, -EIO. */
 int sf_record_print(const struct sf_record *record, FILE *out);
-/* -EINVAL names the bad member; -ENOMEM. On failure *ret is untouched. */
+/*
+ * -EINVAL names the bad member; -EOPNOTSUPP: a newer schema; -ENOMEM. On failure *ret is untouched.
+ */
 int sf_record_parse(const char *text, size_t len, struct sf_record *ret, struct sf_err *err);
+
+/*
+ * What a record of a newer schema says. Every schema keeps the form and meaning of the members "schema",
+ * "vm", "state" and "leased", so that an older version does not forget a guest.
+ */
+struct sf_newer_record {
+	char vm_name[SF_NAME_MAX + 1];
+	char vm_uuid[SF_VM_UUID];
+	bool leased; /* the guest may be at rest because of us */
+};
+/* Reads such a record. -EINVAL, -ENOMEM. */
+int sf_record_parse_newer(const char *text, size_t len, struct sf_newer_record *ret, struct sf_err *err);
 
 const char *sf_record_state_name(enum sf_record_state state);
 

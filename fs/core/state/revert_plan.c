@@ -65,15 +65,10 @@ static int parse_phase(const json_t *root, enum sf_life *ret, struct sf_err *err
 
 static int parse(const json_t *root, struct sf_plan *plan, struct sf_err *err)
 {
-	uint64_t schema;
 	int rc;
 
-	if ((rc = sf_json_u64(root, "schema", &schema, err)) < 0)
-		return rc;
-	if (schema != PLAN_SCHEMA)
-		return sf_fail(err, -EINVAL, "\"schema\" is %llu, this version reads %d",
-			       (unsigned long long)schema, PLAN_SCHEMA);
-	if ((rc = parse_phase(root, &plan->phase, err)) < 0 ||
+	if ((rc = sf_json_schema(root, PLAN_SCHEMA, err)) < 0 ||
+	    (rc = parse_phase(root, &plan->phase, err)) < 0 ||
 	    (rc = sf_json_id(root, "snapshot", &plan->snapshot, err)) < 0 ||
 	    (rc = parse_power(root, "guest", &plan->guest, err)) < 0 ||
 	    (rc = parse_power(root, "power", &plan->power, err)) < 0 ||
@@ -87,25 +82,46 @@ static int parse(const json_t *root, struct sf_plan *plan, struct sf_err *err)
 	return plan->has_safety ? sf_json_id(root, "safety", &plan->safety, err) : 0;
 }
 
-int sf_plan_read(int vm_dir, struct sf_plan *ret, struct sf_err *err)
+static int load(int vm_dir, json_t **ret, struct sf_err *err)
 {
 	auto_free char *text = NULL;
-	auto_json json_t *root = NULL;
-	struct sf_plan plan = {0};
 	struct sf_err why = {0};
 	size_t len;
 	int rc = sf_durable_read(vm_dir, SF_STATE_PLAN, PLAN_BYTES_MAX, &text, &len, err);
 
 	if (rc < 0)
 		return rc;
-	root = sf_json_parse_object(text, len, SF_STATE_PLAN, &why);
-	if (!root)
-		return sf_fail(err, why.code, "%s", why.text);
+	*ret = sf_json_parse_object(text, len, SF_STATE_PLAN, &why);
+	return *ret ? 0 : sf_fail(err, why.code, "%s", why.text);
+}
+
+int sf_plan_read(int vm_dir, struct sf_plan *ret, struct sf_err *err)
+{
+	auto_json json_t *root = NULL;
+	struct sf_plan plan = {0};
+	int rc = load(vm_dir, &root, err);
+
+	if (rc < 0)
+		return rc;
 	rc = parse(root, &plan, err);
 	if (rc < 0)
 		return sf_wrap(err, rc, SF_STATE_PLAN);
 	*ret = plan;
 	return 0;
+}
+
+bool sf_plan_is_leased(int vm_dir, bool *ret_newer)
+{
+	auto_json json_t *root = NULL;
+	enum sf_life phase;
+	enum sf_power guest;
+
+	if (load(vm_dir, &root, NULL) < 0)
+		return false;
+	*ret_newer = sf_json_schema(root, PLAN_SCHEMA, NULL) == -EOPNOTSUPP;
+	return parse_phase(root, &phase, NULL) == 0 && phase == SF_LIFE_PREPARED &&
+	       parse_power(root, "guest", &guest, NULL) == 0 && guest == SF_POWER_RUNNING &&
+	       !json_is_true(json_object_get(root, "resumed"));
 }
 
 int sf_plan_drop(int vm_dir, struct sf_err *err)

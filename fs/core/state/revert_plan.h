@@ -29,8 +29,13 @@ struct sf_plan {
 
 /* Replaces vm_dir/revert.json, durably. */
 int sf_plan_write(int vm_dir, const struct sf_plan *plan, struct sf_err *err);
-/* -ENOENT when there is none; -EINVAL says what is wrong with it. */
+/* -ENOENT when there is none; -EOPNOTSUPP: it has a newer schema; -EINVAL says what is wrong with it. */
 int sf_plan_read(int vm_dir, struct sf_plan *ret, struct sf_err *err);
+/*
+ * Whether there is a plan that says that the guest may be at rest because of us. Every schema keeps the form
+ * and meaning of the members "phase", "guest" and "resumed" for this. *ret_newer: its schema is a newer one.
+ */
+bool sf_plan_is_leased(int vm_dir, bool *ret_newer);
 /* Removes it, durably. Idempotent. */
 int sf_plan_drop(int vm_dir, struct sf_err *err);
 

@@ -156,12 +156,8 @@ static int parse_file(struct sf_runs *runs, const char *text, size_t len, struct
 	struct sf_err why = {0};
 	auto_json json_t *root = sf_json_parse_object(text, len, SF_RUNS_FILE, &why);
 	const json_t *list = json_object_get(root, "schedules");
-	uint64_t schema = 0;
-	int rc = root ? sf_json_u64(root, "schema", &schema, &why) : why.code;
+	int rc = root ? sf_json_schema(root, RUNS_SCHEMA, &why) : why.code;
 
-	if (rc == 0 && schema != RUNS_SCHEMA)
-		rc = sf_fail(&why, -EINVAL, "\"schema\" is %llu, this version reads %d",
-			     (unsigned long long)schema, RUNS_SCHEMA);
 	if (rc == 0 && (!json_is_array(list) || json_array_size(list) > SF_RUNS_MAX))
 		rc = sf_fail(&why, -EINVAL, "\"schedules\" is not a list of at most %d", SF_RUNS_MAX);
 	for (size_t i = 0; rc == 0 && i < json_array_size(list); i++)
@@ -297,7 +293,13 @@ static void load(struct sf_runs *runs)
 		runs->unread = why;
 	else if (set_aside(runs, why.text, &unmoved) < 0)
 		runs->unread = unmoved;
-	if (runs->unread.code < 0)
+	if (runs->unread.code == -EOPNOTSUPP)
+		sf_health_set(
+			runs->health, "newer", SF_RUNS_FILE,
+			"a newer version of snapfs wrote it (%s): it is left in place, and new runs are not "
+			"kept",
+			runs->unread.text);
+	else if (runs->unread.code < 0)
 		sf_health_set(runs->health, "state", SF_RUNS_FILE, "cannot be read: %s", runs->unread.text);
 }
 

@@ -35,9 +35,9 @@ struct sf_run_request {
 
 /*
  * Loads the history from dir, the state directory; dir and health must outlive *ret. Runs found in progress
- * count as failed. A file with invalid content is set aside as ".aside-schedules.json". A file that cannot be
- * read for another reason is left alone, and the history is kept in memory only: no snapshot fails for lack
- * of history. health.json reports both. -ENOMEM.
+ * count as failed. A file with invalid content is set aside as ".aside-schedules.json". A file of a newer
+ * schema, or one that cannot be read for another reason, is left alone, and the history is kept in memory
+ * only: no snapshot fails for lack of history. health.json reports both. -ENOMEM.
  */
 int sf_runs_new(int dir, struct sf_health *health, struct sf_runs **ret, struct sf_err *err);
 /* Writes what sf_runs_new() changed. Call it once no guest waits to be resumed. */

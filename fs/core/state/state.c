@@ -245,6 +245,15 @@ int sf_state_read_record(int snapshot_dir, struct sf_record *ret, struct sf_err 
 	return rc < 0 ? rc : sf_record_parse(text, len, ret, err);
 }
 
+int sf_state_read_newer(int snapshot_dir, struct sf_newer_record *ret, struct sf_err *err)
+{
+	auto_free char *text = NULL;
+	size_t len;
+	int rc = sf_durable_read(snapshot_dir, SF_STATE_META, SF_RECORD_BYTES_MAX, &text, &len, err);
+
+	return rc < 0 ? rc : sf_record_parse_newer(text, len, ret, err);
+}
+
 void sf_state_find_manifest(int vm_dir, const char *snapshot, uint32_t *ret_bytes, uint64_t *ret_made_ns)
 {
 	char path[NAME_MAX + sizeof("/" SF_STATE_MANIFEST)];

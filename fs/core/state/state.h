@@ -12,6 +12,8 @@
  *   .schedules.json          run history of schedules (schedules.h); an invalid one is set aside as
  *                            .aside-schedules.json
  *
+ * A file of a newer schema stays where it is: a newer version of snapfs wrote it and will read it again.
+ *
  * All access is by openat under descriptors; symbolic links are refused. The engine serialises changes
  * per VM.
  */
@@ -61,6 +63,8 @@ int sf_state_vm_dir(struct sf_state *state, const char *vm_dir, bool create, str
 /* Writes dir/meta.json. */
 int sf_state_write_record(int snapshot_dir, const struct sf_record *record, struct sf_err *err);
 int sf_state_read_record(int snapshot_dir, struct sf_record *ret, struct sf_err *err);
+/* Reads what is known of a record for which sf_state_read_record() gives -EOPNOTSUPP. */
+int sf_state_read_newer(int snapshot_dir, struct sf_newer_record *ret, struct sf_err *err);
 
 /*
  * Looks for a snapshot's manifest.json without reading it. *ret_bytes: its size, 0 when there is none or it

@@ -224,10 +224,44 @@ static void refused(const char *piece, const char *instead, const char *why)
 		fail_msg("'%s' does not say '%s'", err.text, why);
 }
 
+/* Only the members that every schema keeps are read. */
+static void a_newer_record_says_whose_guest_is_held(void **state)
+{
+	static const struct {
+		const char *text;
+		int rc;
+		bool leased;
+	} cases[] = {
+		{"{\"schema\": 2, \"vm\": {\"name\": \"web\", \"uuid\": \"\"}, \"leased\": true}", 0, true},
+		{"{\"schema\": 2, \"vm\": {\"name\": \"web\", \"uuid\": \"\"}, \"state\": \"creating\"}", 0,
+		 true},
+		{"{\"schema\": 2, \"vm\": {\"name\": \"web\", \"uuid\": \"\"}, \"state\": \"creating\", "
+		 "\"leased\": false}",
+		 0, false},
+		{"{\"schema\": 2, \"vm\": {\"name\": \"web\", \"uuid\": \"\"}, \"state\": \"ready\"}", 0,
+		 false},
+		{"{\"schema\": 2, \"vm\": {\"name\": \"../x\", \"uuid\": \"\"}}", -EINVAL, false},
+		{"{\"schema\": 2, \"leased\": true}", -EINVAL, false},
+		{"{\"schema\": 2", -EINVAL, false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct sf_newer_record newer = {.leased = false};
+		struct sf_record record;
+		size_t len = strlen(cases[i].text);
+
+		assert_int_equal(sf_record_parse_newer(cases[i].text, len, &newer, NULL), cases[i].rc);
+		assert_int_equal(newer.leased, cases[i].leased);
+		if (cases[i].rc == 0)
+			assert_int_equal(sf_record_parse(cases[i].text, len, &record, NULL), -EOPNOTSUPP);
+	}
+}
+
 static void hostile_records_are_refused_by_member(void **state)
 {
 	(void)state;
-	refused("\"schema\": 1", "\"schema\": 2", "\"schema\" is 2");
+	refused("\"schema\": 1", "\"schema\": 0", "\"schema\" is 0");
 	refused("\"schema\": 1", "\"schema\": \"1\"", "schema");
 	refused("00112233445566778899aabbccddeeff", "00112233445566778899aabbccddeefg", "\"uuid\"");
 	refused("\"clean\"", "\"../../etc\"", "starts with '.'");
@@ -345,6 +379,7 @@ int main(void)
 		cmocka_unit_test(what_was_rebuilt_says_so),
 		cmocka_unit_test(what_a_revert_left_says_for_what),
 		cmocka_unit_test(what_is_written_is_read_back),
+		cmocka_unit_test(a_newer_record_says_whose_guest_is_held),
 		cmocka_unit_test(hostile_records_are_refused_by_member),
 		cmocka_unit_test(a_token_used_twice_is_refused),
 		cmocka_unit_test(the_longest_texts_are_kept_and_longer_ones_refused),

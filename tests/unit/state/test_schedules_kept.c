@@ -93,7 +93,7 @@ static void what_makes_no_sense_is_set_aside(void **state)
 	} cases[] = {
 		{"", "not valid JSON"},
 		{"{\"schema\": 1, \"schedules\": [" ITEM, "not valid JSON"},
-		{"{\"schema\": 2, \"schedules\": []}", "\"schema\" is 2, this version reads 1"},
+		{"{\"schema\": 0, \"schedules\": []}", "\"schema\" is 0, this version reads 1"},
 		{"{\"schema\": 1}", "\"schedules\" is not a list"},
 		{"{\"schema\": 1, \"schedules\": [" ITEM ", " ITEM "]}", "schedule 'n' is listed twice"},
 		{"{\"schema\": 1, \"schedules\": [7]}", "\"name\""},
@@ -114,6 +114,23 @@ static void what_makes_no_sense_is_set_aside(void **state)
 		assert_false(is_there(f, SF_RUNS_FILE));
 		assert_int_equal(unlinkat(f->fd, ".aside-schedules.json", 0), 0);
 	}
+}
+
+static void what_a_newer_version_wrote_is_kept(void **state)
+{
+	static const char newer[] = "{\"schema\": 2, \"plans\": []}";
+	const struct sf_run_request request = {.schedule = "n"};
+	struct fixture *f = *state;
+	char *text;
+	size_t len;
+
+	write_file(f, SF_RUNS_FILE, newer);
+	restart(f);
+	troubled(f, "newer", SF_RUNS_FILE, "\"schema\" is 2, this version reads 1");
+	assert_int_equal(sf_runs_begin(f->runs, &request, f, NULL), 0);
+	assert_int_equal(sf_durable_read(f->fd, SF_RUNS_FILE, 1000, &text, &len, NULL), 0);
+	assert_string_equal(text, newer);
+	free(text);
 }
 
 static void what_lies_aside_is_told_of_and_kept(void **state)
@@ -205,6 +222,7 @@ int main(void)
 		CASE(there_is_room_for_256),
 		CASE(all_of_the_longest_can_be_kept),
 		CASE(what_makes_no_sense_is_set_aside),
+		CASE(what_a_newer_version_wrote_is_kept),
 		CASE(what_lies_aside_is_told_of_and_kept),
 		CASE(what_cannot_be_read_is_not_replaced),
 		CASE(what_cannot_be_written_has_not_begun),

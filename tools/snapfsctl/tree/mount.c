@@ -10,14 +10,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <mntent.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
+
+/* The inode number of a FUSE file system's root (FUSE_ROOT_ID of linux/fuse.h). */
+#define ROOT_INO 1
 
 /* --- the watchdog --- */
 
@@ -88,37 +91,154 @@ void sf_mount_unwatch(const bool *watching)
 
 /* --- finding the mount --- */
 
-/* Finds the only mounted snapfs. */
-static int find(char *path, size_t size, struct sf_err *err)
+/* An entry of /proc/self/mountinfo; see proc_pid_mountinfo(5). */
+struct entry {
+	dev_t dev;
+	char *root, *point, *type, *options;
+};
+
+static void entry_fini(struct entry *entry)
 {
-	FILE *table = setmntent("/proc/self/mounts", "re");
-	struct mntent entry;
-	char line[4 * PATH_MAX];
-	size_t n = 0;
+	free(entry->root);
+	free(entry->point);
+	free(entry->type);
+	free(entry->options);
+	memset(entry, 0, sizeof(*entry));
+}
+
+/* Replaces the octal escapes of space, tab, newline and backslash. */
+static void unescape(char *text)
+{
+	char *to = text;
+
+	for (const char *from = text; *from; to++) {
+		unsigned byte;
+
+		if (*from == '\\' && sscanf(from + 1, "%3o", &byte) == 1) {
+			*to = (char)byte;
+			from += 4;
+		} else {
+			*to = *from++;
+		}
+	}
+	*to = '\0';
+}
+
+static bool parse_entry(const char *line, struct entry *entry)
+{
+	const char *rest = strstr(line, " - ");
+	unsigned major, minor;
+
+	if (!rest ||
+	    sscanf(line, "%*u %*u %u:%u %ms %ms", &major, &minor, &entry->root, &entry->point) != 4 ||
+	    sscanf(rest, " - %ms %*s %ms", &entry->type, &entry->options) != 2)
+		return false;
+	entry->dev = makedev(major, minor);
+	unescape(entry->point);
+	return true;
+}
+
+/* Whether root or this user mounted it: the kernel notes who did. */
+static bool is_trusted(const struct entry *entry)
+{
+	const char *at = strstr(entry->options, "user_id=");
+	unsigned long user;
+
+	if (!at || (at != entry->options && at[-1] != ','))
+		return false;
+	user = strtoul(at + strlen("user_id="), NULL, 10);
+	return user == 0 || user == geteuid();
+}
+
+/* Calls fn for each mounted snapfs, in the order in which they were mounted, until it returns false. */
+static int each_snapfs(bool (*fn)(const struct entry *entry, void *arg), void *arg, struct sf_err *err)
+{
+	FILE *table = fopen("/proc/self/mountinfo", "re");
+	auto_free char *line = NULL;
+	size_t room = 0;
+	bool more = true;
 
 	if (!table)
-		return sf_fail(err, -errno, "/proc/self/mounts: %s", strerror(errno));
-	while (getmntent_r(table, &entry, line, sizeof(line))) {
-		if (strcmp(entry.mnt_type, "fuse.snapfs") != 0 || (n > 0 && strcmp(path, entry.mnt_dir) == 0))
-			continue;
-		n++;
-		(void)snprintf(path, size, "%s", entry.mnt_dir);
+		return sf_fail(err, -errno, "/proc/self/mountinfo: %s", strerror(errno));
+	while (more && getline(&line, &room, table) > 0) {
+		struct entry entry = {0};
+
+		if (parse_entry(line, &entry) && strcmp(entry.type, "fuse.snapfs") == 0)
+			more = fn(&entry, arg);
+		entry_fini(&entry);
 	}
-	(void)endmntent(table);
-	if (n == 0)
+	(void)fclose(table); /* only read */
+	return 0;
+}
+
+struct search {
+	dev_t dev;
+	bool found, several;
+	char path[PATH_MAX];
+};
+
+/* A bind mount shows the same device, perhaps only a part of it. A mount hides those at the same place. */
+static bool consider(const struct entry *entry, void *arg)
+{
+	struct search *search = arg;
+	bool hides = search->found && strcmp(search->path, entry->point) == 0;
+
+	if (!is_trusted(entry) || strcmp(entry->root, "/") != 0 ||
+	    (search->found && !hides && search->dev == entry->dev))
+		return true;
+	search->several = search->found && !hides;
+	search->found = true;
+	search->dev = entry->dev;
+	(void)snprintf(search->path, sizeof(search->path), "%s", entry->point);
+	return !search->several;
+}
+
+/* Finds the only snapfs that root or this user mounted. */
+static int find(char path[static PATH_MAX], struct sf_err *err)
+{
+	struct search search = {.found = false};
+	int rc = each_snapfs(consider, &search, err);
+
+	if (rc < 0)
+		return rc;
+	if (!search.found)
 		return sf_fail(
 			err, -ENOENT,
 			"no snapfs is mounted; `snapfs /snaps` or `systemctl start snapfs` mounts one");
-	if (n > 1)
+	if (search.several)
 		return sf_fail(err, -EINVAL,
-			       "%zu snapfs are mounted; say which with --mount DIR or SNAPFS_MOUNT", n);
+			       "several snapfs are mounted; say which with --mount DIR or SNAPFS_MOUNT");
+	memcpy(path, search.path, PATH_MAX);
 	return 0;
+}
+
+static bool has_device(const struct entry *entry, void *arg)
+{
+	struct search *search = arg;
+
+	search->found = search->dev == entry->dev;
+	return !search->found;
+}
+
+/* Only the kernel says so: anybody can make a directory that looks like the tree. */
+static int check_tree(const struct sf_mount *mount, struct sf_err *err)
+{
+	struct search search = {.found = false};
+	struct stat st;
+	int rc;
+
+	if (fstat(mount->fd, &st) < 0)
+		return sf_fail(err, -errno, "%s: %s", mount->path, strerror(errno));
+	search.dev = st.st_dev;
+	rc = each_snapfs(has_device, &search, err);
+	if (rc == 0 && (!search.found || st.st_ino != ROOT_INO))
+		rc = sf_fail(err, -EINVAL, "%s: no snapfs is mounted there", mount->path);
+	return rc;
 }
 
 static int open_mount(struct sf_mount *mount, struct sf_err *err)
 {
 	auto_watch bool watching = sf_mount_watch(mount);
-	struct stat st;
 
 	mount->fd = open(mount->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (mount->fd < 0 && errno == ENOTCONN)
@@ -126,10 +246,7 @@ static int open_mount(struct sf_mount *mount, struct sf_err *err)
 			       mount->path, mount->path);
 	if (mount->fd < 0)
 		return sf_fail(err, -errno, "%s: %s", mount->path, strerror(errno));
-	if (fstatat(mount->fd, ".snapfs", &st, AT_SYMLINK_NOFOLLOW) < 0 && errno != EACCES)
-		return errno == ENOENT ? sf_fail(err, -EINVAL, "%s: no snapfs is mounted there", mount->path)
-				       : sf_fail(err, -errno, "%s: %s", mount->path, strerror(errno));
-	return 0;
+	return check_tree(mount, err);
 }
 
 int sf_mount_open(struct sf_mount *mount, const char *given, struct sf_err *err)
@@ -139,7 +256,7 @@ int sf_mount_open(struct sf_mount *mount, const char *given, struct sf_err *err)
 	if (!given || !*given)
 		given = getenv("SNAPFS_MOUNT");
 	if (!given || !*given)
-		rc = find(mount->path, sizeof(mount->path), err);
+		rc = find(mount->path, err);
 	else if (strlen(given) >= sizeof(mount->path))
 		rc = sf_fail(err, -ENAMETOOLONG, "the mount's path is too long");
 	else

@@ -24,11 +24,11 @@ struct sf_mount {
 };
 
 /*
- * Opens the mount at given. NULL: $SNAPFS_MOUNT, then the only mount of type fuse.snapfs in
- * /proc/self/mounts. Starts the watchdog, which keeps a pointer to mount: it must not move for the life of
- * the process.
+ * Opens the mount at given. NULL: $SNAPFS_MOUNT, then the only snapfs that root or this user mounted; bind
+ * mounts of it do not count. /proc/self/mountinfo says what a snapfs is. Starts the watchdog, which keeps a
+ * pointer to mount: it must not move for the life of the process.
  * -ENOENT: nothing is mounted, or the path does not exist
- * -EINVAL: several are mounted, or the path is not a snapfs
+ * -EINVAL: several are mounted, or the path is not the top of one
  * -ENOTCONN: its daemon has exited
  * -EACCES
  */
