@@ -359,29 +359,6 @@ static void warn_if_slow(struct taking *t)
 	}
 }
 
-struct noted {
-	struct sf_job *job;
-	const char *vdev;
-};
-
-static void add_note(void *arg, const char *text)
-{
-	const struct noted *noted = arg;
-
-	sf_job_note(noted->job, "disk %s: %s", noted->vdev, text);
-}
-
-/* A note that cannot be had must not fail a snapshot that has been taken. */
-static void note_disk(struct taking *t, size_t index)
-{
-	struct noted noted = {t->op->job, t->disks[index]->vdev};
-	struct sf_err err = {0};
-
-	if (sf_volume_notes(t->volumes.list[index], add_note, &noted, &err) < 0)
-		sf_log(SF_LOG_WARNING, "%s/%s: disk %s: %s", t->op->name, t->record.name, noted.vdev,
-		       err.text);
-}
-
 static int settle(struct taking *t, struct sf_err *err)
 {
 	for (size_t i = 0; i < t->volumes.n; i++) {
@@ -389,7 +366,7 @@ static int settle(struct taking *t, struct sf_err *err)
 
 		if (rc < 0)
 			return sf_wrap(err, rc, "disk %s", t->record.disks[i].object.vdev);
-		note_disk(t, i);
+		sf_volume_add_notes(t->volumes.list[i], t->disks[i]->vdev, t->op->job);
 	}
 	warn_if_slow(t);
 	return t->memory ? sf_ram_settle(t->dir, err) : 0;

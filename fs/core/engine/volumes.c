@@ -5,6 +5,7 @@
 #include "internal.h"
 
 #include "base/cleanup.h"
+#include "core/contract/job.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -126,6 +127,27 @@ int sf_volumes_check(struct sf_volumes *volumes, struct sf_err *err)
 			return rc;
 	}
 	return 0;
+}
+
+struct noted {
+	struct sf_job *job;
+	const char *vdev;
+};
+
+static void add_note(void *arg, const char *text)
+{
+	const struct noted *noted = arg;
+
+	sf_job_note(noted->job, "disk %s: %s", noted->vdev, text);
+}
+
+void sf_volume_add_notes(struct sf_volume *volume, const char *vdev, struct sf_job *job)
+{
+	struct noted noted = {job, vdev};
+	struct sf_err err = {0};
+
+	if (sf_volume_notes(volume, add_note, &noted, &err) < 0)
+		add_note(&noted, err.text);
 }
 
 void sf_volumes_close(struct sf_volumes *volumes)

@@ -25,6 +25,8 @@ int sf_volumes_open(struct sf_vm_op *op, char (*wanted)[SF_VDEV_MAX + 1], size_t
 int sf_volumes_hold(struct sf_volumes *volumes, struct sf_err *err);
 /* -EBUSY if a claim was disturbed. Does not check volumes that are not claimed. */
 int sf_volumes_check(struct sf_volumes *volumes, struct sf_err *err);
+/* Adds to the job's note what an administrator should know about the disk, or why that cannot be told. */
+void sf_volume_add_notes(struct sf_volume *volume, const char *vdev, struct sf_job *job);
 void sf_volumes_close(struct sf_volumes *volumes);
 
 /* Sums the space needed per pool and compares it with what is free. */
