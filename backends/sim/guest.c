@@ -97,7 +97,7 @@ int sf_sim_check_file(const struct sf_sim_machine *machine, const char *vdev, st
 
 		if (strcmp(machine->disks[i].vdev, vdev) != 0 || opened->dev == 0)
 			continue;
-		if (now.dev != opened->dev || now.ino != opened->ino)
+		if (now.dev != 0 && (now.dev != opened->dev || now.ino != opened->ino))
 			return sf_fail(err, -EBUSY,
 				       "the guest has another file open than %s leads to: shut it down first",
 				       machine->disks[i].spec);

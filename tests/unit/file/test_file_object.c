@@ -7,6 +7,7 @@
 #include <linux/fs.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/xattr.h>
 
 static void a_snapshot_keeps_its_instant(void **state)
 {
@@ -59,6 +60,81 @@ static void holes_that_cannot_be_found_are_not_written(void **state)
 		assert_int_equal(byte_at(path, off), byte_at(f->image, off));
 	assert_int_equal(byte_at(path, DATA_OFF + DATA_LEN - 1), 'a');
 	assert_int_equal(byte_at(path, IMAGE_SIZE - 1), 'z');
+}
+
+/* --- labels --- */
+
+struct labelled {
+	unsigned n, nlabelled;
+	char snapshot[SF_NAME_MAX + 1];
+};
+
+static int count_labelled(void *arg, const struct sf_object *object, const char *where, struct sf_err *err)
+{
+	struct labelled *labelled = arg;
+
+	(void)where;
+	(void)err;
+	labelled->n++;
+	labelled->nlabelled += object->ndisks > 0;
+	memcpy(labelled->snapshot, object->snapshot, sizeof(labelled->snapshot));
+	return 0;
+}
+
+static void lists(struct fixture *f, unsigned nlabelled)
+{
+	struct labelled labelled = {.n = 0};
+
+	assert_int_equal(sf_object_list(f->storage, f->volume->origin, count_labelled, &labelled, NULL), 0);
+	assert_int_equal(labelled.n, 1);
+	assert_int_equal(labelled.nlabelled, nlabelled);
+}
+
+static void labels_that_make_no_sense_are_none(void **state)
+{
+#define GOOD                                                                                                 \
+	"\"vm\":\"web\",\"vm_uuid\":\"\",\"snapshot\":\"a\",\"uuid\":\"00112233445566778899aabbccddeeff\","  \
+	"\"taken_ns\":1,\"vdev\":\"vda\",\"index\":0,\"ndisks\":1,\"uid\":0,\"gid\":0"
+	static const char *const bad[] = {
+		"",
+		"{",
+		"[]",
+		"{" GOOD ",\"image\":\"web.img\",\"mode\":384}",
+		"{\"schema\":2," GOOD ",\"image\":\"web.img\",\"mode\":384}",
+		"{\"schema\":1," GOOD ",\"image\":\"../web.img\",\"mode\":384}",
+		"{\"schema\":1," GOOD ",\"image\":\"web.img\",\"mode\":65536}",
+	};
+	static const char good[] = "{\"schema\":1," GOOD ",\"image\":\"web.img\",\"mode\":384}";
+	struct fixture *f = *state;
+	struct sf_object object = taken(f);
+	char path[2048];
+
+	kept_file(f, path, "", &object, ".img");
+	if (setxattr(path, "user.snapfs", good, strlen(good), 0) < 0)
+		skip(); /* no extended attributes here */
+	lists(f, 1);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		assert_int_equal(setxattr(path, "user.snapfs", bad[i], strlen(bad[i]), 0), 0);
+		lists(f, 0);
+	}
+}
+
+static void a_rename_keeps_what_a_newer_version_wrote(void **state)
+{
+	static const char newer[] = "{\"schema\": 2}";
+	struct fixture *f = *state;
+	struct sf_object object = taken(f);
+	struct sf_err err = {0};
+	char path[2048], now[64] = "";
+
+	kept_file(f, path, "", &object, ".img");
+	if (setxattr(path, "user.snapfs", newer, strlen(newer), 0) < 0)
+		skip(); /* no extended attributes here */
+	object.uuid = sf_id_new();
+	object.ndisks = 1;
+	failed(sf_object_relabel(f->storage, &object, &err), -EOPNOTSUPP, &err, "\"schema\" is 2");
+	assert_int_equal(getxattr(path, "user.snapfs", now, sizeof(now)), strlen(newer));
+	assert_string_equal(now, newer);
 }
 
 static void an_image_is_read_with_its_holes(void **state)
@@ -292,6 +368,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		with_image(a_snapshot_keeps_its_instant),
 		with_dir(holes_that_cannot_be_found_are_not_written),
+		with_image(labels_that_make_no_sense_are_none),
+		with_image(a_rename_keeps_what_a_newer_version_wrote),
 		with_image(an_image_is_read_with_its_holes),
 		with_image(creating_again_changes_nothing),
 		with_image(what_a_crash_left_is_replaced),
