@@ -192,6 +192,27 @@ static void starting_ends_a_freeze(void **state)
 	vm_check_runs(bench);
 }
 
+static void check_disks(struct vm_bench *bench)
+{
+	for (size_t i = 0; i < bench->vm->ndisks; i++)
+		contract_ok(sf_hypervisor_check_disk(bench->hv, bench->vm, &bench->vm->disks[i], &bench->err),
+			    &bench->err);
+}
+
+/* Nothing else took their paths. */
+static void a_guest_has_its_disks_open(void **state)
+{
+	struct vm_bench *bench = *state;
+
+	check_disks(bench);
+	if (!sf_hypervisor_can(bench->hv, SF_HYPERVISOR_CONTROL))
+		return;
+	vm_stop(bench);
+	check_disks(bench);
+	vm_start(bench, false);
+	check_disks(bench);
+}
+
 size_t vm_power_cases(const struct contract_case **ret)
 {
 	static const struct contract_case cases[] = {
@@ -206,6 +227,7 @@ size_t vm_power_cases(const struct contract_case **ret)
 			      SF_HYPERVISOR_CONTROL | SF_HYPERVISOR_PAUSE),
 		CONTRACT_CASE(a_vm_can_be_started_at_rest, SF_HYPERVISOR_CONTROL | SF_HYPERVISOR_PAUSE),
 		CONTRACT_CASE(only_a_vm_that_is_off_can_be_started, SF_HYPERVISOR_CONTROL),
+		CONTRACT_CASE(a_guest_has_its_disks_open, 0),
 		CONTRACT_CASE(starting_ends_a_freeze, SF_HYPERVISOR_QUIESCE | SF_HYPERVISOR_CONTROL),
 	};
 
