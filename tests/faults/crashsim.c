@@ -21,12 +21,14 @@
 #include <sys/stat.h>
 
 int __real_open64(const char *path, int flags, ...);
+FILE *__real_fopen64(const char *path, const char *mode);
 ssize_t __real_copy_file_range(int in, off_t *in_off, int out, off_t *out_off, size_t len, unsigned flags);
 int __real_ioctl(int fd, unsigned long request, ...);
 int __real_fsync(int fd);
 int __real_fdatasync(int fd);
 
 int __wrap_open64(const char *path, int flags, ...);
+FILE *__wrap_fopen64(const char *path, const char *mode);
 int __wrap_openat64(int dir, const char *path, int flags, ...);
 ssize_t __wrap_write(int fd, const void *buf, size_t len);
 ssize_t __wrap_pwrite64(int fd, const void *buf, size_t len, off_t off);
@@ -238,6 +240,14 @@ int __wrap_open64(const char *path, int flags, ...)
 	mode = mode_of(flags, args);
 	va_end(args);
 	return any_open(AT_FDCWD, path, flags, mode);
+}
+
+/* Streams are for files of /proc: what is written through one would not be seen. */
+FILE *__wrap_fopen64(const char *path, const char *mode)
+{
+	if (strpbrk(mode, "wa+"))
+		crashlog_die("write through a stream to", path);
+	return __real_fopen64(path, mode);
 }
 
 static uint64_t position(int fd)
