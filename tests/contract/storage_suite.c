@@ -11,7 +11,9 @@ int contract_storage_run(const struct contract_storage *driver)
 		storage_image_cases,
 		storage_label_cases,
 	};
-	static const char *const abilities[] = {"tell holes", "be opened behind its back", "keep labels"};
+	/* In the order of the NEEDS_ bits. */
+	static const char *const abilities[] = {"tell holes", "be opened behind its back", "keep labels",
+						"lose a disk"};
 	const struct contract_run run = {
 		.name = driver->name,
 		.subjects = subjects,
