@@ -18,7 +18,7 @@ static const char *const separators[] = {
 	[SF_CONFIG_ONE] = "",
 	[SF_CONFIG_COMMAS] = ",",
 	[SF_CONFIG_WORDS] = SF_CONFIG_BLANKS,
-	[SF_CONFIG_PATTERNS] = "," SF_CONFIG_BLANKS,
+	[SF_CONFIG_PATTERNS] = ", \t\r\v\f",
 };
 
 static bool is_blank(char c)
