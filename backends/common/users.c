@@ -4,6 +4,7 @@
 #include "base/cleanup.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdarg.h>
@@ -86,35 +87,45 @@ static bool is_writer(const char *pid, const char *fd)
 	return flags && (strtoul(flags + strlen("flags:"), NULL, 8) & O_ACCMODE) != O_RDONLY;
 }
 
-static bool is_open_in(const struct search *search, int fds, const char *pid, const char *fd)
+static bool is_same(const struct statx *a, const struct statx *b, bool device)
 {
-	const struct statx *wanted = &search->file;
-	struct statx st;
-
-	/* The server of a network file system is not asked: it may hang. */
-	if (statx(fds, fd, AT_STATX_DONT_SYNC, STATX_TYPE | STATX_INO, &st) < 0)
-		return false;
-	if (search->device)
-		return S_ISBLK(st.stx_mode) && st.stx_rdev_major == wanted->stx_rdev_major &&
-		       st.stx_rdev_minor == wanted->stx_rdev_minor;
-	return st.stx_ino == wanted->stx_ino && st.stx_dev_major == wanted->stx_dev_major &&
-	       st.stx_dev_minor == wanted->stx_dev_minor && is_writer(pid, fd);
+	if (device)
+		return S_ISBLK(a->stx_mode) && a->stx_rdev_major == b->stx_rdev_major &&
+		       a->stx_rdev_minor == b->stx_rdev_minor;
+	return a->stx_ino == b->stx_ino && a->stx_dev_major == b->stx_dev_major &&
+	       a->stx_dev_minor == b->stx_dev_minor;
 }
 
-static void search_process(struct search *search, const char *pid)
+/* 1 if the process has the file or device open, 0 if not, -errno if its descriptors cannot be listed. */
+static int has_open(const char *pid, const struct statx *wanted, bool device, bool for_writing)
 {
-	char path[64], program[64];
+	char path[64];
 	struct dirent *entry;
 	bool found = false;
 	DIR *fds;
 
 	(void)snprintf(path, sizeof(path), "/proc/%.20s/fd", pid);
 	fds = opendir(path);
-	while (fds && !found && (entry = readdir(fds)))
-		found = is_number(entry->d_name) && is_open_in(search, dirfd(fds), pid, entry->d_name);
-	if (fds)
-		(void)closedir(fds);
-	if (!found)
+	if (!fds)
+		return -errno;
+	while (!found && (entry = readdir(fds))) {
+		struct statx st;
+
+		/* The server of a network file system is not asked: it may hang. */
+		found = is_number(entry->d_name) &&
+			statx(dirfd(fds), entry->d_name, AT_STATX_DONT_SYNC, STATX_TYPE | STATX_INO, &st) ==
+				0 &&
+			is_same(&st, wanted, device) && (!for_writing || is_writer(pid, entry->d_name));
+	}
+	(void)closedir(fds);
+	return found;
+}
+
+static void search_process(struct search *search, const char *pid)
+{
+	char program[64];
+
+	if (has_open(pid, &search->file, search->device, !search->device) != 1)
 		return;
 	read_line(program, sizeof(program), "/proc/%.20s/comm", pid);
 	add(search, "pid %s (%s)", pid, program);
@@ -189,6 +200,17 @@ static void search_mounts(struct search *search)
 }
 
 /* --- asking --- */
+
+int sf_users_has_open(const char *pid, const char *path)
+{
+	struct statx wanted;
+
+	if (!is_number(pid))
+		return -EINVAL;
+	if (statx(AT_FDCWD, path, AT_STATX_DONT_SYNC, STATX_TYPE | STATX_INO, &wanted) < 0)
+		return -errno;
+	return has_open(pid, &wanted, S_ISBLK(wanted.stx_mode), false);
+}
 
 const char *sf_users_of_file(int fd, const char *path, char text[static SF_USERS_TEXT])
 {

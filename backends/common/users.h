@@ -1,20 +1,26 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Names who uses an image or a block device, for the text of an error that is already decided. Best effort:
- * it sees processes of its own pid namespace, loop devices, devices stacked on top, and mounts of its own
- * mount namespace, and it waits for no file system.
+ * Who uses an image or a block device. Best effort: it sees processes of its own pid namespace, loop devices,
+ * devices stacked on top, and mounts of its own mount namespace. It waits for no file system.
  */
 #ifndef SF_BACKENDS_COMMON_USERS_H
 #define SF_BACKENDS_COMMON_USERS_H
 
 #include <sys/types.h>
 
+/*
+ * Whether the process has the file or block device of that path open: 1 or 0. A negative errno if that cannot
+ * be told: no such process or path, -EINVAL if pid is no number.
+ */
+int sf_users_has_open(const char *pid, const char *path);
+
 /* Size of the text, with its NUL. */
 #define SF_USERS_TEXT 384
 
 /*
- * Formats ": pid 4711 (qemu-system-x86), loop device /dev/loop0" into text and returns it; empty if nobody is
- * found. Other processes count that have the file open for writing. fd is the open file, path its name.
+ * For the text of an error that is already decided: formats ": pid 4711 (qemu-system-x86), loop device
+ * /dev/loop0" into text and returns it; empty if nobody is found. Other processes count that have the file
+ * open for writing. fd is the open file, path its name.
  */
 const char *sf_users_of_file(int fd, const char *path, char text[static SF_USERS_TEXT]);
 

@@ -11,7 +11,7 @@
  *           missing), die (the process ends with SF_FAULT_EXIT before the call), die-after (the same after
  *           the call)
  *
- * Calls that cannot fail (storage.claims, and those that close or release) take no errno.
+ * Calls that cannot fail (those that close or release) take no errno.
  */
 #ifndef SF_BACKENDS_FAULT_FAULT_H
 #define SF_BACKENDS_FAULT_FAULT_H

@@ -45,13 +45,13 @@ static const struct sf_storage_ops *ops_of(struct sf_volume *volume)
 	return to_fault(volume->storage)->inner->ops;
 }
 
-static bool fault_claims(struct sf_storage *storage, const char *spec)
+static int fault_claims(struct sf_storage *storage, const char *spec, struct sf_err *err)
 {
 	struct sf_fault_call call = {.name = "storage.claims"};
 	struct fault_storage *fault = to_fault(storage);
+	int rc = sf_fault_before(fault->plan, &call, err);
 
-	(void)sf_fault_before(fault->plan, &call, NULL); /* plans cannot make it fail */
-	return sf_fault_after(&call, fault->inner->ops->claims(fault->inner, spec));
+	return rc < 0 ? rc : sf_fault_after(&call, fault->inner->ops->claims(fault->inner, spec, err));
 }
 
 static int fault_volume_open(struct sf_storage *storage, const char *vm, const struct sf_disk *disk,

@@ -39,11 +39,12 @@
 /* Space that a reflink may need for metadata; extent lists of any sane image are far smaller. */
 #define REFLINK_BYTES (1024 * 1024)
 
-static bool claims(struct sf_storage *storage, const char *spec)
+static int claims(struct sf_storage *storage, const char *spec, struct sf_err *err)
 {
 	struct stat st;
 
 	(void)storage;
+	(void)err;
 	return spec[0] == '/' && (stat(spec, &st) < 0 || !S_ISBLK(st.st_mode));
 }
 

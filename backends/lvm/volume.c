@@ -106,18 +106,19 @@ static int find_volume(struct sf_lvm_storage *storage, const char *vg, const cha
 	return rc;
 }
 
-/* A volume that cannot be queried goes to lvm_classic, whose volume_open() then reports why. */
-bool sf_lvm_claims(struct sf_storage *storage, const char *spec)
+int sf_lvm_claims(struct sf_storage *storage, const char *spec, struct sf_err *err)
 {
 	struct sf_lvm_storage *own = sf_lvm_storage(storage);
 	auto_report struct sf_lvm_report *report = NULL;
 	char vg[SF_LVM_NAME], lv[SF_LVM_NAME];
 	const struct sf_lv *found;
+	int rc;
 
 	if (!resolve(spec, vg, lv))
-		return false;
-	if (find_volume(own, vg, lv, &report, &found, NULL) < 0)
-		return !own->thin;
+		return 0;
+	rc = find_volume(own, vg, lv, &report, &found, err);
+	if (rc < 0)
+		return sf_wrap(err, rc, "open %s", spec);
 	return own->thin == sf_lvm_is_thin(found);
 }
 

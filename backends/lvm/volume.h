@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-bool sf_lvm_claims(struct sf_storage *storage, const char *spec);
+int sf_lvm_claims(struct sf_storage *storage, const char *spec, struct sf_err *err);
 int sf_lvm_volume_open(struct sf_storage *storage, const char *vm, const struct sf_disk *disk,
 		       struct sf_volume **ret, struct sf_err *err);
 void sf_lvm_volume_close(struct sf_volume *volume);

@@ -75,9 +75,10 @@ static int parse_size(const char *spec, uint64_t *ret, struct sf_err *err)
 	return 0;
 }
 
-static bool mem_claims(struct sf_storage *storage, const char *spec)
+static int mem_claims(struct sf_storage *storage, const char *spec, struct sf_err *err)
 {
 	(void)storage;
+	(void)err;
 	return strncmp(spec, "mem:", 4) == 0;
 }
 

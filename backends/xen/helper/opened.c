@@ -5,9 +5,9 @@
  */
 #include "helper.h"
 
+#include "backends/common/users.h"
 #include "base/cleanup.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/loop.h>
@@ -18,7 +18,6 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <unistd.h>
 #include <xenstore.h>
 
 /* Reads PATH/NAME; NULL if there is none. The caller frees it. */
@@ -85,39 +84,15 @@ static bool is_another_device(dev_t device, const struct stat *st)
 	return major(device) == LOOP_MAJOR && is_on_another_file(device, st);
 }
 
-static bool is_same(const struct stat *a, const struct stat *b)
-{
-	return S_ISBLK(a->st_mode) ? S_ISBLK(b->st_mode) && a->st_rdev == b->st_rdev
-				   : a->st_dev == b->st_dev && a->st_ino == b->st_ino;
-}
-
-/* Whether the process is known to have the file or device not open. */
-static bool lacks(const char *pid, const struct stat *st)
-{
-	char path[64];
-	DIR *dir;
-	struct dirent *entry;
-	struct stat open_st;
-	bool found = false;
-
-	(void)snprintf(path, sizeof(path), "/proc/%.20s/fd", pid);
-	dir = opendir(path);
-	if (!dir)
-		return false;
-	while (!found && (entry = readdir(dir)))
-		found = fstatat(dirfd(dir), entry->d_name, &open_st, 0) == 0 && is_same(st, &open_st);
-	(void)closedir(dir);
-	return !found;
-}
-
-static bool qemu_lacks(struct xs_handle *store, uint32_t domid, const struct stat *st)
+/* Whether QEMU is known to have the file or device not open. */
+static bool qemu_lacks(struct xs_handle *store, uint32_t domid, const char *path)
 {
 	char image[64];
 	auto_free char *pid = NULL;
 
 	(void)snprintf(image, sizeof(image), "/local/domain/%u/image", domid);
 	pid = read_node(store, image, "device-model-pid");
-	return pid && *pid && strspn(pid, "0123456789") == strlen(pid) && lacks(pid, st);
+	return pid && sf_users_has_open(pid, path) == 0;
 }
 
 static bool is_another(struct xs_handle *store, uint32_t domid, const struct sf_disk *disk)
@@ -130,7 +105,7 @@ static bool is_another(struct xs_handle *store, uint32_t domid, const struct sf_
 	if (find_backend(store, "vbd", domid, disk->vdev, backend, sizeof(backend)))
 		return is_another_device(device_of(store, backend), &st);
 	return find_backend(store, "qdisk", domid, disk->vdev, backend, sizeof(backend)) &&
-	       qemu_lacks(store, domid, &st);
+	       qemu_lacks(store, domid, disk->spec);
 }
 
 int helper_check_disk(struct helper *helper, const struct sf_xen_request *request, struct sf_err *err)

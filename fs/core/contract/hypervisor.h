@@ -105,7 +105,7 @@ struct sf_save_hooks {
 };
 
 /*
- * The backend's implementation. Slots that caps does not cover may be NULL, and so may host, check_host and
+ * The backend's implementation. Slots that caps does not cover may be NULL, and so may host, check_host,
  * can_start and check_disk. Arguments arrive checked.
  */
 struct sf_hypervisor_ops {

@@ -77,7 +77,13 @@ static int find_claimer(const struct sf_storages *set, const struct sf_disk *dis
 			struct sf_err *err)
 {
 	for (size_t i = 0; i < set->nstorages; i++) {
-		if (set->list[i]->ops->claims(set->list[i], disk->spec)) {
+		struct sf_call call = sf_storage_call(set->list[i], "claims", disk->spec);
+		int claimed = set->list[i]->ops->claims(set->list[i], disk->spec, &call.err);
+		int rc = sf_call_end(&call, claimed < 0 ? claimed : 0, err);
+
+		if (rc < 0)
+			return rc;
+		if (claimed) {
 			*ret = set->list[i];
 			return 0;
 		}

@@ -127,8 +127,11 @@ typedef void sf_usage_fn(void *arg, const struct sf_usage *usage);
 struct sf_storage_ops {
 	const char *name; /* "file"; stored in meta.json, so it must never change */
 
-	/* Whether this backend serves a disk with this specification. Must be fast and change nothing. */
-	bool (*claims)(struct sf_storage *storage, const char *spec);
+	/*
+	 * 1 if this backend serves a disk with this specification, 0 if not. Must be fast and change nothing.
+	 * A negative errno if it cannot tell now: nobody else gets the disk meanwhile.
+	 */
+	int (*claims)(struct sf_storage *storage, const char *spec, struct sf_err *err);
 
 	/*
 	 * Opens a live disk and sets volume->origin. -ENOENT if it does not exist, -EINVAL if this backend
@@ -272,7 +275,7 @@ struct sf_storage *sf_storages_by_name(const struct sf_storages *set, const char
 
 /*
  * Opens a disk with the first backend that claims it. -EINVAL if none does, -ENOENT if its path does not
- * exist.
+ * exist. Fails as the backend does that cannot tell.
  */
 int sf_volume_open(const struct sf_storages *set, const char *vm, const struct sf_disk *disk,
 		   struct sf_volume **ret, struct sf_err *err);

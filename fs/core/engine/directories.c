@@ -24,10 +24,10 @@ struct claim {
 struct claims {
 	struct claim *list;
 	size_t n;
-	bool all; /* no other directory may hold records */
+	bool all; /* every directory that may hold records is in the list */
 };
 
-/* Whether sf_op_dir() would name a VM's directory so: the VM's name, possibly with "~" and 8 hex digits. */
+/* Whether the directory has a name that sf_op_dir() gives: the VM's, or that with "~" and 8 hex digits. */
 static bool is_named_after(const char *dir, const char *vm)
 {
 	size_t len = strlen(vm);

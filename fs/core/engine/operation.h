@@ -26,8 +26,7 @@ struct sf_vm_op {
 	char snapshot[SF_NAME_MAX + 1]; /* for reports */
 	uint64_t number;                /* of the job */
 	uint64_t begun_ms;
-	uint64_t bytes; /* that the snapshot held at the begin: allocated on disks, and RAM; 0: it was not
-			   there */
+	uint64_t bytes; /* what the snapshot held when the operation began, RAM included; 0: no snapshot */
 	bool timed_out; /* a storage was too slow: recovery queries none again in this operation */
 };
 

@@ -326,10 +326,9 @@ static bool in_doubt(const struct sf_engine *engine, bool all_known)
 static void report_doubts(const struct search *search)
 {
 	for (size_t i = 0; i < search->norphans; i++)
-		sf_health_set(search->engine->health, "unowned", search->orphans[i].where,
-			      "no record that could be read owns this volume, but not all could be read; it "
-			      "is left "
-			      "alone");
+		sf_health_set(
+			search->engine->health, "unowned", search->orphans[i].where,
+			"no record owns this volume, but not all records could be read; it is left alone");
 }
 
 /*

@@ -53,11 +53,8 @@ static int read_record(int vm_dir, const char *name, struct sf_record *ret, stru
 
 /* --- copies --- */
 
-/*
- * Whether the directory to which the record belongs, by its VM and name, is another one and holds the same
- * snapshot.
- */
-static bool is_away_from_home(struct sf_vm_op *op, const char *name, const struct sf_record *record)
+/* Whether the directory that the record's VM and name lead to is another one, and has the same snapshot. */
+static bool has_its_original(struct sf_vm_op *op, const char *name, const struct sf_record *record)
 {
 	char home[SF_VM_DIR];
 	struct sf_record other;
@@ -82,7 +79,7 @@ static bool is_copy(struct sf_vm_op *op, const char *name, const struct sf_recor
 	struct sf_snapshot *known;
 	bool copy;
 
-	if (is_away_from_home(op, name, record))
+	if (has_its_original(op, name, record))
 		return true;
 	if (sf_catalog_snapshot_by_id(op->engine->catalog, sf_snapshot_id(&record->uuid), &known) < 0)
 		return false;
@@ -120,44 +117,44 @@ static bool find_leases(struct sf_vm_op *op)
 	struct sf_dir_names names;
 	bool newer = false, found = sf_plan_is_leased(op->dir, &newer);
 
-	op->vm->owed = op->vm->owed || (found && newer);
+	op->vm->resume_due = op->vm->resume_due || (found && newer);
 	if (sf_dir_names_read(op->dir, &names, NULL) < 0)
 		return found;
 	for (size_t i = 0; i < names.n; i++) {
 		if (!is_leased(op, names.list[i], &newer))
 			continue;
-		op->vm->owed = op->vm->owed || newer;
+		op->vm->resume_due = op->vm->resume_due || newer;
 		found = true;
 	}
 	sf_dir_names_fini(&names);
 	return found;
 }
 
-/* No recovery will look at this directory's records. */
-static void owe_guest(struct sf_vm_op *op)
+/* For a contested directory: recovery does not read its records, so nothing else would resume the guest. */
+static void mark_guest(struct sf_vm_op *op)
 {
-	op->vm->owed = find_leases(op) || op->vm->owed;
+	op->vm->resume_due = find_leases(op) || op->vm->resume_due;
 }
 
 /*
  * Resumes a guest before anything slow is done for any VM, so that none stays at rest longer than necessary.
- * A failure is retried with the record or plan, or as owed.
+ * A failure is retried with the record or plan, or because it is due.
  */
 static void free_guest(struct sf_vm_op *op)
 {
-	bool leased = (sf_op_dir(op, false, NULL) == 0 && find_leases(op)) || op->vm->owed;
+	bool leased = (sf_op_dir(op, false, NULL) == 0 && find_leases(op)) || op->vm->resume_due;
 
 	if (leased && op->present && sf_resume_forgotten(op, &(struct sf_err){0}) == 0)
-		op->vm->owed = false;
+		op->vm->resume_due = false;
 }
 
 /* Resumes a guest whose record cannot be changed: only once, since its owner may pause it later. */
-static void pay_guest(struct sf_vm_op *op)
+static void resume_marked_guest(struct sf_vm_op *op)
 {
-	if (!op->vm->owed)
+	if (!op->vm->resume_due)
 		return;
-	op->vm->owed = sf_resume_forgotten(op, &(struct sf_err){0}) < 0;
-	if (op->vm->owed)
+	op->vm->resume_due = sf_resume_forgotten(op, &(struct sf_err){0}) < 0;
+	if (op->vm->resume_due)
 		sf_op_unsettle(op);
 }
 
@@ -426,7 +423,7 @@ int sf_recover_vm(struct sf_vm_op *op, struct sf_err *err)
 	bool newer = false;
 	int rc;
 
-	pay_guest(op);
+	resume_marked_guest(op);
 	rc = recover_entries(op, err);
 	if (rc == 0 && op->dir >= 0)
 		rc = recover_plan(op, &newer, err);
@@ -473,7 +470,7 @@ static void recover_one(struct sf_vm_op *op)
 
 void sf_recover_all(struct sf_engine *engine)
 {
-	bool all_known = sf_adopt_directories(engine, owe_guest);
+	bool all_known = sf_adopt_directories(engine, mark_guest);
 
 	each_vm(engine, free_guest);
 	each_vm(engine, recover_one);

@@ -68,8 +68,9 @@ static int add(struct sf_sharing *sharing, const struct place *vm, const struct 
 }
 
 /*
- * strict: a disk that cannot be opened is an error, as it may be any. A storage that does not answer always
- * is one: to ask it for each further disk would take as long each time.
+ * Skips disks that are known not to be there, or not to be anything that can be snapshotted. strict: any
+ * other disk that cannot be opened is an error, because it may be the one that is looked for. -ETIMEDOUT
+ * always is: each further disk of that storage would take as long.
  */
 static int collect_vm(struct sf_sharing *sharing, struct sf_engine *engine, const struct place *vm,
 		      const struct sf_vm_desc *desc, bool strict, struct sf_err *err)
@@ -77,14 +78,15 @@ static int collect_vm(struct sf_sharing *sharing, struct sf_engine *engine, cons
 	for (size_t i = 0; i < desc->ndisks; i++) {
 		const struct sf_disk *disk = &desc->disks[i];
 		struct sf_volume *volume;
-		int rc = sf_volume_open(engine->storages, desc->name, disk, &volume, err);
+		struct sf_err why = {0};
+		int rc = sf_volume_open(engine->storages, desc->name, disk, &volume, &why);
 
 		if (rc == -ENOENT || rc == -ENODEV || rc == -EINVAL ||
 		    (rc < 0 && rc != -ETIMEDOUT && !strict))
 			continue;
 		if (rc < 0)
-			return sf_wrap(err, rc, "open disk %s of VM '%s', which may be one of this VM's",
-				       disk->vdev, vm->vm);
+			return sf_fail(err, rc, "disk %s of VM '%s', which may be one of this VM's: %s",
+				       disk->vdev, vm->vm, why.text);
 		rc = add(sharing, vm, disk, volume);
 		sf_volume_close(volume);
 		if (rc < 0)
@@ -188,9 +190,12 @@ int sf_sharing_update(struct sf_engine *engine)
 	before = engine->sharing;
 	engine->sharing = now;
 	pthread_mutex_unlock(&engine->lock);
-	for (size_t i = 0; before && i < before->n; i++)
-		if (before->list[i].other && !find(now, before->list[i].vm_id, before->list[i].vdev))
+	for (size_t i = 0; before && i < before->n; i++) {
+		const struct place *still = find(now, before->list[i].vm_id, before->list[i].vdev);
+
+		if (before->list[i].other && (!still || strcmp(still->vm, before->list[i].vm) != 0))
 			report(engine->health, &before->list[i], false);
+	}
 	for (size_t i = 0; i < now->n; i++)
 		if (now->list[i].other)
 			report(engine->health, &now->list[i], true);

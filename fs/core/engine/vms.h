@@ -20,10 +20,11 @@ struct sf_engine_vm {
 	bool busy;        /* an operation is running on it */
 	bool kept;        /* the operation is internal: others wait for it */
 	bool unsettled;   /* something is half done: recovery runs before the next operation */
-	bool told_slow;   /* the log says that its disks can only be copied; of the VM's operation */
+	bool told_slow;   /* the log has the warning that its disks can only be copied */
 	bool contested;   /* several directories claim to be this VM's: it has none */
 	bool unsure;      /* it may own volumes that no published record names */
-	bool owed;        /* resume its guest once: a record that recovery cannot change says it is at rest */
+	bool resume_due;  /* a record that recovery cannot change says that its guest is at rest: resume it
+			     once */
 };
 
 /* Finds the VM with that identity; if it is unknown, registers it as gone. -ENOMEM. */

@@ -22,6 +22,7 @@ struct liar {
 
 	/* The answers. */
 	int rc;
+	int claims_rc; /* negative: it cannot tell */
 	struct sf_object_stat st;
 	struct sf_space space;
 	struct sf_volume *opened;
@@ -52,9 +53,11 @@ static int answer(struct sf_storage *storage)
 	return of(storage)->rc;
 }
 
-static bool claims(struct sf_storage *storage, const char *spec)
+static int claims(struct sf_storage *storage, const char *spec, struct sf_err *err)
 {
-	(void)storage;
+	(void)err;
+	if (of(storage)->claims_rc < 0)
+		return of(storage)->claims_rc;
 	return strncmp(spec, "lie:", 4) == 0;
 }
 

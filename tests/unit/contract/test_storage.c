@@ -99,6 +99,19 @@ static void a_disk_goes_to_who_claims_it(void **state)
 	      "disk /there/is/no/such: No such file or directory");
 }
 
+/* Another one might take it for its own. */
+static void a_disk_that_may_be_someones_goes_to_nobody(void **state)
+{
+	struct fixture *f = *state;
+	struct sf_volume *volume = NULL;
+	struct sf_disk unclaimed = {"vda", "nbd:elsewhere"};
+
+	f->liar->claims_rc = -ETIMEDOUT;
+	fails(f, sf_volume_open(&f->set, "vm", &unclaimed, &volume, &f->err), -ETIMEDOUT,
+	      "storage backend liar: claims of nbd:elsewhere");
+	assert_null(volume);
+}
+
 static void disks_with_bad_names_never_reach_a_backend(void **state)
 {
 	struct fixture *f = *state;
@@ -512,6 +525,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(storages_are_found_by_name),
 		CASE(a_disk_goes_to_who_claims_it),
+		CASE(a_disk_that_may_be_someones_goes_to_nobody),
 		CASE(disks_with_bad_names_never_reach_a_backend),
 		CASE(a_volume_without_origin_is_refused_and_closed),
 		CASE(a_volume_of_another_storage_is_refused),

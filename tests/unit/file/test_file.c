@@ -11,17 +11,17 @@ static void paths_that_are_no_block_device_are_claimed(void **state)
 	struct fixture *f = *state;
 	char path[2048];
 
-	assert_true(f->storage->ops->claims(f->storage, in(path, f->dir, "missing.img")));
-	assert_true(f->storage->ops->claims(f->storage, f->dir));
-	assert_false(f->storage->ops->claims(f->storage, "web.img"));
-	assert_false(f->storage->ops->claims(f->storage, "mem:64M"));
-	assert_false(f->storage->ops->claims(f->storage, ""));
+	assert_true(f->storage->ops->claims(f->storage, in(path, f->dir, "missing.img"), NULL));
+	assert_true(f->storage->ops->claims(f->storage, f->dir, NULL));
+	assert_false(f->storage->ops->claims(f->storage, "web.img", NULL));
+	assert_false(f->storage->ops->claims(f->storage, "mem:64M", NULL));
+	assert_false(f->storage->ops->claims(f->storage, "", NULL));
 	in(path, f->dir, "disk");
 	if (mknod(path, S_IFBLK | 0600, makedev(7, 0)) < 0) {
 		print_message("# skipped: no block device can be made: %s\n", strerror(errno));
 		return;
 	}
-	assert_false(f->storage->ops->claims(f->storage, path));
+	assert_false(f->storage->ops->claims(f->storage, path, NULL));
 }
 
 static void refused(struct fixture *f, const char *path, int rc, const char *text)
