@@ -39,7 +39,6 @@ int sf_lvm_pread(int fd, const char *what, void *buf, size_t len, uint64_t off, 
 {
 	auto_free char *bounce = NULL;
 	char *at = buf;
-	int rc;
 
 	if ((uintptr_t)buf % BOUNCE_ALIGN == 0 && off % BOUNCE_ALIGN == 0 && len % BOUNCE_ALIGN == 0)
 		return sf_pread_exactly(fd, what, buf, len, off, err);
@@ -49,14 +48,14 @@ int sf_lvm_pread(int fd, const char *what, void *buf, size_t len, uint64_t off, 
 		size_t skip = off % BOUNCE_ALIGN;
 		size_t piece = len < BOUNCE - skip ? len : BOUNCE - skip;
 		size_t whole = (skip + piece + BOUNCE_ALIGN - 1) / BOUNCE_ALIGN * BOUNCE_ALIGN;
-		ssize_t n;
+		ssize_t n = sf_pread_all(fd, bounce, whole, off - skip);
 
-		do
-			n = pread(fd, bounce, whole, (off_t)(off - skip));
-		while (n < 0 && errno == EINTR);
-		rc = n < 0 ? -errno : (size_t)n < skip + piece ? -EIO : 0; /* a device may end inside whole */
-		if (rc < 0)
-			return sf_fail(err, rc, "read %s at %" PRIu64 ": %s", what, off, strerror(-rc));
+		if (n < 0)
+			return sf_fail(err, (int)n, "read %s at %" PRIu64 ": %s", what, off,
+				       strerror((int)-n));
+		if ((size_t)n < skip + piece) /* the device may end inside whole, but not before */
+			return sf_fail(err, -EIO, "read %s: it ends at byte %" PRIu64, what,
+				       off - skip + (uint64_t)n);
 		memcpy(at, bounce + skip, piece);
 		at += piece;
 		off += piece;

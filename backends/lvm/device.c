@@ -46,14 +46,15 @@ int sf_lvm_activate(struct sf_lvm *lvm, const char *vg, const char *select, bool
 }
 
 /*
- * Whether the configuration limits what LVM activates: lvm.conf(5), activation/volume_list. LVM reports
- * success when that list leaves out an LV.
+ * Whether the configuration may limit what LVM activates: lvm.conf(5), activation/volume_list. LVM reports
+ * success when that list leaves out an LV. False only if there is known to be no such list.
  */
-static bool is_limited(struct sf_lvm *lvm, const char *vg)
+static bool may_be_limited(struct sf_lvm *lvm, const char *vg)
 {
 	const char *const argv[] = {"lvmconfig", "activation/volume_list", NULL};
+	struct sf_err err = {0};
 
-	return sf_lvm_run(lvm, vg, argv, NULL, NULL) == 0; /* it fails when there is no such list */
+	return sf_lvm_run(lvm, vg, argv, NULL, &err) == 0 || !strstr(err.text, "not found");
 }
 
 static int refuse_inactive(const char *vg, struct sf_err *err)
@@ -339,7 +340,7 @@ static int find_device_of(struct image *image, const struct sf_object *object, s
 		rc = open_device_of(image, report, lv, object, err);
 	}
 	/* The LV exists: a missing one has been reported above. */
-	if (rc == -ENOENT && is_limited(image->storage->lvm, report->vg))
+	if (rc == -ENOENT && may_be_limited(image->storage->lvm, report->vg))
 		rc = refuse_inactive(report->vg, err);
 	return rc;
 }
@@ -353,7 +354,7 @@ int sf_lvm_settle(struct sf_storage *base, const struct sf_object *object, struc
 	const struct sf_lv *found;
 	int rc = sf_lvm_split_origin(object->origin, vg, lv, err);
 
-	if (rc < 0 || !is_limited(storage->lvm, vg))
+	if (rc < 0 || !may_be_limited(storage->lvm, vg))
 		return rc;
 	rc = sf_lvm_find_object(base, object, SF_LVM_OBJECTS_MS, &report, &found, err);
 	if (rc == 0)

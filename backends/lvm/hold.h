@@ -24,8 +24,7 @@ int sf_lvm_hold(struct sf_volume *volume, struct sf_err *err);
 int sf_lvm_hold_check(struct sf_volume *volume, struct sf_err *err);
 void sf_lvm_release(struct sf_volume *volume);
 
-/* -EBUSY when the volume stays open other than through this handle's claim. An inactive one cannot be open.
- */
+/* -EBUSY if anyone but this handle has the volume open. An inactive volume cannot be open. */
 int sf_lvm_check_unused(struct sf_lvm_volume *volume, struct sf_err *err);
 
 #endif

@@ -2,10 +2,14 @@
 /*
  * Formats and parses our tags. Each is "snapfs.KEY=VALUE":
  *
- * token, state   32 hex digits: the object, and its state directory. Without both and origin, an LV is
- * foreign. origin         name of the LV that it is a snapshot of snapshot       UUID/INDEX/NDISKS: the
- * snapshot it belongs to, and which of its disks it is taken          nanoseconds since the epoch data bytes
- * that the origin had mapped at that instant (thin only) vdev, vm, vmuuid, name   labels
+ * - token, state: 32 hex digits, the object and its state directory
+ * - origin: name of the LV that it is a snapshot of
+ * - snapshot: UUID/INDEX/NDISKS, the snapshot and which of its disks this is
+ * - taken: nanoseconds since the epoch
+ * - data: bytes that the origin had mapped at that instant (thin only)
+ * - vdev, vm, vmuuid, name: labels
+ *
+ * An LV without token, state or origin is foreign.
  *
  * Tags consist of letters, digits and _ + . - / = ! : # & (lvm(8)). In a text, any byte but letters, digits
  * and _ + . - is written as '#' and two hex digits.

@@ -2,7 +2,8 @@
 /*
  * The tags that mark an LV as ours, and the names of such LVs. The form of the tags is described in tags.c.
  * Removing, relabelling and activating thin LVs select by name and tags together; lvrename, lvextend,
- * lvconvert and the activation of a classic snapshot take a name that a report has shown to be ours.
+ * lvconvert and the activation of a classic snapshot take a name that a report has shown to be ours. The live
+ * volume has no tags of ours: a revert selects it by name.
  */
 #ifndef SF_BACKENDS_LVM_TAGS_H
 #define SF_BACKENDS_LVM_TAGS_H

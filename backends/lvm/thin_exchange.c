@@ -12,7 +12,7 @@
  *
  * Between the two renames, no LV has the volume's name. After a crash there, the next lookup of the volume
  * finds NEW and OLD and gives OLD its name back; the revert is then repeated. After a later crash, the watch
- * removes OLD, and the next exchange what else is left. The volume keeps its tags, but all its other LVM
+ * removes OLD; the next exchange removes what else is left. The volume keeps its tags, but all its other LVM
  * settings become those of a new LV.
  */
 #include "thin_exchange.h"

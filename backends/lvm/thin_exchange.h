@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Reverts a thin volume whose snapshot LVM refuses to merge: the volume's name passes from one LV to another.
- */
+/* Reverts a thin volume whose snapshot LVM refuses to merge, by renaming LVs. */
 #ifndef SF_BACKENDS_LVM_THIN_EXCHANGE_H
 #define SF_BACKENDS_LVM_THIN_EXCHANGE_H
 
