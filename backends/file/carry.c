@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "core/contract/job.h"
+#include "place.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,19 +21,22 @@
 	(FS_SECRM_FL | FS_UNRM_FL | FS_COMPR_FL | FS_SYNC_FL | FS_NODUMP_FL | FS_NOATIME_FL | FS_NOCOMP_FL | \
 	 FS_JOURNAL_DATA_FL | FS_NOTAIL_FL | FS_NOCOW_FL | FS_DAX_FL)
 
-/* 0 where the file system has no flags. */
-static int flags_of(int fd)
+/* *ret: 0 where the file system has no flags. */
+static int flags_of(int fd, int *ret, struct sf_err *err)
 {
-	int flags = 0;
-
-	return ioctl(fd, FS_IOC_GETFLAGS, &flags) < 0 ? 0 : flags;
+	*ret = 0;
+	if (ioctl(fd, FS_IOC_GETFLAGS, ret) == 0 || errno == ENOTTY || errno == EOPNOTSUPP || errno == ENOSYS)
+		return 0;
+	return sf_fail(err, -errno, "read the inode flags: %s", strerror(errno));
 }
 
 int sf_file_check_replaceable(int fd, struct sf_err *err)
 {
-	int flags = flags_of(fd);
 	struct stat st;
+	int flags, rc = flags_of(fd, &flags, err);
 
+	if (rc < 0)
+		return rc;
 	if (fstat(fd, &st) < 0)
 		return sf_fail(err, -errno, "stat: %s", strerror(errno));
 	if (st.st_nlink > 1)
@@ -49,25 +53,31 @@ int sf_file_check_replaceable(int fd, struct sf_err *err)
 
 int sf_file_carry_flags(int live, int fd, struct sf_err *err)
 {
-	int have = flags_of(fd), want = (have & ~CARRIED) | (flags_of(live) & CARRIED);
+	int of_live, have, want, rc = flags_of(live, &of_live, err);
 
+	if (rc == 0)
+		rc = flags_of(fd, &have, err);
+	if (rc < 0)
+		return rc;
+	want = (have & ~CARRIED) | (of_live & CARRIED);
 	if (want == have || ioctl(fd, FS_IOC_SETFLAGS, &want) == 0)
 		return 0;
 	return sf_fail(err, -errno, "set the flags %#x of the image (lsattr): %s", (unsigned)(want & CARRIED),
 		       strerror(errno));
 }
 
-bool sf_file_is_full(const struct stat *st)
+static bool is_full(const struct stat *st)
 {
-	return (uint64_t)st->st_blocks >= ((uint64_t)st->st_size + 511) / 512;
+	return sf_file_allocated(st) >= (uint64_t)st->st_size;
 }
 
-int sf_file_carry_allocation(const struct stat *live, int fd, struct sf_job *job, struct sf_err *err)
+int sf_file_carry_allocation(const struct stat *live, int fd, const char *what, struct sf_job *job,
+			     struct sf_err *err)
 {
 	struct stat st;
 	int rc;
 
-	if (!sf_file_is_full(live))
+	if (!is_full(live))
 		return 0;
 	if (fstat(fd, &st) < 0)
 		return sf_fail(err, -errno, "stat: %s", strerror(errno));
@@ -78,7 +88,7 @@ int sf_file_carry_allocation(const struct stat *live, int fd, struct sf_job *job
 		return 0;
 	if (errno != EOPNOTSUPP)
 		return sf_fail(err, -errno, "allocate %ju bytes: %s", (uintmax_t)st.st_size, strerror(errno));
-	if (!sf_file_is_full(&st))
-		sf_job_note(job, "an image is sparse now: its file system cannot allocate it in full");
+	if (!is_full(&st))
+		sf_job_note(job, "%s is sparse now: its file system cannot preallocate", what);
 	return 0;
 }

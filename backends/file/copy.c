@@ -22,7 +22,7 @@
 /* Buffer for when the kernel cannot copy by itself; a larger one is not faster. */
 #define BUFFER_BYTES (1024 * 1024)
 
-/* Zeros are skipped in such units. Smaller than a block of a file system is useless, larger writes more. */
+/* Zeros are skipped in units of this size: the usual file system block. */
 #define ZERO_BYTES 4096
 
 struct copier {

@@ -26,14 +26,10 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
-#include <linux/btrfs.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 /* Space that a reflink may need for metadata; extent lists of any sane image are far smaller. */
@@ -48,7 +44,7 @@ static int claims(struct sf_storage *storage, const char *spec, struct sf_err *e
 	return spec[0] == '/' && (stat(spec, &st) < 0 || !S_ISBLK(st.st_mode));
 }
 
-/* A descriptor is no disk: its snapshot holds none of the guest's data, and its revert changes none. */
+/* A descriptor holds no data of the guest, so neither snapshot nor revert would cover the disk. */
 static int check_descriptor(const char *path, const struct stat *st, struct sf_err *err)
 {
 	char first[SF_CONTAINER_BYTES];
@@ -61,7 +57,7 @@ static int check_descriptor(const char *path, const struct stat *st, struct sf_e
 			"%s is the descriptor of a VMDK, a text that names the disk's files: convert the "
 			"disk with qemu-img convert -O raw",
 			path);
-	return 0; /* whatever uses an image that cannot be read says so */
+	return 0; /* an unreadable image is reported by the call that reads it */
 }
 
 static int check_image(const char *path, struct sf_err *err)
@@ -159,43 +155,11 @@ static int volume_write(struct sf_volume *volume, const void *buf, size_t len, u
 	return rc < 0 ? sf_fail(err, rc, "write %s: %s", volume->origin, strerror(-rc)) : 0;
 }
 
-/* On btrfs each subvolume has its own device number, but all share the space (BTRFS_IOC_FS_INFO). */
-static bool btrfs_pool(int fd, char *pool, size_t len)
-{
-	struct btrfs_ioctl_fs_info_args info = {0};
-	struct sf_id fsid;
-	char text[SF_ID_TEXT];
-
-	if (ioctl(fd, BTRFS_IOC_FS_INFO, &info) < 0)
-		return false;
-	memcpy(fsid.bytes, info.fsid, sizeof(fsid.bytes));
-	sf_id_format(&fsid, text);
-	(void)snprintf(pool, len, "btrfs %s", text);
-	return true;
-}
-
-static int space_of(int fd, const char *what, struct sf_space *ret, struct sf_err *err)
-{
-	struct statvfs vfs;
-	struct stat st;
-	bool btrfs;
-
-	if (fstat(fd, &st) < 0 || fstatvfs(fd, &vfs) < 0)
-		return sf_fail(err, -errno, "file system of %s: %s", what, strerror(errno));
-	btrfs = btrfs_pool(fd, ret->pool, sizeof(ret->pool));
-	if (!btrfs)
-		(void)snprintf(ret->pool, sizeof(ret->pool), "dev %u:%u", major(st.st_dev), minor(st.st_dev));
-	ret->total_bytes = (uint64_t)vfs.f_blocks * vfs.f_frsize;
-	/* Root may use the reserved blocks. btrfs reserves none, and its f_bfree counts raw space. */
-	ret->free_bytes = (uint64_t)(btrfs ? vfs.f_bavail : vfs.f_bfree) * vfs.f_frsize;
-	return 0;
-}
-
 static int space(struct sf_volume *volume, struct sf_space *ret, struct sf_err *err)
 {
 	auto_fd int fd = sf_file_open_origin(volume->origin, O_RDONLY, err);
 
-	return fd < 0 ? fd : space_of(fd, volume->origin, ret, err);
+	return fd < 0 ? fd : sf_file_space(fd, volume->origin, ret, err);
 }
 
 /* A full image stays full, so its revert also fills the holes of the snapshot. */

@@ -15,7 +15,7 @@
 
 #define ATTRIBUTE     "user.snapfs"
 #define LABELS_SCHEMA 1
-/* The longest names with every byte escaped need less than 4 KiB, which is what ext4 can store. */
+/* The longest names with every byte escaped need less. ext4 stores a block, mostly 4 KiB. */
 #define LABELS_MAX 4096
 
 static char *format(const struct sf_file_labels *labels)
@@ -94,6 +94,8 @@ int sf_file_labels_read(int fd, struct sf_file_labels *ret, struct sf_err *err)
 
 	if (len < 0 && (errno == EOPNOTSUPP || errno == ENODATA))
 		return sf_fail(err, -ENODATA, "the snapshot has no labels");
+	if (len < 0 && errno == ERANGE)
+		return sf_fail(err, -EINVAL, ATTRIBUTE " has more than %d bytes", LABELS_MAX);
 	if (len < 0)
 		return sf_fail(err, -errno, "read " ATTRIBUTE ": %s", strerror(errno));
 	root = sf_json_parse_object(text, (size_t)len, ATTRIBUTE, &why);
@@ -102,4 +104,9 @@ int sf_file_labels_read(int fd, struct sf_file_labels *ret, struct sf_err *err)
 		return sf_fail(err, rc, "%s", why.text);
 	*ret = labels;
 	return 0;
+}
+
+bool sf_file_labels_are_none(int rc)
+{
+	return rc == -ENODATA || rc == -EOPNOTSUPP || rc == -EINVAL;
 }

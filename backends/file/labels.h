@@ -26,7 +26,12 @@ struct sf_file_labels {
 
 /* Replaces the labels of the open file. A no-op where the file system has no extended attributes. */
 int sf_file_labels_write(int fd, const struct sf_file_labels *labels, struct sf_err *err);
-/* -ENODATA: there are none; -EOPNOTSUPP: they have a newer schema; -EINVAL. */
+/*
+ * -ENODATA: there are none; -EOPNOTSUPP: they have a newer schema; -EINVAL: they make no sense. Any other
+ * failure says nothing about them.
+ */
 int sf_file_labels_read(int fd, struct sf_file_labels *ret, struct sf_err *err);
+/* Whether that is a result of sf_file_labels_read() for a file without labels that this version can use. */
+bool sf_file_labels_are_none(int rc);
 
 #endif

@@ -14,11 +14,6 @@
 #include <string.h>
 #include <unistd.h>
 
-static bool exists(int dir, const char *name)
-{
-	return faccessat(dir, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
-}
-
 /* Whether name is the first existing file of a token, so that each token is listed once. */
 static bool token_of(int dir, const char *name, struct sf_id *ret)
 {
@@ -36,15 +31,26 @@ static bool token_of(int dir, const char *name, struct sf_id *ret)
 	if (strcmp(name, names.img) == 0)
 		return true;
 	if (strcmp(name, names.tmp) == 0)
-		return !exists(dir, names.img);
-	return strcmp(name, names.revert) == 0 && !exists(dir, names.img) && !exists(dir, names.tmp);
+		return !sf_file_exists(dir, names.img);
+	return strcmp(name, names.revert) == 0 && !sf_file_exists(dir, names.img) &&
+	       !sf_file_exists(dir, names.tmp);
 }
 
-static bool read_labels(int dir, const char *name, struct sf_file_labels *ret)
+/* 1 if the file has labels, 0 if it has none or is gone. */
+static int read_labels(int dir, const char *name, struct sf_file_labels *ret, struct sf_err *err)
 {
 	auto_fd int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+	struct sf_err why = {0};
+	int rc;
 
-	return fd >= 0 && sf_file_labels_read(fd, ret, NULL) == 0;
+	if (fd < 0)
+		return errno == ENOENT || errno == ELOOP
+			       ? 0
+			       : sf_fail(err, -errno, "open %s: %s", name, strerror(errno));
+	rc = sf_file_labels_read(fd, ret, &why);
+	if (rc < 0 && !sf_file_labels_are_none(rc))
+		return sf_fail(err, rc, "labels of %s: %s", name, why.text);
+	return rc == 0;
 }
 
 /* origin: any image in the directory; the labels say which image the snapshot is of. */
@@ -54,10 +60,12 @@ static int list_one(int dir, const char *name, const struct sf_id *token, const 
 	struct sf_file_labels labels;
 	struct sf_object object = {.token = *token};
 	char path[SF_ORIGIN_MAX];
+	int labelled = read_labels(dir, name, &labels, err);
 
-	if (!read_labels(dir, name, &labels) ||
-	    snprintf(path, sizeof(path), "%.*s/%s", (int)(strrchr(origin, '/') - origin), origin,
-		     labels.image) >= (int)sizeof(path))
+	if (labelled < 0)
+		return labelled;
+	if (!labelled || snprintf(path, sizeof(path), "%.*s/%s", (int)(strrchr(origin, '/') - origin), origin,
+				  labels.image) >= (int)sizeof(path))
 		return fn(arg, &object, where, err);
 	object = labels.object;
 	object.token = *token;
@@ -104,9 +112,14 @@ static int foreign_one(const struct foreign *foreign, int dir, const char *name,
 	struct sf_file_labels labels;
 	char where[SF_FILE_WHERE];
 	struct sf_id token;
+	int labelled;
 
-	if (!token_of(dir, name, &token) || !strstr(name, ".img") ||
-	    (read_labels(dir, name, &labels) && strcmp(labels.image, foreign->image) != 0))
+	if (!token_of(dir, name, &token) || !strstr(name, ".img"))
+		return 0;
+	labelled = read_labels(dir, name, &labels, err);
+	if (labelled < 0)
+		return labelled;
+	if (labelled && strcmp(labels.image, foreign->image) != 0)
 		return 0;
 	(void)snprintf(where, sizeof(where), "%.*s%s/%s/%s", (int)(foreign->image - foreign->origin),
 		       foreign->origin, SF_FILE_DIR, foreign->id_name, name);
@@ -115,12 +128,15 @@ static int foreign_one(const struct foreign *foreign, int dir, const char *name,
 
 static int foreign_dir(const struct foreign *foreign, int snapfs_dir, struct sf_err *err)
 {
-	auto_fd int dir = sf_file_open_ours(snapfs_dir, foreign->id_name, false, NULL);
+	struct sf_err why = {0};
+	auto_fd int dir = sf_file_open_ours(snapfs_dir, foreign->id_name, false, &why);
 	struct sf_dir_names names;
 	int rc;
 
+	if (dir == -ENOENT || dir == -EPERM || dir == -ENOTDIR || dir == -ELOOP)
+		return 0; /* removed meanwhile, or another user's, or no directory */
 	if (dir < 0)
-		return 0; /* no directory of a snapfs of this user */
+		return sf_fail(err, dir, "%s", why.text);
 	rc = sf_dir_names_read(dir, &names, err);
 	if (rc < 0)
 		return rc;

@@ -63,11 +63,6 @@ int sf_file_stat(struct sf_storage *storage, const struct sf_object *object, str
 	return rc < 0 ? rc : stat_object(&place, object, ret, err);
 }
 
-static bool exists(int dir, const char *name)
-{
-	return faccessat(dir, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
-}
-
 /* Opens the place and a new empty file, in place of one left by a crash. -EEXIST: the snapshot exists. */
 static int open_tmp(struct sf_storage *storage, const struct sf_object *object,
 		    const struct sf_file_names *names, struct sf_file_place *place, struct sf_err *err)
@@ -79,7 +74,7 @@ static int open_tmp(struct sf_storage *storage, const struct sf_object *object,
 			continue;
 		if (rc < 0)
 			return rc;
-		if (exists(place->id_dir, names->img))
+		if (sf_file_exists(place->id_dir, names->img))
 			return -EEXIST;
 		if (unlinkat(place->id_dir, names->tmp, 0) < 0 && errno != ENOENT)
 			return sf_fail(err, -errno, "remove %s: %s", names->tmp, strerror(errno));

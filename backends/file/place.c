@@ -10,8 +10,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/btrfs.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/statvfs.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 void sf_file_names(const struct sf_id *token, struct sf_file_names *ret)
@@ -159,4 +163,51 @@ uint64_t sf_file_allocated(const struct stat *st)
 	uint64_t sectors = ((uint64_t)st->st_size + 511) / 512;
 
 	return ((uint64_t)st->st_blocks < sectors ? (uint64_t)st->st_blocks : sectors) * 512;
+}
+
+bool sf_file_exists(int dir, const char *name)
+{
+	return faccessat(dir, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+int sf_file_create_anew(int dir, const char *name, struct sf_err *err)
+{
+	int fd;
+
+	if (unlinkat(dir, name, 0) < 0 && errno != ENOENT)
+		return sf_fail(err, -errno, "remove %s: %s", name, strerror(errno));
+	fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	return fd < 0 ? sf_fail(err, -errno, "create %s: %s", name, strerror(errno)) : fd;
+}
+
+/* On btrfs each subvolume has its own device number, but all share the space (BTRFS_IOC_FS_INFO). */
+static bool btrfs_pool(int fd, char *pool, size_t len)
+{
+	struct btrfs_ioctl_fs_info_args info = {0};
+	struct sf_id fsid;
+	char text[SF_ID_TEXT];
+
+	if (ioctl(fd, BTRFS_IOC_FS_INFO, &info) < 0)
+		return false;
+	memcpy(fsid.bytes, info.fsid, sizeof(fsid.bytes));
+	sf_id_format(&fsid, text);
+	(void)snprintf(pool, len, "btrfs %s", text);
+	return true;
+}
+
+int sf_file_space(int fd, const char *what, struct sf_space *ret, struct sf_err *err)
+{
+	struct statvfs vfs;
+	struct stat st;
+	bool btrfs;
+
+	if (fstat(fd, &st) < 0 || fstatvfs(fd, &vfs) < 0)
+		return sf_fail(err, -errno, "file system of %s: %s", what, strerror(errno));
+	btrfs = btrfs_pool(fd, ret->pool, sizeof(ret->pool));
+	if (!btrfs)
+		(void)snprintf(ret->pool, sizeof(ret->pool), "dev %u:%u", major(st.st_dev), minor(st.st_dev));
+	ret->total_bytes = (uint64_t)vfs.f_blocks * vfs.f_frsize;
+	/* Root may use the reserved blocks. btrfs reserves none, and its f_bfree counts raw space. */
+	ret->free_bytes = (uint64_t)(btrfs ? vfs.f_bavail : vfs.f_bfree) * vfs.f_frsize;
+	return 0;
 }

@@ -70,6 +70,13 @@ int sf_file_open_parent(const char *path, const char **ret_name, struct sf_err *
  */
 int sf_file_open_origin(const char *origin, int flags, struct sf_err *err);
 
+/* Whether there is a file of that name in dir; a symbolic link counts itself. */
+bool sf_file_exists(int dir, const char *name);
+/* Makes a new empty file with mode 0600, in place of one left by a crash. Returns the descriptor. */
+int sf_file_create_anew(int dir, const char *name, struct sf_err *err);
+/* The space of the file system of the open file or directory; what names it in errors. */
+int sf_file_space(int fd, const char *what, struct sf_space *ret, struct sf_err *err);
+
 /* Allocated bytes as the storage contract defines them: at most the size rounded up to 512. */
 uint64_t sf_file_allocated(const struct stat *st);
 

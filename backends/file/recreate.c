@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/durable.h"
 #include "base/err.h"
+#include "core/contract/job.h"
 #include "copy.h"
 #include "labels.h"
 #include "object.h"
@@ -60,12 +61,18 @@ static bool leads_to(const char *spec, const char *origin)
 	return false;
 }
 
-static int set_identity(const struct sf_file_place *place, int snapshot, int fd, struct sf_err *err)
+static int set_identity(const struct sf_file_place *place, int snapshot, int fd, const char *origin,
+			struct sf_job *job, struct sf_err *err)
 {
 	struct sf_file_labels labels = {.mode = 0600};
 	struct stat dir;
+	int rc = sf_file_labels_read(snapshot, &labels, err);
 
-	if (sf_file_labels_read(snapshot, &labels, NULL) < 0) {
+	if (rc < 0 && !sf_file_labels_are_none(rc))
+		return rc;
+	if (rc < 0) {
+		sf_job_note(job, "%s belongs to the owner of its directory: the snapshot has no labels",
+			    origin);
 		if (fstat(place->image_dir, &dir) < 0)
 			return sf_fail(err, -errno, "stat the image's directory: %s", strerror(errno));
 		labels.uid = dir.st_uid;
@@ -76,6 +83,24 @@ static int set_identity(const struct sf_file_place *place, int snapshot, int fd,
 	return 0;
 }
 
+/* Unless it shares the snapshot's blocks. */
+static int check_space(const struct sf_file_place *place, int snapshot, const char *origin,
+		       struct sf_err *err)
+{
+	struct sf_space space;
+	struct stat st;
+	int rc = sf_file_space(place->image_dir, origin, &space, err);
+
+	if (rc < 0)
+		return rc;
+	if (fstat(snapshot, &st) < 0)
+		return sf_fail(err, -errno, "stat the snapshot: %s", strerror(errno));
+	if (sf_file_allocated(&st) <= space.free_bytes || sf_file_can_share(place->id_dir, snapshot))
+		return 0;
+	return sf_fail(err, -ENOSPC, "%s has too little space: %ju bytes needed, %ju free", space.pool,
+		       (uintmax_t)sf_file_allocated(&st), (uintmax_t)space.free_bytes);
+}
+
 static int make(const struct sf_file_place *place, int snapshot, const char *name, const char *origin,
 		struct sf_job *job, struct sf_err *err)
 {
@@ -84,16 +109,17 @@ static int make(const struct sf_file_place *place, int snapshot, const char *nam
 	auto_fd int fd = -1;
 	int rc;
 
-	if (unlinkat(place->id_dir, name, 0) < 0 && errno != ENOENT) /* left by a crash */
-		return sf_fail(err, -errno, "remove %s: %s", name, strerror(errno));
-	fill.dst = fd = openat(place->id_dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	rc = check_space(place, snapshot, origin, err);
+	if (rc < 0)
+		return rc;
+	fill.dst = fd = sf_file_create_anew(place->id_dir, name, err);
 	if (fd < 0)
-		return sf_fail(err, -errno, "create %s: %s", name, strerror(errno));
+		return fd;
 	rc = sf_file_inherit_nocow(snapshot, fd, err);
 	if (rc == 0)
 		rc = sf_file_fill(&fill, &method, err);
 	if (rc == 0)
-		rc = set_identity(place, snapshot, fd, err);
+		rc = set_identity(place, snapshot, fd, origin, job, err);
 	return rc < 0 ? rc : sf_fsync(fd, name, err);
 }
 

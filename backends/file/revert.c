@@ -131,16 +131,14 @@ static int build(struct sf_file_volume *volume, int snapshot, const struct sf_fi
 
 	if (live < 0)
 		return live;
-	if (unlinkat(place->id_dir, name, 0) < 0 && errno != ENOENT) /* left by a crash */
-		return sf_fail(err, -errno, "remove %s: %s", name, strerror(errno));
-	fill.dst = fd = openat(place->id_dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	fill.dst = fd = sf_file_create_anew(place->id_dir, name, err);
 	if (fd < 0)
-		return sf_fail(err, -errno, "create %s: %s", name, strerror(errno));
+		return fd;
 	rc = sf_file_carry_flags(live, fd, err);
 	if (rc == 0)
 		rc = sf_file_fill(&fill, &method, err);
 	if (rc == 0)
-		rc = sf_file_carry_allocation(&st, fd, job, err);
+		rc = sf_file_carry_allocation(&st, fd, volume->base.origin, job, err);
 	if (rc == 0)
 		rc = carry_identity(live, &st, fd, err);
 	return rc < 0 ? rc : sf_fsync(fd, name, err);

@@ -45,7 +45,7 @@ static void holes_that_cannot_be_found_are_not_written(void **state)
 
 	if (mount("ramfs", f->dir, "ramfs", 0, "mode=0700") < 0) {
 		print_message("# skipped: no ramfs can be mounted: %s\n", strerror(errno));
-		return;
+		skip();
 	}
 	f->mounted = true;
 	open_image(f);
@@ -110,8 +110,10 @@ static void labels_that_make_no_sense_are_none(void **state)
 	char path[2048];
 
 	kept_file(f, path, "", &object, ".img");
-	if (setxattr(path, "user.snapfs", good, strlen(good), 0) < 0)
-		skip(); /* no extended attributes here */
+	if (setxattr(path, "user.snapfs", good, strlen(good), 0) < 0) {
+		print_message("# skipped: no extended attributes here: %s\n", strerror(errno));
+		skip();
+	}
 	lists(f, 1);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		assert_int_equal(setxattr(path, "user.snapfs", bad[i], strlen(bad[i]), 0), 0);
@@ -128,8 +130,10 @@ static void a_rename_keeps_what_a_newer_version_wrote(void **state)
 	char path[2048], now[64] = "";
 
 	kept_file(f, path, "", &object, ".img");
-	if (setxattr(path, "user.snapfs", newer, strlen(newer), 0) < 0)
-		skip(); /* no extended attributes here */
+	if (setxattr(path, "user.snapfs", newer, strlen(newer), 0) < 0) {
+		print_message("# skipped: no extended attributes here: %s\n", strerror(errno));
+		skip();
+	}
 	object.uuid = sf_id_new();
 	object.ndisks = 1;
 	failed(sf_object_relabel(f->storage, &object, &err), -EOPNOTSUPP, &err, "\"schema\" is 2");
@@ -213,7 +217,7 @@ static void a_copy_gives_up_for_a_writer(void **state)
 
 	if (instant(f)) {
 		print_message("# skipped: snapshots are instant here\n");
-		return;
+		skip();
 	}
 	assert_int_equal(sf_volume_hold(f->volume, NULL), 0);
 	assert_int_equal(open(f->image, O_WRONLY | O_NONBLOCK), -1);
@@ -313,7 +317,7 @@ static void a_full_file_system_is_left_as_it_was(void **state)
 
 	if (mount("tmpfs", f->dir, "tmpfs", 0, "size=6m,mode=0700") < 0) {
 		print_message("# skipped: no small file system can be mounted: %s\n", strerror(errno));
-		return;
+		skip();
 	}
 	f->mounted = true;
 	open_image(f);
@@ -323,6 +327,31 @@ static void a_full_file_system_is_left_as_it_was(void **state)
 	object = object_of(f->volume);
 	failed(sf_object_create(f->volume, &object, NULL, &st, &err), -ENOSPC, &err, "No space left");
 	assert_false(there(f->ours));
+}
+
+static void a_lost_image_is_not_made_again_without_space(void **state)
+{
+	struct fixture *f = *state;
+	struct sf_object object;
+	struct sf_err err = {0};
+	char path[2048];
+
+	if (mount("tmpfs", f->dir, "tmpfs", 0, "size=6m,mode=0700") < 0) {
+		print_message("# skipped: no small file system can be mounted: %s\n", strerror(errno));
+		skip();
+	}
+	f->mounted = true;
+	open_image(f);
+	put(f->image, 'b', 2 * MIB, 2 * MIB);
+	object = taken(f);
+	assert_int_equal(unlink(f->image), 0);
+	put(in(path, f->dir, "other"), 'c', 3 * MIB, 0);
+	failed(sf_object_recreate(f->storage, f->image, &object, NULL, &err), -ENOSPC, &err,
+	       "has too little space");
+	assert_false(there(f->image));
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(sf_object_recreate(f->storage, f->image, &object, NULL, NULL), 0);
+	assert_int_equal(byte_at(f->image, 2 * MIB), 'b');
 }
 
 static int nocow_of(const char *path)
@@ -347,7 +376,7 @@ static void an_image_without_copy_on_write_is_still_shared(void **state)
 	    (flags |= FS_NOCOW_FL, ioctl(fd, FS_IOC_SETFLAGS, &flags) < 0)) {
 		close(fd);
 		print_message("# skipped: this file system has no such flag\n");
-		return;
+		skip();
 	}
 	close(fd);
 	open_image(f);
@@ -380,6 +409,7 @@ int main(void)
 		with_image(a_snapshot_without_content_is_stale),
 		with_image(removing_the_last_takes_the_directories),
 		with_dir(a_full_file_system_is_left_as_it_was),
+		with_dir(a_lost_image_is_not_made_again_without_space),
 		with_dir(an_image_without_copy_on_write_is_still_shared),
 	};
 

@@ -72,7 +72,7 @@ static void revert_keeps_extended_attributes(void **state)
 
 	if (setxattr(f->image, "user.role", "old", 3, 0) < 0) {
 		print_message("# skipped: no extended attributes here: %s\n", strerror(errno));
-		return;
+		skip();
 	}
 	object = taken(f);
 	assert_int_equal(setxattr(f->image, "user.role", "boot disk", 9, 0), 0);
@@ -97,7 +97,7 @@ static void revert_keeps_an_acl(void **state)
 
 	if (setxattr(f->image, "system.posix_acl_access", acl, sizeof(acl), 0) < 0) {
 		print_message("# skipped: no access control lists here: %s\n", strerror(errno));
-		return;
+		skip();
 	}
 	assert_int_equal(sf_volume_revert(f->volume, &object, NULL, NULL), 0);
 	assert_int_equal(getxattr(f->image, "system.posix_acl_access", value, sizeof(value)), sizeof(acl));
@@ -113,7 +113,7 @@ static void revert_adds_no_acl_of_the_directory(void **state)
 
 	if (setxattr(f->dir, "system.posix_acl_default", acl, sizeof(acl), 0) < 0) {
 		print_message("# skipped: no access control lists here: %s\n", strerror(errno));
-		return;
+		skip();
 	}
 	before = stat_of(f->image).st_mode; /* created before the default ACL was set, so without an ACL */
 	object = taken(f);
@@ -259,7 +259,7 @@ static void revert_keeps_inode_flags(void **state)
 		n += change_flags(f->image, flags[i], 0);
 	if (n == 0) {
 		print_message("# skipped: no inode flags here\n");
-		return;
+		skip();
 	}
 	want = flags_of(f->image);
 	assert_int_equal(sf_volume_revert(f->volume, &object, NULL, NULL), 0);
@@ -274,7 +274,7 @@ static void revert_adds_no_flags_of_the_directory(void **state)
 
 	if (!change_flags(f->dir, FS_NODUMP_FL, 0)) {
 		print_message("# skipped: no inode flags here\n");
-		return;
+		skip();
 	}
 	want = flags_of(f->image);
 	object = taken(f);
@@ -290,7 +290,7 @@ static void an_image_that_must_not_be_replaced_is_not(void **state)
 
 	if (!change_flags(f->image, FS_IMMUTABLE_FL, 0)) {
 		print_message("# skipped: no inode flags here\n");
-		return;
+		skip();
 	}
 	refuses(f, &object, before, -EPERM, "it is immutable: a revert needs chattr -i");
 	assert_true(change_flags(f->image, FS_APPEND_FL, FS_IMMUTABLE_FL));
@@ -394,7 +394,7 @@ static void a_revert_without_room_changes_nothing(void **state)
 
 	if (mount("tmpfs", f->dir, "tmpfs", 0, "size=6m,mode=0700") < 0) {
 		print_message("# skipped: no small file system can be mounted: %s\n", strerror(errno));
-		return;
+		skip();
 	}
 	f->mounted = true;
 	open_image(f);
