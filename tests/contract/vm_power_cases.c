@@ -199,7 +199,7 @@ static void check_disks(struct vm_bench *bench)
 			    &bench->err);
 }
 
-/* Nothing else took their paths. */
+/* Each path leads to the file that the guest has open. */
 static void a_guest_has_its_disks_open(void **state)
 {
 	struct vm_bench *bench = *state;

@@ -74,6 +74,7 @@ static pid_t opener(const char *path, int flags)
 	assert_int_equal(pipe(ready), 0);
 	pid = fork();
 	if (pid == 0) {
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 		(void)prctl(PR_SET_NAME, "opener");
 		(void)!write(ready[1], open(path, flags | O_CLOEXEC) >= 0 ? "y" : "n", 1);
 		for (;;)

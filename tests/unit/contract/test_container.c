@@ -22,19 +22,29 @@ static const char *format_of(size_t at, const char *bytes, size_t len)
 
 static void each_format_is_recognised_by_its_header(void **state)
 {
+	static const struct {
+		const char *name;
+		size_t at, len;
+		const char *bytes;
+	} headers[] = {
+		{"qcow2", 0, 8, "QFI\xfb\0\0\0\3"},
+		{"VMDK", 0, 8, "KDMV\1\0\0\0"},
+		{"VMDK", 0, 8, "COWD\1\0\0\0"},
+		{"VMDK", 0, 32, "# Disk DescriptorFile\nversion=1\n"},
+		{"LUKS", 0, 8, "LUKS\xba\xbe\0\1"},
+		{"LUKS", 0, 8, "LUKS\xba\xbe\0\2"},
+		{"VHDX", 0, 8, "vhdxfile"},
+		{"VHD", 0, 12, "conectix\0\0\0\2"},
+		{"VDI", 64, 8, "\x7f\x10\xda\xbe\1\0\1\0"},
+		{"QED", 0, 4, "QED\0"},
+		{"Parallels", 0, 16, "WithoutFreeSpace"},
+		{"Parallels", 0, 16, "WithouFreSpacExt"},
+	};
+
 	(void)state;
-	assert_string_equal(format_of(0, "QFI\xfb\0\0\0\3", 8), "qcow2");
-	assert_string_equal(format_of(0, "KDMV\1\0\0\0", 8), "VMDK");
-	assert_string_equal(format_of(0, "COWD\1\0\0\0", 8), "VMDK");
-	assert_string_equal(format_of(0, "# Disk DescriptorFile\nversion=1\n", 32), "VMDK");
-	assert_string_equal(format_of(0, "LUKS\xba\xbe\0\1", 8), "LUKS");
-	assert_string_equal(format_of(0, "LUKS\xba\xbe\0\2", 8), "LUKS");
-	assert_string_equal(format_of(0, "vhdxfile", 8), "VHDX");
-	assert_string_equal(format_of(0, "conectix\0\0\0\2", 12), "VHD");
-	assert_string_equal(format_of(64, "\x7f\x10\xda\xbe\1\0\1\0", 8), "VDI");
-	assert_string_equal(format_of(0, "QED\0", 4), "QED");
-	assert_string_equal(format_of(0, "WithoutFreeSpace", 16), "Parallels");
-	assert_string_equal(format_of(0, "WithouFreSpacExt", 16), "Parallels");
+	for (size_t i = 0; i < sizeof(headers) / sizeof(headers[0]); i++)
+		assert_string_equal(format_of(headers[i].at, headers[i].bytes, headers[i].len),
+				    headers[i].name);
 }
 
 static void raw_disks_are_no_containers(void **state)

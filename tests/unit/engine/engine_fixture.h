@@ -127,10 +127,10 @@ static inline struct sf_sim_view fixture_guest(struct fixture *f, const char *na
 	return view;
 }
 
-/* Waits until the guest runs; fails the test after 20 s. */
+/* Waits until the guest runs; fails the test after 2 minutes. */
 static inline void fixture_await_running(struct fixture *f, const char *vm)
 {
-	for (int i = 0; i < 2000 && fixture_guest(f, vm).power != SF_POWER_RUNNING; i++)
+	for (int i = 0; i < 12000 && fixture_guest(f, vm).power != SF_POWER_RUNNING; i++)
 		(void)poll(NULL, 0, 10); /* the watchdog and the keeper run in their own threads */
 	assert_int_equal(fixture_guest(f, vm).power, SF_POWER_RUNNING);
 }
@@ -174,6 +174,16 @@ static inline int fixture_try(struct fixture *f, const char *vm, const struct sf
 	char made[SF_NAME_MAX + 1];
 
 	return sf_engine_create(f->engine, fixture_vm(f, vm), request, NULL, made, err);
+}
+
+/* Asserts that a create fails with that code and a text that says so. */
+static inline void fixture_fails(struct fixture *f, const char *vm, const struct sf_create_request *request,
+				 int rc, const char *text)
+{
+	struct sf_err err = {0};
+
+	assert_int_equal(fixture_try(f, vm, request, &err), rc);
+	fixture_says(err.text, text);
 }
 
 /* A reference that the caller drops, or NULL if there is no such snapshot. */

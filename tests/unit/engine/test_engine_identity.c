@@ -56,7 +56,7 @@ static void leave_guest_at_rest(struct fixture *f)
 	struct sf_create_request request = {.name = "half", .memory = SF_NO};
 
 	fixture_reopen(f, "hypervisor.resume@*=EIO");
-	assert_int_equal(fixture_try(f, "web", &request, NULL), -EIO);
+	fixture_fails(f, "web", &request, -EIO, "hypervisor.resume");
 	fixture_close(f);
 }
 
@@ -152,7 +152,7 @@ static void a_newer_record_stays_where_it_is(void **state)
 	health_says(f, "\"subject\": \"web/a\"");
 	health_says(f, "\\\"schema\\\" is 2, this version reads 1");
 	health_does_not_say(f, "orphan");
-	assert_int_equal(fixture_try(f, "web", &request, NULL), -EEXIST);
+	fixture_fails(f, "web", &request, -EEXIST, "exist");
 	fixture_create(f, "web", "b");
 	assert_true(in_state(f, "odd/b")); /* a newer record also says whose directory it is in */
 	fixture_close(f);
@@ -181,8 +181,8 @@ static void the_guest_of_a_newer_record_is_resumed_once(void **state)
 	fixture_reopen(f, "storage.create@2=EIO,storage.remove@*=EIO");
 	assert_int_equal(fixture_guest(f, "web").power, SF_POWER_RUNNING);
 	pause_guest(f); /* xl pause */
-	assert_int_equal(fixture_try(f, "web", &request, NULL), -EIO);
-	assert_int_equal(fixture_try(f, "web", &request, NULL), -EEXIST); /* begins with the recovery */
+	fixture_fails(f, "web", &request, -EIO, "storage.create");
+	fixture_fails(f, "web", &request, -EEXIST, "exist"); /* begins with the recovery */
 	assert_int_equal(fixture_guest(f, "web").power, SF_POWER_PAUSED);
 }
 

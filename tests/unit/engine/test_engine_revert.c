@@ -347,13 +347,15 @@ static void the_revert_of_a_guest_that_is_off_can_be_cancelled_until_a_disk_is_r
 	struct fixture *f = *state;
 	struct sf_revert_request request = {.power_given = true, .power = SF_POWER_OFF, .discard = true};
 	struct canceller canceller = {.at = "storage.revert"};
+	struct sf_err err = {0};
 
 	fixture_create(f, "web", "a");
 	assert_int_equal(sf_engine_revert(f->engine, fixture_vm(f, "web"), "a", &request, NULL, NULL), 0);
 	sf_fault_plan_observe(f->plan, cancel_at, &canceller);
 	assert_int_equal(
-		sf_engine_revert(f->engine, fixture_vm(f, "web"), "a", &request, &canceller.job, NULL),
+		sf_engine_revert(f->engine, fixture_vm(f, "web"), "a", &request, &canceller.job, &err),
 		-EINTR);
+	fixture_says(err.text, "cancelled");
 	sf_fault_plan_observe(f->plan, NULL, NULL);
 }
 
