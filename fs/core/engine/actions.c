@@ -9,6 +9,7 @@
 #include "lease.h"
 #include "operation.h"
 #include "ram.h"
+#include "relocate.h"
 #include "vms.h"
 
 #include "base/cleanup.h"
@@ -198,24 +199,27 @@ static bool is_known_broken(const struct led *led)
 
 int sf_verify_snapshot(struct sf_vm_op *op, struct sf_snapshot **snapshot, struct sf_err *err)
 {
-	const struct sf_record *record = &(*snapshot)->record;
+	const struct sf_snapshot *was = *snapshot;
 	struct sf_snapshot *now;
-	struct sf_record copy;
-	bool broken;
+	struct sf_record record;
+	bool broken, moved;
 	int rc;
 
 	rc = sf_op_dir(op, false, err);
 	if (rc < 0)
 		return rc;
-	op->timed_out = false; /* a user waits for the answer */
-	broken = verify(op, record, record->name, (*snapshot)->broken);
-	if (broken == (*snapshot)->broken)
-		return 0;
-	if (sf_record_copy(record, &copy) < 0)
+	if (sf_record_copy(&was->record, &record) < 0)
 		return sf_fail(err, -ENOMEM, "out of memory");
-	rc = sf_publish_record(op, &copy, broken, err);
+	op->timed_out = false; /* a user waits for the answer */
+	moved = sf_relocate(op, &record, record.name);
+	broken = verify(op, &record, record.name, was->broken);
+	if (!moved && broken == was->broken) {
+		sf_record_fini(&record);
+		return 0;
+	}
+	rc = sf_publish_record(op, &record, broken, err);
 	if (rc == 0)
-		rc = sf_catalog_snapshot_by_id(op->engine->catalog, (*snapshot)->id, &now);
+		rc = sf_catalog_snapshot_by_id(op->engine->catalog, was->id, &now);
 	if (rc < 0)
 		return rc;
 	sf_snapshot_unref(*snapshot);

@@ -18,8 +18,8 @@ int sf_lead(struct sf_vm_op *op, const struct sf_record *record, const char *dir
  */
 int sf_resume_forgotten(struct sf_vm_op *op, struct sf_err *err);
 /*
- * Checks the content of a published snapshot again, and publishes it anew if it is lost or no longer lost.
- * Replaces the caller's reference by one to what is published now.
+ * Checks the content of a published snapshot again, and publishes it anew if it is lost, no longer lost, or
+ * moved. Replaces the caller's reference by one to what is published now.
  */
 int sf_verify_snapshot(struct sf_vm_op *op, struct sf_snapshot **snapshot, struct sf_err *err);
 /* Publishes the record's snapshot in the catalog, or replaces it there. Takes ownership of record. */
