@@ -51,6 +51,30 @@ int sf_file_check_replaceable(int fd, struct sf_err *err)
 	return 0;
 }
 
+/*
+ * What chattr(1) has no flag for: the project, whose quota counts the image, and hints of the sizes to
+ * allocate in (ioctl_xfs_fsgetxattr(2)).
+ */
+static int carry_hints(int live, int fd, struct sf_err *err)
+{
+	const uint32_t flags = FS_XFLAG_EXTSIZE | FS_XFLAG_COWEXTSIZE;
+	struct fsxattr from, have, want;
+
+	if (ioctl(live, FS_IOC_FSGETXATTR, &from) < 0 || ioctl(fd, FS_IOC_FSGETXATTR, &have) < 0)
+		return errno == ENOTTY || errno == EOPNOTSUPP || errno == ENOSYS
+			       ? 0
+			       : sf_fail(err, -errno, "read the inode attributes: %s", strerror(errno));
+	want = have;
+	want.fsx_projid = from.fsx_projid;
+	want.fsx_extsize = from.fsx_extsize;
+	want.fsx_cowextsize = from.fsx_cowextsize;
+	want.fsx_xflags = (have.fsx_xflags & ~flags) | (from.fsx_xflags & flags);
+	if (memcmp(&want, &have, sizeof(want)) == 0 || ioctl(fd, FS_IOC_FSSETXATTR, &want) == 0)
+		return 0;
+	return sf_fail(err, -errno, "set the project and the extent size hints of the image: %s",
+		       strerror(errno));
+}
+
 int sf_file_carry_flags(int live, int fd, struct sf_err *err)
 {
 	int of_live, have, want, rc = flags_of(live, &of_live, err);
@@ -61,7 +85,7 @@ int sf_file_carry_flags(int live, int fd, struct sf_err *err)
 		return rc;
 	want = (have & ~CARRIED) | (of_live & CARRIED);
 	if (want == have || ioctl(fd, FS_IOC_SETFLAGS, &want) == 0)
-		return 0;
+		return carry_hints(live, fd, err);
 	return sf_fail(err, -errno, "set the flags %#x of the image (lsattr): %s", (unsigned)(want & CARRIED),
 		       strerror(errno));
 }

@@ -19,7 +19,10 @@ struct sf_job;
  */
 int sf_file_check_replaceable(int fd, struct sf_err *err);
 
-/* Gives the empty file fd the inode flags of the image `live`, those that say how to store it included. */
+/*
+ * Gives the empty file fd the inode flags of the image `live`, those that say how to store it included, its
+ * project and its extent size hints.
+ */
 int sf_file_carry_flags(int live, int fd, struct sf_err *err);
 
 /*
