@@ -4,6 +4,8 @@
  * no space at first, and takes the same short time whatever the size. It is inactive until it is read.
  */
 #include "base/err.h"
+#include "block.h"
+#include "command.h"
 #include "core/contract/job.h"
 #include "device.h"
 #include "hold.h"
@@ -18,6 +20,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 static int cost(struct sf_volume *base, enum sf_purpose purpose, const struct sf_object *object,
 		struct sf_space *ret_pool, uint64_t *ret_need_bytes, struct sf_err *err)
@@ -83,6 +86,46 @@ static int create(struct sf_volume *base, const struct sf_object *object, struct
 	return 0;
 }
 
+/* lvcreate makes the whole volume, or none, in one commit of LVM's metadata. */
+static int make_again(struct sf_lvm *lvm, const struct sf_lvm_report *report, const struct sf_lv *snapshot,
+		      const char *lv, struct sf_err *err)
+{
+	char from[2 * SF_LVM_NAME];
+	const char *const argv[] = {
+		"lvcreate", "--yes", "--snapshot", "--name", lv,  "--permission", "rw", "--setactivationskip",
+		"n",        "-ay",   "--",         from,     NULL};
+	int rc = sf_lvm_check_vg(report, err);
+
+	if (rc == 0)
+		rc = sf_lvm_pool_check(lvm, report->vg, snapshot->pool, err);
+	if (rc < 0)
+		return rc;
+	(void)snprintf(from, sizeof(from), "%s/%s", report->vg, snapshot->name);
+	rc = sf_lvm_run(lvm, report->vg, argv, NULL, err);
+	return rc < 0 ? rc : sf_lvm_settle_udev(err);
+}
+
+static int recreate(struct sf_storage *storage, const char *spec, const struct sf_object *object,
+		    struct sf_job *job, struct sf_err *err)
+{
+	struct sf_lvm *lvm = sf_lvm_storage(storage)->lvm;
+	auto_report struct sf_lvm_report *report = NULL;
+	char vg[SF_LVM_NAME], lv[SF_LVM_NAME], of_vg[SF_LVM_NAME], of_lv[SF_LVM_NAME];
+	const struct sf_lv *snapshot;
+	int rc = sf_lvm_split_origin(object->origin, of_vg, of_lv, err);
+
+	if (rc == 0 && (!sf_lvm_resolve(spec, vg, lv) || strcmp(vg, of_vg) != 0 || strcmp(lv, of_lv) != 0))
+		rc = sf_fail(err, -EINVAL, "%s does not lead to %s", spec, object->origin);
+	if (rc == 0)
+		rc = sf_lvm_find_object(storage, object, SF_LVM_NOW, &report, &snapshot, err);
+	if (rc == 0 && sf_job_cancelled(job))
+		rc = sf_fail(err, -EINTR, "cancelled");
+	if (rc < 0 || sf_lvm_find(report, lv))
+		return rc;
+	rc = make_again(lvm, report, snapshot, lv, err);
+	return rc < 0 ? sf_wrap(err, rc, "make %s again", object->origin) : 0;
+}
+
 static const struct sf_storage_ops ops = {
 	.name = "lvm_thin",
 	.claims = sf_lvm_claims,
@@ -105,6 +148,7 @@ static const struct sf_storage_ops ops = {
 	.image_open = sf_lvm_image_open,
 	.map = sf_lvm_thin_map,
 	.revert = sf_lvm_thin_revert,
+	.recreate = recreate,
 	.space = sf_lvm_pool_space,
 	.watch = sf_lvm_watch,
 	.close = sf_lvm_storage_close,

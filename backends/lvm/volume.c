@@ -57,8 +57,7 @@ static bool is_other_dir(const char *vg)
 	return false;
 }
 
-/* Accepts a device node of LVM, or the name that an inactive LV would have. */
-static bool resolve(const char *spec, char vg[static SF_LVM_NAME], char lv[static SF_LVM_NAME])
+bool sf_lvm_resolve(const char *spec, char vg[static SF_LVM_NAME], char lv[static SF_LVM_NAME])
 {
 	char uuid[SF_DM_UUID + 1], name[SF_DM_NAME + 1];
 	struct stat st;
@@ -73,7 +72,19 @@ static bool resolve(const char *spec, char vg[static SF_LVM_NAME], char lv[stati
 	       split_dm_name(name, vg, lv);
 }
 
-/* An old report is good enough if it has the volume; if not, a newer one is consulted. */
+/* Whether a report's volume was not removed since, as far as device-mapper tells: an inactive one may have
+ * been. */
+static bool has_device(const struct sf_lvm_report *report, const struct sf_lv *lv)
+{
+	struct sf_dm_info info;
+	char dm[SF_DM_NAME];
+
+	return !lv->active || (sf_dm_name(report->vg, lv->name, NULL, dm, NULL) == 0 &&
+			       sf_dm_info(dm, &info, NULL) != -ENOENT);
+}
+
+/* An old report is good enough if it has the volume, and its device exists; if not, a newer one is consulted.
+ */
 static int look_for_volume(struct sf_lvm *lvm, const char *vg, const char *lv,
 			   struct sf_lvm_report **ret_report, const struct sf_lv **ret, struct sf_err *err)
 {
@@ -86,7 +97,7 @@ static int look_for_volume(struct sf_lvm *lvm, const char *vg, const char *lv,
 
 		if (rc < 0)
 			return rc;
-		if (found) {
+		if (found && (i > 0 || has_device(report, found))) {
 			*ret = found;
 			*ret_report = sf_take_ptr(&report);
 			return 0;
@@ -114,7 +125,7 @@ int sf_lvm_claims(struct sf_storage *storage, const char *spec, struct sf_err *e
 	const struct sf_lv *found;
 	int rc;
 
-	if (!resolve(spec, vg, lv))
+	if (!sf_lvm_resolve(spec, vg, lv))
 		return 0;
 	rc = find_volume(own, vg, lv, &report, &found, err);
 	if (rc < 0)
@@ -158,7 +169,7 @@ int sf_lvm_volume_open(struct sf_storage *storage, const char *vm, const struct 
 	(void)vm;
 	if (!volume)
 		return sf_fail(err, -ENOMEM, "open %s: out of memory", disk->spec);
-	if (!resolve(disk->spec, volume->vg, volume->lv))
+	if (!sf_lvm_resolve(disk->spec, volume->vg, volume->lv))
 		return sf_fail(err, -ENOENT, "open %s: it is no longer a logical volume", disk->spec);
 	if ((rc = find_volume(sf_lvm_storage(storage), volume->vg, volume->lv, &report, &lv, err)) < 0 ||
 	    (rc = check_volume(report, lv, err)) < 0 ||

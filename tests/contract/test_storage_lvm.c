@@ -141,6 +141,15 @@ static int open_writer(void *ground, const struct sf_disk *disk)
 	return fd < 0 ? -errno : fd;
 }
 
+/* Thin snapshots outlive their volume. */
+static void lose(void *ground, const struct sf_disk *disk)
+{
+	const char *const argv[] = {"lvremove", "--yes", "--", disk->spec, NULL};
+
+	(void)ground;
+	lvm(argv);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct contract_refusal refusals[] = {
@@ -165,6 +174,7 @@ int main(int argc, char **argv)
 	pool_name = thin ? getenv("SNAPFS_TEST_POOL") : NULL;
 	driver.name = thin ? "storage lvm_thin" : "storage lvm_classic";
 	driver.holes = thin;
+	driver.lose = thin ? lose : NULL;
 	driver.labels = true;
 	driver.slow = true;
 	return contract_storage_run(&driver);
