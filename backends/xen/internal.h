@@ -10,7 +10,7 @@
 #define SF_BACKENDS_XEN_INTERNAL_H
 
 #include "xen.h"
-#include "peer.h"
+#include "backends/common/helper/peer.h"
 
 #include "base/clock.h"
 #include "base/err.h"

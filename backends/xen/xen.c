@@ -7,11 +7,11 @@
 #include "base/log.h"
 #include "host.h"
 #include "internal.h"
-#include "list.h"
-#include "peer.h"
-#include "question.h"
-#include "session.h"
-#include "wire.h"
+#include "backends/common/helper/list.h"
+#include "backends/common/helper/peer.h"
+#include "backends/common/helper/question.h"
+#include "backends/common/helper/session.h"
+#include "backends/common/helper/wire.h"
 #include "xl.h"
 
 #include <errno.h>

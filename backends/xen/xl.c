@@ -6,10 +6,10 @@
 #include "base/names.h"
 #include "base/proc.h"
 #include "internal.h"
-#include "list.h"
-#include "question.h"
+#include "backends/common/helper/list.h"
+#include "backends/common/helper/question.h"
 #include "saved_file.h"
-#include "wire.h"
+#include "backends/common/helper/wire.h"
 
 #include <errno.h>
 #include <limits.h>

@@ -5,8 +5,8 @@
  * formatted so that it parses to the same. Also fuzzes the header of a file of saved RAM.
  */
 #include "backends/xen/saved_file.h"
-#include "backends/xen/link.h"
-#include "backends/xen/wire.h"
+#include "backends/common/helper/link.h"
+#include "backends/common/helper/wire.h"
 
 #include "base/cleanup.h"
 #include "base/err.h"

@@ -14,8 +14,8 @@
 #include <libxl.h>
 #include <libxl_utils.h>
 
-#include "backends/xen/link.h"
-#include "backends/xen/wire.h"
+#include "backends/common/helper/link.h"
+#include "backends/common/helper/wire.h"
 
 #include "base/err.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Lines over a socket, in pieces of any size, and the descriptors sent with them. */
-#include "backends/xen/link.h"
-#include "backends/xen/wire.h"
+#include "backends/common/helper/link.h"
+#include "backends/common/helper/wire.h"
 
 #include "base/cleanup.h"
 #include "base/clock.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Messages between daemon and Xen helper: parsing what was formatted gives the original. */
-#include "backends/xen/wire.h"
+#include "backends/common/helper/wire.h"
 
 #include "base/cleanup.h"
 #include "base/err.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Invalid messages between daemon and Xen helper are refused with an error that names the fault. */
-#include "backends/xen/wire.h"
+#include "backends/common/helper/wire.h"
 
 #include "base/cleanup.h"
 #include "base/err.h"

@@ -20,7 +20,7 @@
 #include "base/log.h"
 #include "base/names.h"
 #include "core/contract/job.h"
-#include "internal.h"
+#include "backends/xen/internal.h"
 #include "peer.h"
 #include "question.h"
 #include "wire.h"

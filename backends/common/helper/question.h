@@ -3,7 +3,7 @@
 #ifndef SF_BACKENDS_XEN_QUESTION_H
 #define SF_BACKENDS_XEN_QUESTION_H
 
-#include "internal.h"
+#include "backends/xen/internal.h"
 
 /* A request that names this VM. */
 struct sf_xen_request sf_xen_about(enum sf_xen_op op, const struct sf_vm_desc *vm);

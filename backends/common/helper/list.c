@@ -8,7 +8,7 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/log.h"
-#include "internal.h"
+#include "backends/xen/internal.h"
 #include "peer.h"
 #include "wire.h"
 
