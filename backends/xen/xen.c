@@ -1,28 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "xen.h"
 
+#include "backends/common/helper/helpers.h"
+#include "backends/common/helper/list.h"
+#include "backends/common/helper/question.h"
+#include "backends/common/helper/session.h"
 #include "base/cleanup.h"
-#include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "host.h"
 #include "internal.h"
-#include "backends/common/helper/list.h"
-#include "backends/common/helper/peer.h"
-#include "backends/common/helper/question.h"
-#include "backends/common/helper/session.h"
-#include "backends/common/helper/wire.h"
 #include "xl.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-static const struct sf_xen_limits limits_within_reason = {
+static const struct sf_helper_limits limits_within_reason = {
 	.hello = 15000,
 	.question = 15000,
 	.accept = 15000,
@@ -47,13 +44,13 @@ bool sf_xen_is_here(void)
 static int xen_power(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, enum sf_power *ret,
 		     struct sf_err *err)
 {
-	const struct sf_xen_request request = sf_xen_about(SF_XEN_POWER, vm);
-	struct sf_xen_reply reply = {0};
-	int rc = sf_xen_question(sf_xen_of(hv), &request, &reply, err);
+	const struct sf_helper_request request = sf_helper_about(SF_HELPER_POWER, vm);
+	struct sf_helper_reply reply = {0};
+	int rc = sf_helper_question(sf_helpers_of(hv), &request, &reply, err);
 
 	if (rc == 0)
 		*ret = reply.power;
-	sf_xen_reply_fini(&reply);
+	sf_helper_reply_fini(&reply);
 	return rc;
 }
 
@@ -71,32 +68,22 @@ static int xen_check_host(struct sf_hypervisor *hv, const char *host, struct sf_
 
 static void xen_close(struct sf_hypervisor *hv)
 {
-	struct sf_xen *xen = sf_xen_of(hv);
-
-	sf_xen_list_end(xen);
-	sf_xen_sessions_end(xen);
-	sf_xen_peer_kill(xen->oracle);
-	for (size_t i = 0; i < xen->nvms; i++)
-		sf_vm_desc_fini(&xen->vms[i].desc);
-	free(xen->vms);
-	pthread_cond_destroy(&xen->changed);
-	pthread_mutex_destroy(&xen->lock);
-	pthread_mutex_destroy(&xen->asking);
-	free(xen);
+	sf_helpers_fini(sf_helpers_of(hv));
+	free(hv);
 }
 
 static const struct sf_hypervisor_ops xen_ops = {
 	.name = "xen",
 	.caps = SF_HYPERVISOR_PAUSE | SF_HYPERVISOR_MEMORY | SF_HYPERVISOR_CONTROL,
-	.list = sf_xen_list,
+	.list = sf_helper_list,
 	.power = xen_power,
-	.pause = sf_xen_pause,
-	.resume = sf_xen_resume,
-	.save = sf_xen_save,
+	.pause = sf_helper_pause,
+	.resume = sf_helper_resume,
+	.save = sf_helper_save,
 	.restore = sf_xen_restore,
 	.host = xen_host,
 	.check_host = xen_check_host,
-	.stop = sf_xen_stop,
+	.stop = sf_helper_stop,
 	.can_start = sf_xen_can_start,
 	.check_disk = sf_xen_check_disk,
 	.start = sf_xen_start,
@@ -112,24 +99,29 @@ static int copy(char *to, size_t size, const char *text, struct sf_err *err)
 
 static int begin(struct sf_xen *xen, const struct sf_xen_options *options, struct sf_err *err)
 {
-	const struct sf_xen_request host = {.op = SF_XEN_HOST};
-	struct sf_xen_reply reply = {0};
+	const struct sf_helper_request host = {.op = SF_HELPER_HOST};
+	struct sf_helper_reply reply = {0};
+	struct sf_helpers *helpers = &xen->helpers;
+	struct sf_helper_program *program = &helpers->program;
+	struct sf_helper_request *watch = &helpers->watch;
 	int rc;
 
-	if ((rc = copy(xen->helper, sizeof(xen->helper), options->helper, err)) < 0 ||
-	    (rc = copy(xen->configs, sizeof(xen->configs), options->configs, err)) < 0 ||
+	program->name = "Xen";
+	watch->op = SF_HELPER_WATCH;
+	if ((rc = copy(program->path, sizeof(program->path), options->helper, err)) < 0 ||
+	    (rc = copy(watch->configs, sizeof(watch->configs), options->configs, err)) < 0 ||
 	    (rc = copy(xen->xl, sizeof(xen->xl), options->xl, err)) < 0 ||
-	    (rc = sf_xen_question(xen, &host, &reply, err)) < 0)
+	    (rc = sf_helper_question(helpers, &host, &reply, err)) < 0)
 		return rc;
 	memcpy(xen->host, reply.host, sizeof(xen->host));
-	sf_xen_reply_fini(&reply);
+	sf_helper_reply_fini(&reply);
 	if (sf_xen_check_host(xen->host, xen->host, err) < 0)
 		return sf_wrap(err, -EPROTO, "the Xen helper does not describe this host");
-	sf_log(SF_LOG_INFO, "Xen %s", xen->oracle->xen);
-	return sf_xen_list_begin(xen, err);
+	sf_log(SF_LOG_INFO, "Xen %s", helpers->oracle->version);
+	return sf_helper_list_begin(helpers, err);
 }
 
-int sf_xen_open_within(const struct sf_xen_options *options, const struct sf_xen_limits *limits,
+int sf_xen_open_within(const struct sf_xen_options *options, const struct sf_helper_limits *limits,
 		       struct sf_hypervisor **ret, struct sf_err *err)
 {
 	struct sf_xen *xen = calloc(1, sizeof(*xen));
@@ -137,18 +129,14 @@ int sf_xen_open_within(const struct sf_xen_options *options, const struct sf_xen
 
 	if (!xen)
 		return sf_fail(err, -ENOMEM, "hypervisor xen: out of memory");
-	xen->base.ops = &xen_ops;
+	sf_helpers_init(&xen->helpers, &xen_ops, limits);
 	xen->deadline_ms = options->deadline_ms;
-	xen->limits = *limits;
-	pthread_mutex_init(&xen->asking, NULL);
-	pthread_mutex_init(&xen->lock, NULL);
-	sf_clock_cond_init(&xen->changed);
 	rc = begin(xen, options, err);
 	if (rc < 0) {
-		xen_close(&xen->base);
+		xen_close(&xen->helpers.base);
 		return sf_wrap(err, rc, "hypervisor xen");
 	}
-	*ret = &xen->base;
+	*ret = &xen->helpers.base;
 	return 0;
 }
 

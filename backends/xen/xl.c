@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "xl.h"
 
+#include "backends/common/helper/list.h"
+#include "backends/common/helper/question.h"
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/names.h"
 #include "base/proc.h"
 #include "internal.h"
-#include "backends/common/helper/list.h"
-#include "backends/common/helper/question.h"
 #include "saved_file.h"
-#include "backends/common/helper/wire.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -57,30 +56,31 @@ static int run_xl(struct sf_xen *xen, const char *const *argv, struct sf_err *er
 
 static int check_off(struct sf_xen *xen, const struct sf_vm_desc *vm, struct sf_err *err)
 {
-	const struct sf_xen_request request = sf_xen_about(SF_XEN_POWER, vm);
-	struct sf_xen_reply reply = {0};
-	int rc = sf_xen_question(xen, &request, &reply, err);
+	const struct sf_helper_request request = sf_helper_about(SF_HELPER_POWER, vm);
+	struct sf_helper_reply reply = {0};
+	int rc = sf_helper_question(&xen->helpers, &request, &reply, err);
 
 	if (rc == 0 && reply.power != SF_POWER_OFF)
 		rc = sf_fail(err, -EINVAL, "domain '%s' is not off", vm->name);
-	sf_xen_reply_fini(&reply);
+	sf_helper_reply_fini(&reply);
 	return rc;
 }
 
 /* xl restores a domain under the name it had when it was saved. It must not keep that name. */
 static int rename_back(struct sf_xen *xen, const char *saved, const struct sf_vm_desc *vm, struct sf_err *err)
 {
-	struct sf_xen_request request = sf_xen_about(SF_XEN_RENAME, vm);
+	struct sf_helper_request request = sf_helper_about(SF_HELPER_RENAME, vm);
 	int rc;
 
 	if (strcmp(saved, vm->name) == 0)
 		return 0;
 	memcpy(request.to, request.name, sizeof(request.to));
 	memcpy(request.name, saved, sizeof(request.name));
-	rc = sf_xen_question(xen, &request, NULL, err);
-	request.op = SF_XEN_STOP;
+	rc = sf_helper_question(&xen->helpers, &request, NULL, err);
+	request.op = SF_HELPER_STOP;
 	if (rc < 0)
-		(void)sf_xen_question(xen, &request, NULL, NULL); /* the first failure is reported */
+		(void)sf_helper_question(&xen->helpers, &request, NULL,
+					 NULL); /* the first failure is reported */
 	return rc;
 }
 
@@ -103,20 +103,29 @@ int sf_xen_restore(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, int fd
 	return rc < 0 ? sf_wrap(err, rc, "restore the RAM of domain '%s'", vm->name) : 0;
 }
 
+/* path: the xl.cfg file of the VM. */
+static int find_config(struct sf_xen *xen, const char *name, char path[static PATH_MAX], struct sf_err *err)
+{
+	if (sf_helper_config_of(&xen->helpers, name, path))
+		return 0;
+	return sf_fail(err, -ENOENT, "no xl.cfg file in %s names VM '%s', so it cannot be booted",
+		       xen->helpers.watch.configs, name);
+}
+
 int sf_xen_can_start(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, struct sf_err *err)
 {
 	char config[PATH_MAX];
 
-	return sf_xen_config_of(sf_xen_of(hv), vm->name, config, err);
+	return find_config(sf_xen_of(hv), vm->name, config, err);
 }
 
 int sf_xen_check_disk(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, const struct sf_disk *disk,
 		      struct sf_err *err)
 {
-	struct sf_xen_request request = sf_xen_about(SF_XEN_DISK, vm);
+	struct sf_helper_request request = sf_helper_about(SF_HELPER_DISK, vm);
 
 	request.disk = *disk;
-	return sf_xen_question(sf_xen_of(hv), &request, NULL, err);
+	return sf_helper_question(sf_helpers_of(hv), &request, NULL, err);
 }
 
 int sf_xen_start(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, bool paused, struct sf_err *err)
@@ -127,6 +136,6 @@ int sf_xen_start(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, bool pau
 	int rc = check_off(xen, vm, err);
 
 	if (rc == 0)
-		rc = sf_xen_config_of(xen, vm->name, config, err);
+		rc = find_config(xen, vm->name, config, err);
 	return rc < 0 ? rc : run_xl(xen, argv, err);
 }

@@ -38,18 +38,18 @@ static void require_one_line(const char *line, size_t len)
 
 static void check_request(const char *line, size_t len)
 {
-	struct sf_xen_request first, second;
+	struct sf_helper_request first, second;
 	auto_free char *again = NULL;
 	struct sf_err err = {0};
 	size_t again_len;
 
-	if (sf_xen_request_parse(line, len, &first, &err) < 0) {
+	if (sf_helper_request_parse(line, len, &first, &err) < 0) {
 		require(strncmp(err.text, "a line between snapfs", 21) == 0);
 		return;
 	}
-	again = sf_xen_request_format(&first, &again_len);
+	again = sf_helper_request_format(&first, &again_len);
 	require_one_line(again, again_len);
-	require(sf_xen_request_parse(again, again_len - 1, &second, NULL) == 0);
+	require(sf_helper_request_parse(again, again_len - 1, &second, NULL) == 0);
 	require(first.op == second.op && first.live == second.live && strcmp(first.name, second.name) == 0 &&
 		strcmp(first.uuid, second.uuid) == 0 && strcmp(first.to, second.to) == 0 &&
 		strcmp(first.configs, second.configs) == 0);
@@ -77,11 +77,11 @@ static bool same_desc(const struct sf_vm_desc *a, const struct sf_vm_desc *b)
 	return true;
 }
 
-static bool same_reply(const struct sf_xen_reply *a, const struct sf_xen_reply *b)
+static bool same_reply(const struct sf_helper_reply *a, const struct sf_helper_reply *b)
 {
 	if (a->kind != b->kind || a->error != b->error || strcmp(a->text, b->text) != 0 ||
-	    a->protocol != b->protocol || strcmp(a->xen, b->xen) != 0 || strcmp(a->host, b->host) != 0 ||
-	    a->power != b->power || a->nvms != b->nvms)
+	    a->protocol != b->protocol || strcmp(a->version, b->version) != 0 ||
+	    strcmp(a->host, b->host) != 0 || a->power != b->power || a->nvms != b->nvms)
 		return false;
 	for (size_t i = 0; i < a->nvms; i++)
 		if (!same_desc(&a->vms[i].desc, &b->vms[i].desc) ||
@@ -92,22 +92,22 @@ static bool same_reply(const struct sf_xen_reply *a, const struct sf_xen_reply *
 
 static void check_reply(const char *line, size_t len)
 {
-	struct sf_xen_reply first, second;
+	struct sf_helper_reply first, second;
 	auto_free char *again = NULL;
 	struct sf_err err = {0};
 	size_t again_len;
 
-	if (sf_xen_reply_parse(line, len, &first, &err) < 0) {
+	if (sf_helper_reply_parse(line, len, &first, &err) < 0) {
 		require(strncmp(err.text, "a line between snapfs", 21) == 0);
 		return;
 	}
-	require(first.kind == SF_XEN_FAILURE ? first.error < 0 && first.error >= -4095 : first.error == 0);
-	again = sf_xen_reply_format(&first, &again_len);
+	require(first.kind == SF_HELPER_FAILURE ? first.error < 0 && first.error >= -4095 : first.error == 0);
+	again = sf_helper_reply_format(&first, &again_len);
 	require_one_line(again, again_len);
-	require(sf_xen_reply_parse(again, again_len - 1, &second, NULL) == 0);
+	require(sf_helper_reply_parse(again, again_len - 1, &second, NULL) == 0);
 	require(same_reply(&first, &second));
-	sf_xen_reply_fini(&first);
-	sf_xen_reply_fini(&second);
+	sf_helper_reply_fini(&first);
+	sf_helper_reply_fini(&second);
 }
 
 /* Sends a piece with nfds copies of the socket itself. */
@@ -134,12 +134,12 @@ static void send_piece(int to, const uint8_t *data, size_t size, size_t nfds)
 /*
  * Takes all lines that have arrived. They must be the next ones in the data. Returns the offset behind them.
  */
-static size_t take_lines(struct sf_xen_link *link, const uint8_t *data, size_t at, size_t sent)
+static size_t take_lines(struct sf_helper_link *link, const uint8_t *data, size_t at, size_t sent)
 {
 	size_t len;
 	char *line;
 
-	while (sf_xen_link_next(link, 0, &line, &len, NULL) == 1) {
+	while (sf_helper_link_next(link, 0, &line, &len, NULL) == 1) {
 		require(len < sent - at && line[len] == '\0');
 		require(memcmp(line, data + at, len) == 0 && data[at + len] == '\n' &&
 			!memchr(line, '\n', len));
@@ -153,11 +153,11 @@ static size_t take_lines(struct sf_xen_link *link, const uint8_t *data, size_t a
 static void check_link(const uint8_t *data, size_t size)
 {
 	size_t sent = 0, at = 0, left;
-	struct sf_xen_link link;
+	struct sf_helper_link link;
 	int ends[2];
 
 	require(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
-	sf_xen_link_init(&link, ends[0]);
+	sf_helper_link_init(&link, ends[0]);
 	while (sent < size) {
 		size_t some = 1 + data[sent] % PIECE_MAX;
 
@@ -170,7 +170,7 @@ static void check_link(const uint8_t *data, size_t size)
 		require(left == 0 || !memchr(data + at, '\n', left));
 	}
 	close(ends[1]);
-	sf_xen_link_fini(&link);
+	sf_helper_link_fini(&link);
 }
 
 static void check_file(const uint8_t *data, size_t size)

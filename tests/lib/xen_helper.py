@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A fake Xen helper for tests without Xen. It plays a scenario over the socket that is its standard output;
-backends/xen/wire.h describes the protocol.
+backends/common/helper/wire.h describes the protocol.
 
 A scenario is a program that imports everything from here and calls begin(DIRECTORY), then on(OP, STEP...) for
 each request that it answers differently from the ordinary helper, then run(). A step is a function of the
@@ -247,7 +247,7 @@ def only_running(request):
 # --- the ordinary helper ---
 
 ORDINARY = {
-    "hello": [ok(protocol=1, xen="4.17.5")],
+    "hello": [ok(protocol=2, version="4.17.5")],
     "host": [ok(host=HOST)],
     "watch": [ok(), tell_vms],
     "power": [tell_power],

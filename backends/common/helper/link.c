@@ -14,13 +14,13 @@
 
 #define CHUNK (64 * 1024)
 
-void sf_xen_link_init(struct sf_xen_link *link, int fd)
+void sf_helper_link_init(struct sf_helper_link *link, int fd)
 {
-	*link = (struct sf_xen_link){.fd = fd, .passed = -1};
+	*link = (struct sf_helper_link){.fd = fd, .passed = -1};
 	pthread_mutex_init(&link->sending, NULL);
 }
 
-void sf_xen_link_fini(struct sf_xen_link *link)
+void sf_helper_link_fini(struct sf_helper_link *link)
 {
 	sf_cleanup_fd(&link->fd);
 	sf_cleanup_fd(&link->passed);
@@ -51,7 +51,7 @@ static ssize_t send_some(int socket, const char *text, size_t len, int fd)
 	return sendmsg(socket, &msg, MSG_NOSIGNAL);
 }
 
-int sf_xen_link_send(struct sf_xen_link *link, const char *line, size_t len, int fd, struct sf_err *err)
+int sf_helper_link_send(struct sf_helper_link *link, const char *line, size_t len, int fd, struct sf_err *err)
 {
 	auto_unlock pthread_mutex_t *held = sf_lock(&link->sending);
 
@@ -71,7 +71,7 @@ int sf_xen_link_send(struct sf_xen_link *link, const char *line, size_t len, int
 }
 
 /* Every received descriptor is ours. More than one violates the protocol; the last is kept. */
-static void keep_passed(struct sf_xen_link *link, struct msghdr *msg)
+static void keep_passed(struct sf_helper_link *link, struct msghdr *msg)
 {
 	for (struct cmsghdr *head = CMSG_FIRSTHDR(msg); head; head = CMSG_NXTHDR(msg, head)) {
 		if (head->cmsg_level != SOL_SOCKET || head->cmsg_type != SCM_RIGHTS)
@@ -83,7 +83,7 @@ static void keep_passed(struct sf_xen_link *link, struct msghdr *msg)
 	}
 }
 
-static int make_room(struct sf_xen_link *link, struct sf_err *err)
+static int make_room(struct sf_helper_link *link, struct sf_err *err)
 {
 	size_t cap = link->cap ? link->cap * 2 : CHUNK;
 	char *buf;
@@ -98,7 +98,7 @@ static int make_room(struct sf_xen_link *link, struct sf_err *err)
 	return 0;
 }
 
-static int receive(struct sf_xen_link *link, struct sf_err *err)
+static int receive(struct sf_helper_link *link, struct sf_err *err)
 {
 	union {
 		struct cmsghdr align;
@@ -126,7 +126,7 @@ static int receive(struct sf_xen_link *link, struct sf_err *err)
 }
 
 /* 1 when the buffer holds a whole line after the one returned last, 0 when not. */
-static int take(struct sf_xen_link *link, char **ret, size_t *ret_len, struct sf_err *err)
+static int take(struct sf_helper_link *link, char **ret, size_t *ret_len, struct sf_err *err)
 {
 	char *end = NULL;
 
@@ -138,8 +138,8 @@ static int take(struct sf_xen_link *link, char **ret, size_t *ret_len, struct sf
 	if (link->len > link->searched)
 		end = memchr(link->buf + link->searched, '\n', link->len - link->searched);
 	link->searched = link->len;
-	if ((end ? (size_t)(end - link->buf) : link->len) > SF_XEN_LINE_MAX)
-		return sf_fail(err, -EPROTO, "a line of more than %d bytes", SF_XEN_LINE_MAX);
+	if ((end ? (size_t)(end - link->buf) : link->len) > SF_HELPER_LINE_MAX)
+		return sf_fail(err, -EPROTO, "a line of more than %d bytes", SF_HELPER_LINE_MAX);
 	if (!end)
 		return 0;
 	*end = '\0';
@@ -156,8 +156,8 @@ static int left_of(uint64_t until_ms)
 	return now < until_ms ? (int)(until_ms - now) : 0;
 }
 
-int sf_xen_link_next(struct sf_xen_link *link, int timeout_ms, char **ret, size_t *ret_len,
-		     struct sf_err *err)
+int sf_helper_link_next(struct sf_helper_link *link, int timeout_ms, char **ret, size_t *ret_len,
+			struct sf_err *err)
 {
 	uint64_t until_ms = timeout_ms > 0 ? sf_clock_mono_ms() + (uint64_t)timeout_ms : 0;
 	struct pollfd poll_fd = {.fd = link->fd, .events = POLLIN};

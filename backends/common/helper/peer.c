@@ -18,7 +18,7 @@
 #define KILL_MS        5000
 #define LAST_WORDS_MAX (64 * 1024)
 
-static int spawn(struct sf_xen_peer *peer, const char *program, int socket, struct sf_err *err)
+static int spawn(struct sf_helper_peer *peer, const char *program, int socket, struct sf_err *err)
 {
 	const char *const argv[] = {program, NULL};
 	const char *const environment[] = {NULL};
@@ -28,7 +28,7 @@ static int spawn(struct sf_xen_peer *peer, const char *program, int socket, stru
 	return sf_proc_start(&spec, &peer->proc, err);
 }
 
-static int connect_to(struct sf_xen_peer *peer, const char *program, struct sf_err *err)
+static int connect_to(struct sf_helper_peer *peer, const char *program, struct sf_err *err)
 {
 	const struct timeval patience = {.tv_sec = SEND_S};
 	auto_fd int theirs = -1;
@@ -39,107 +39,110 @@ static int connect_to(struct sf_xen_peer *peer, const char *program, struct sf_e
 	theirs = ends[1];
 	peer->link.fd = ends[0];
 	(void)setsockopt(ends[0], SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
-	peer->log = sf_proc_memfd("snapfs-xen", err);
+	peer->log = sf_proc_memfd(peer->name, err);
 	return peer->log < 0 ? peer->log : spawn(peer, program, theirs, err);
 }
 
-static int greet(struct sf_xen_peer *peer, int hello_ms, struct sf_err *err)
+static int greet(struct sf_helper_peer *peer, int hello_ms, struct sf_err *err)
 {
-	const struct sf_xen_request hello = {.op = SF_XEN_HELLO};
-	struct sf_xen_reply reply = {0};
-	int rc = sf_xen_peer_ask(peer, &hello, hello_ms, &reply, err);
+	const struct sf_helper_request hello = {.op = SF_HELPER_HELLO};
+	struct sf_helper_reply reply = {0};
+	int rc = sf_helper_peer_ask(peer, &hello, hello_ms, &reply, err);
 
-	if (rc == 0 && reply.protocol != SF_XEN_PROTOCOL)
-		rc = sf_fail(err, -EPROTO, "it speaks protocol %u, not %d", reply.protocol, SF_XEN_PROTOCOL);
+	if (rc == 0 && reply.protocol != SF_HELPER_PROTOCOL)
+		rc = sf_fail(err, -EPROTO, "it speaks protocol %u, not %d", reply.protocol,
+			     SF_HELPER_PROTOCOL);
 	if (rc == 0)
-		memcpy(peer->xen, reply.xen, sizeof(peer->xen));
-	sf_xen_reply_fini(&reply);
+		memcpy(peer->version, reply.version, sizeof(peer->version));
+	sf_helper_reply_fini(&reply);
 	return rc;
 }
 
-int sf_xen_peer_start(const char *program, int hello_ms, struct sf_xen_peer **ret, struct sf_err *err)
+int sf_helper_peer_start(const struct sf_helper_program *program, int hello_ms, struct sf_helper_peer **ret,
+			 struct sf_err *err)
 {
-	struct sf_xen_peer *peer = calloc(1, sizeof(*peer));
+	struct sf_helper_peer *peer = calloc(1, sizeof(*peer));
 	int rc;
 
 	if (!peer)
-		return sf_fail(err, -ENOMEM, "Xen helper: out of memory");
+		return sf_fail(err, -ENOMEM, "%s helper: out of memory", program->name);
+	peer->name = program->name;
 	peer->log = -1;
-	sf_xen_link_init(&peer->link, -1);
-	rc = connect_to(peer, program, err);
+	sf_helper_link_init(&peer->link, -1);
+	rc = connect_to(peer, program->path, err);
 	if (rc == 0)
 		rc = greet(peer, hello_ms, err);
 	if (rc < 0) {
-		sf_xen_peer_kill(peer);
-		return sf_wrap(err, rc, "Xen helper %s", program);
+		sf_helper_peer_kill(peer);
+		return sf_wrap(err, rc, "%s helper %s", program->name, program->path);
 	}
 	*ret = peer;
 	return 0;
 }
 
-static void release(struct sf_xen_peer *peer)
+static void release(struct sf_helper_peer *peer)
 {
 	sf_proc_drop(&peer->proc);
-	sf_xen_link_fini(&peer->link);
+	sf_helper_link_fini(&peer->link);
 	sf_cleanup_fd(&peer->log);
 	free(peer);
 }
 
-void sf_xen_peer_stop(struct sf_xen_peer *peer, int patience_ms)
+void sf_helper_peer_stop(struct sf_helper_peer *peer, int patience_ms)
 {
 	struct sf_err why = {0};
 	int status;
 
-	sf_xen_peer_hang_up(peer);
+	sf_helper_peer_hang_up(peer);
 	if (peer->proc.pid && sf_proc_wait(&peer->proc, (uint64_t)patience_ms, &status, NULL) == -ETIMEDOUT &&
 	    sf_proc_kill(&peer->proc, KILL_MS, &why) < 0)
-		sf_log(SF_LOG_WARNING, "Xen helper: %s", why.text);
+		sf_log(SF_LOG_WARNING, "%s helper: %s", peer->name, why.text);
 }
 
-void sf_xen_peer_end(struct sf_xen_peer *peer, int patience_ms)
+void sf_helper_peer_end(struct sf_helper_peer *peer, int patience_ms)
 {
 	if (!peer)
 		return;
-	sf_xen_peer_stop(peer, patience_ms);
+	sf_helper_peer_stop(peer, patience_ms);
 	release(peer);
 }
 
-void sf_xen_peer_kill(struct sf_xen_peer *peer)
+void sf_helper_peer_kill(struct sf_helper_peer *peer)
 {
-	sf_xen_peer_end(peer, 0);
+	sf_helper_peer_end(peer, 0);
 }
 
-void sf_xen_peer_leave(struct sf_xen_peer *peer, int patience_ms)
+void sf_helper_peer_leave(struct sf_helper_peer *peer, int patience_ms)
 {
 	int status;
 
-	sf_xen_peer_hang_up(peer);
+	sf_helper_peer_hang_up(peer);
 	if (peer->proc.pid && sf_proc_wait(&peer->proc, (uint64_t)patience_ms, &status, NULL) == -ETIMEDOUT)
-		sf_log(SF_LOG_WARNING, "Xen helper: process %d continues until its guest runs",
+		sf_log(SF_LOG_WARNING, "%s helper: process %d continues until its guest runs", peer->name,
 		       (int)peer->proc.pid);
 	release(peer);
 }
 
-void sf_xen_peer_hang_up(struct sf_xen_peer *peer)
+void sf_helper_peer_hang_up(struct sf_helper_peer *peer)
 {
 	atomic_store(&peer->hung_up, true);
 	if (peer->link.fd >= 0)
 		(void)shutdown(peer->link.fd, SHUT_RDWR); /* fails when the other end is gone */
 }
 
-int sf_xen_peer_tell(struct sf_xen_peer *peer, const struct sf_xen_request *request, int fd,
-		     struct sf_err *err)
+int sf_helper_peer_tell(struct sf_helper_peer *peer, const struct sf_helper_request *request, int fd,
+			struct sf_err *err)
 {
 	size_t len;
-	auto_free char *line = sf_xen_request_format(request, &len);
+	auto_free char *line = sf_helper_request_format(request, &len);
 
 	if (!line)
-		return sf_fail(err, -ENOMEM, "Xen helper: out of memory");
-	return sf_xen_link_send(&peer->link, line, len, fd, err);
+		return sf_fail(err, -ENOMEM, "%s helper: out of memory", peer->name);
+	return sf_helper_link_send(&peer->link, line, len, fd, err);
 }
 
 /* The failure when the conversation has ended, with the last output of the process. */
-static int explain_end(struct sf_xen_peer *peer, struct sf_err *err)
+static int explain_end(struct sf_helper_peer *peer, struct sf_err *err)
 {
 	auto_free char *text = NULL;
 	char words[256] = "", how[32];
@@ -152,70 +155,71 @@ static int explain_end(struct sf_xen_peer *peer, struct sf_err *err)
 		(void)snprintf(how, sizeof(how), "ended with status %d", status);
 	if (sf_proc_read(peer->log, LAST_WORDS_MAX, &text, &len, NULL) == 0)
 		sf_proc_message(text, words, sizeof(words));
-	return sf_fail(err, -EIO, "the Xen helper has %s%s%s", how, *words ? ": " : "", words);
+	return sf_fail(err, -EIO, "the %s helper has %s%s%s", peer->name, how, *words ? ": " : "", words);
 }
 
-int sf_xen_peer_listen(struct sf_xen_peer *peer, int timeout_ms, struct sf_xen_reply *ret, struct sf_err *err)
+int sf_helper_peer_listen(struct sf_helper_peer *peer, int timeout_ms, struct sf_helper_reply *ret,
+			  struct sf_err *err)
 {
 	size_t len;
 	char *line;
-	int rc = sf_xen_link_next(&peer->link, timeout_ms, &line, &len, err);
+	int rc = sf_helper_link_next(&peer->link, timeout_ms, &line, &len, err);
 
 	if (rc == 0 || rc == -EINTR)
 		return 0;
 	if (rc == 1)
-		rc = sf_xen_reply_parse(line, len, ret, err);
+		rc = sf_helper_reply_parse(line, len, ret, err);
 	else if (rc == -EPIPE)
 		rc = explain_end(peer, err);
 	peer->broken = rc < 0;
 	return rc < 0 ? rc : 1;
 }
 
-static int judge(struct sf_xen_peer *peer, const struct sf_xen_request *request,
-		 const struct sf_xen_reply *reply, struct sf_err *err)
+static int judge(struct sf_helper_peer *peer, const struct sf_helper_request *request,
+		 const struct sf_helper_reply *reply, struct sf_err *err)
 {
-	if (reply->kind == SF_XEN_FAILURE)
+	if (reply->kind == SF_HELPER_FAILURE)
 		return sf_fail(err, reply->error, "%s", reply->text);
-	if (reply->kind == SF_XEN_REPLY)
+	if (reply->kind == SF_HELPER_REPLY)
 		return 0;
 	peer->broken = true;
-	return sf_fail(err, -EPROTO, "the Xen helper sent an event instead of the reply to '%s'",
-		       sf_xen_op_name(request->op));
+	return sf_fail(err, -EPROTO, "the %s helper sent an event instead of the reply to '%s'", peer->name,
+		       sf_helper_op_name(request->op));
 }
 
-int sf_xen_peer_await(struct sf_xen_peer *peer, const struct sf_xen_request *request, int timeout_ms,
-		      struct sf_xen_reply *ret, struct sf_err *err)
+int sf_helper_peer_await(struct sf_helper_peer *peer, const struct sf_helper_request *request, int timeout_ms,
+			 struct sf_helper_reply *ret, struct sf_err *err)
 {
 	uint64_t until = sf_clock_mono_ms() + (uint64_t)timeout_ms, now;
-	struct sf_xen_reply reply = {0};
+	struct sf_helper_reply reply = {0};
 	int rc = 0;
 
 	while (rc == 0 && (now = sf_clock_mono_ms()) < until)
-		rc = sf_xen_peer_listen(peer, (int)(until - now), &reply, err);
+		rc = sf_helper_peer_listen(peer, (int)(until - now), &reply, err);
 	if (rc == 0) {
 		peer->broken = true;
-		return sf_fail(err, -ETIMEDOUT, "the Xen helper has not answered '%s' for %d ms",
-			       sf_xen_op_name(request->op), timeout_ms);
+		return sf_fail(err, -ETIMEDOUT, "the %s helper has not answered '%s' for %d ms", peer->name,
+			       sf_helper_op_name(request->op), timeout_ms);
 	}
 	if (rc == 1)
 		rc = judge(peer, request, &reply, err);
 	if (rc == 0 && ret)
 		*ret = reply;
 	else
-		sf_xen_reply_fini(&reply);
+		sf_helper_reply_fini(&reply);
 	return rc;
 }
 
 /*
- * A helper that has gone may have sent the reason before, as when it finds no Xen. Anything else it sent is
- * not the reply to this request.
+ * A helper that has gone may have sent the reason before, as when it finds no hypervisor. Anything else it
+ * sent is not the reply to this request.
  */
-int sf_xen_peer_ask(struct sf_xen_peer *peer, const struct sf_xen_request *request, int timeout_ms,
-		    struct sf_xen_reply *ret, struct sf_err *err)
+int sf_helper_peer_ask(struct sf_helper_peer *peer, const struct sf_helper_request *request, int timeout_ms,
+		       struct sf_helper_reply *ret, struct sf_err *err)
 {
-	struct sf_xen_reply reply = {0};
-	int told = sf_xen_peer_tell(peer, request, -1, err);
-	int rc = told == 0 || told == -EPIPE ? sf_xen_peer_await(peer, request, timeout_ms, &reply, err)
+	struct sf_helper_reply reply = {0};
+	int told = sf_helper_peer_tell(peer, request, -1, err);
+	int rc = told == 0 || told == -EPIPE ? sf_helper_peer_await(peer, request, timeout_ms, &reply, err)
 					     : told;
 
 	if (rc == 0 && told < 0)
@@ -225,6 +229,6 @@ int sf_xen_peer_ask(struct sf_xen_peer *peer, const struct sf_xen_request *reque
 	if (rc == 0 && ret)
 		*ret = reply;
 	else
-		sf_xen_reply_fini(&reply);
+		sf_helper_reply_fini(&reply);
 	return rc;
 }

@@ -5,7 +5,7 @@
  *
  *   WORKING  a pause or save runs in the helper; the thread that began it listens
  *   AT_REST  the guest is at rest; the holder of `talking` may talk to the helper
- *   OVER     the helper has resumed the guest, or failed; it may still guard the guest (xen/helper/guard.c)
+ *   OVER     the helper has resumed the guest, or failed; it may still guard the guest
  *
  * Any thread may resume; the request goes to the session's helper. If there is none, or it fails, a new
  * helper does it: only the domain's state counts. A session is removed when its helper has resumed the guest
@@ -20,7 +20,7 @@
 #include "base/log.h"
 #include "base/names.h"
 #include "core/contract/job.h"
-#include "backends/xen/internal.h"
+#include "helpers.h"
 #include "peer.h"
 #include "question.h"
 #include "wire.h"
@@ -37,10 +37,10 @@
 
 enum state { WORKING, AT_REST, OVER };
 
-struct sf_xen_session {
-	struct sf_xen_session *next;
+struct sf_helper_session {
+	struct sf_helper_session *next;
 	char name[SF_NAME_MAX + 1];
-	struct sf_xen_peer *peer;
+	struct sf_helper_peer *peer;
 	pthread_mutex_t talking; /* its holder may talk to the peer, once it is not WORKING */
 	enum state state;        /* guarded by the backend's lock, as are the following fields */
 	unsigned nusers;
@@ -49,9 +49,9 @@ struct sf_xen_session {
 
 /* --- the table: at most one session of a VM --- */
 
-static struct sf_xen_session *find(struct sf_xen *xen, const char *name)
+static struct sf_helper_session *find(struct sf_helpers *helpers, const char *name)
 {
-	struct sf_xen_session *session = xen->sessions;
+	struct sf_helper_session *session = helpers->sessions;
 
 	while (session && strcmp(session->name, name) != 0)
 		session = session->next;
@@ -62,9 +62,9 @@ static struct sf_xen_session *find(struct sf_xen *xen, const char *name)
  * Takes it out of the table, under the lock. NULL is a no-op. True when it has no user; then the caller frees
  * it.
  */
-static bool take_out(struct sf_xen *xen, struct sf_xen_session *session)
+static bool take_out(struct sf_helpers *helpers, struct sf_helper_session *session)
 {
-	struct sf_xen_session **at = &xen->sessions;
+	struct sf_helper_session **at = &helpers->sessions;
 
 	if (!session)
 		return false;
@@ -77,72 +77,72 @@ static bool take_out(struct sf_xen *xen, struct sf_xen_session *session)
 }
 
 /* A helper that is OVER may at most guard a guest; the next operation on that guest takes this over. */
-static void free_session(struct sf_xen *xen, struct sf_xen_session *session)
+static void free_session(struct sf_helpers *helpers, struct sf_helper_session *session)
 {
 	if (session->state == OVER)
-		sf_xen_peer_kill(session->peer);
+		sf_helper_peer_kill(session->peer);
 	else
-		sf_xen_peer_end(session->peer, xen->limits.give_back);
+		sf_helper_peer_end(session->peer, helpers->limits.give_back);
 	pthread_mutex_destroy(&session->talking);
 	free(session);
 }
 
-static struct sf_xen_session *use(struct sf_xen *xen, const char *name)
+static struct sf_helper_session *use(struct sf_helpers *helpers, const char *name)
 {
-	auto_unlock pthread_mutex_t *held = sf_lock(&xen->lock);
-	struct sf_xen_session *session = find(xen, name);
+	auto_unlock pthread_mutex_t *held = sf_lock(&helpers->lock);
+	struct sf_helper_session *session = find(helpers, name);
 
 	if (session)
 		session->nusers++;
 	return session;
 }
 
-static void leave(struct sf_xen *xen, struct sf_xen_session *session)
+static void leave(struct sf_helpers *helpers, struct sf_helper_session *session)
 {
 	bool last;
 
-	pthread_mutex_lock(&xen->lock);
+	pthread_mutex_lock(&helpers->lock);
 	session->nusers--;
 	last = session->dropped && session->nusers == 0;
-	pthread_mutex_unlock(&xen->lock);
+	pthread_mutex_unlock(&helpers->lock);
 	if (last)
-		free_session(xen, session);
+		free_session(helpers, session);
 }
 
-static void drop(struct sf_xen *xen, const char *name)
+static void drop(struct sf_helpers *helpers, const char *name)
 {
-	struct sf_xen_session *session;
+	struct sf_helper_session *session;
 	bool last;
 
-	pthread_mutex_lock(&xen->lock);
-	session = find(xen, name);
-	last = take_out(xen, session);
-	pthread_mutex_unlock(&xen->lock);
+	pthread_mutex_lock(&helpers->lock);
+	session = find(helpers, name);
+	last = take_out(helpers, session);
+	pthread_mutex_unlock(&helpers->lock);
 	if (last)
-		free_session(xen, session);
+		free_session(helpers, session);
 }
 
-static void set_state(struct sf_xen *xen, struct sf_xen_session *session, enum state state)
+static void set_state(struct sf_helpers *helpers, struct sf_helper_session *session, enum state state)
 {
-	auto_unlock pthread_mutex_t *held = sf_lock(&xen->lock);
+	auto_unlock pthread_mutex_t *held = sf_lock(&helpers->lock);
 
 	session->state = state;
-	pthread_cond_broadcast(&xen->changed);
+	pthread_cond_broadcast(&helpers->changed);
 }
 
 /* Removes a session whose helper has nothing left to do; its last user frees it. */
-static void served(struct sf_xen *xen, struct sf_xen_session *session)
+static void served(struct sf_helpers *helpers, struct sf_helper_session *session)
 {
-	auto_unlock pthread_mutex_t *held = sf_lock(&xen->lock);
+	auto_unlock pthread_mutex_t *held = sf_lock(&helpers->lock);
 
 	session->state = OVER;
-	(void)take_out(xen, session); /* the caller still uses it */
-	pthread_cond_broadcast(&xen->changed);
+	(void)take_out(helpers, session); /* the caller still uses it */
+	pthread_cond_broadcast(&helpers->changed);
 }
 
-static enum state state_of(struct sf_xen *xen, const struct sf_xen_session *session)
+static enum state state_of(struct sf_helpers *helpers, const struct sf_helper_session *session)
 {
-	auto_unlock pthread_mutex_t *held = sf_lock(&xen->lock);
+	auto_unlock pthread_mutex_t *held = sf_lock(&helpers->lock);
 
 	return session->state;
 }
@@ -151,37 +151,37 @@ static enum state state_of(struct sf_xen *xen, const struct sf_xen_session *sess
  * Sends the first request and enters the session into the table, under the lock. Other threads cannot find
  * the session before, so their requests come after it.
  */
-static int publish(struct sf_xen *xen, struct sf_xen_session *session, const struct sf_xen_request *request,
-		   int fd, struct sf_err *err)
+static int publish(struct sf_helpers *helpers, struct sf_helper_session *session,
+		   const struct sf_helper_request *request, int fd, struct sf_err *err)
 {
-	struct sf_xen_session *old;
+	struct sf_helper_session *old;
 	bool last = false;
 	int rc;
 
-	pthread_mutex_lock(&xen->lock);
-	rc = sf_xen_peer_tell(session->peer, request, fd, err); /* does not block: the socket is empty */
+	pthread_mutex_lock(&helpers->lock);
+	rc = sf_helper_peer_tell(session->peer, request, fd, err); /* does not block: the socket is empty */
 	if (rc == 0) {
-		old = find(xen, session->name);
-		last = take_out(xen, old);
-		session->next = xen->sessions;
-		xen->sessions = session;
+		old = find(helpers, session->name);
+		last = take_out(helpers, old);
+		session->next = helpers->sessions;
+		helpers->sessions = session;
 	}
-	pthread_mutex_unlock(&xen->lock);
+	pthread_mutex_unlock(&helpers->lock);
 	if (last)
-		free_session(xen, old);
+		free_session(helpers, old);
 	return rc;
 }
 
 /* Starts a session that is WORKING on the request, in place of the VM's last. The caller is a user of it. */
-static int open_session(struct sf_xen *xen, const struct sf_xen_request *request, int fd,
-			struct sf_xen_session **ret, struct sf_err *err)
+static int open_session(struct sf_helpers *helpers, const struct sf_helper_request *request, int fd,
+			struct sf_helper_session **ret, struct sf_err *err)
 {
-	struct sf_xen_session *session = calloc(1, sizeof(*session));
+	struct sf_helper_session *session = calloc(1, sizeof(*session));
 	int rc;
 
 	if (!session)
 		return sf_fail(err, -ENOMEM, "out of memory");
-	rc = sf_xen_peer_start(xen->helper, xen->limits.hello, &session->peer, err);
+	rc = sf_helper_peer_start(&helpers->program, helpers->limits.hello, &session->peer, err);
 	if (rc < 0) {
 		free(session);
 		return rc;
@@ -189,11 +189,11 @@ static int open_session(struct sf_xen *xen, const struct sf_xen_request *request
 	memcpy(session->name, request->name, sizeof(session->name));
 	pthread_mutex_init(&session->talking, NULL);
 	session->nusers = 1;
-	drop(xen, session->name); /* before the new one touches the same guest */
-	rc = publish(xen, session, request, fd, err);
+	drop(helpers, session->name); /* before the new one touches the same guest */
+	rc = publish(helpers, session, request, fd, err);
 	if (rc < 0) {
 		session->state = OVER;
-		free_session(xen, session);
+		free_session(helpers, session);
 		return rc;
 	}
 	*ret = session;
@@ -201,31 +201,31 @@ static int open_session(struct sf_xen *xen, const struct sf_xen_request *request
 }
 
 /* Runs the request in a new helper, which stays as the VM's session to guard the guest. */
-static int act_anew(struct sf_xen *xen, const struct sf_xen_request *request, int timeout_ms,
+static int act_anew(struct sf_helpers *helpers, const struct sf_helper_request *request, int timeout_ms,
 		    struct sf_err *err)
 {
-	struct sf_xen_session *session;
-	int rc = open_session(xen, request, -1, &session, err);
+	struct sf_helper_session *session;
+	int rc = open_session(helpers, request, -1, &session, err);
 
 	if (rc < 0)
 		return rc;
-	rc = sf_xen_peer_await(session->peer, request, timeout_ms, NULL, err);
-	set_state(xen, session, OVER);
-	leave(xen, session);
+	rc = sf_helper_peer_await(session->peer, request, timeout_ms, NULL, err);
+	set_state(helpers, session, OVER);
+	leave(helpers, session);
 	return rc;
 }
 
 /* No session has a user at this point. */
-void sf_xen_sessions_end(struct sf_xen *xen)
+void sf_helper_sessions_end(struct sf_helpers *helpers)
 {
-	struct sf_xen_session *session;
+	struct sf_helper_session *session;
 
-	for (session = xen->sessions; session; session = session->next)
-		sf_xen_peer_hang_up(session->peer); /* all at once, then wait */
-	while ((session = xen->sessions)) {
-		xen->sessions = session->next;
-		sf_xen_peer_leave(session->peer,
-				  session->state == OVER ? xen->limits.linger : xen->limits.give_back);
+	for (session = helpers->sessions; session; session = session->next)
+		sf_helper_peer_hang_up(session->peer); /* all at once, then wait */
+	while ((session = helpers->sessions)) {
+		helpers->sessions = session->next;
+		sf_helper_peer_leave(session->peer, session->state == OVER ? helpers->limits.linger
+									   : helpers->limits.give_back);
 		pthread_mutex_destroy(&session->talking);
 		free(session);
 	}
@@ -234,47 +234,48 @@ void sf_xen_sessions_end(struct sf_xen *xen)
 /* --- pause --- */
 
 /* Pauses again with the helper that has the guest at rest. False when there is none, or it fails. */
-static bool pause_in(struct sf_xen *xen, struct sf_xen_session *session, const struct sf_xen_request *request)
+static bool pause_in(struct sf_helpers *helpers, struct sf_helper_session *session,
+		     const struct sf_helper_request *request)
 {
 	auto_unlock pthread_mutex_t *held = sf_lock(&session->talking);
 
-	if (state_of(xen, session) != AT_REST)
+	if (state_of(helpers, session) != AT_REST)
 		return false;
-	if (sf_xen_peer_ask(session->peer, request, xen->limits.act, NULL, NULL) == 0)
+	if (sf_helper_peer_ask(session->peer, request, helpers->limits.act, NULL, NULL) == 0)
 		return true;
 	if (session->peer->broken)
-		set_state(xen, session, OVER);
+		set_state(helpers, session, OVER);
 	return false;
 }
 
-int sf_xen_pause(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, struct sf_err *err)
+int sf_helper_pause(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, struct sf_err *err)
 {
-	const struct sf_xen_request request = sf_xen_about(SF_XEN_PAUSE, vm);
-	struct sf_xen *xen = sf_xen_of(hv);
-	struct sf_xen_session *session = use(xen, vm->name);
-	bool done = session && pause_in(xen, session, &request);
+	const struct sf_helper_request request = sf_helper_about(SF_HELPER_PAUSE, vm);
+	struct sf_helpers *helpers = sf_helpers_of(hv);
+	struct sf_helper_session *session = use(helpers, vm->name);
+	bool done = session && pause_in(helpers, session, &request);
 	int rc;
 
 	if (session)
-		leave(xen, session);
+		leave(helpers, session);
 	if (done)
 		return 0;
-	rc = open_session(xen, &request, -1, &session, err);
+	rc = open_session(helpers, &request, -1, &session, err);
 	if (rc < 0)
 		return rc;
-	rc = sf_xen_peer_await(session->peer, &request, xen->limits.act, NULL, err);
+	rc = sf_helper_peer_await(session->peer, &request, helpers->limits.act, NULL, err);
 	if (rc < 0)
-		sf_xen_peer_hang_up(session->peer); /* the helper resumes the guest if it had paused it */
-	set_state(xen, session, rc == 0 ? AT_REST : OVER);
-	leave(xen, session);
+		sf_helper_peer_hang_up(session->peer); /* the helper resumes the guest if it had paused it */
+	set_state(helpers, session, rc == 0 ? AT_REST : OVER);
+	leave(helpers, session);
 	return rc;
 }
 
 /* --- save --- */
 
 struct saving {
-	struct sf_xen *xen;
-	struct sf_xen_session *session;
+	struct sf_helpers *helpers;
+	struct sf_helper_session *session;
 	const struct sf_save_hooks *hooks;
 	struct sf_job *job;
 	int why;             /* errno with which we aborted it; 0: not aborted */
@@ -288,7 +289,7 @@ struct saving {
 /* Only the first reason is kept. */
 static void abort_save(struct saving *saving, int why, const struct sf_err *words)
 {
-	const struct sf_xen_request request = {.op = SF_XEN_ABORT};
+	const struct sf_helper_request request = {.op = SF_HELPER_ABORT};
 
 	if (saving->why)
 		return;
@@ -296,7 +297,7 @@ static void abort_save(struct saving *saving, int why, const struct sf_err *word
 	saving->words = *words;
 	saving->aborted_ms = sf_clock_mono_ms();
 	/* The helper may be gone; listening notices that. */
-	(void)sf_xen_peer_tell(saving->session->peer, &request, -1, NULL);
+	(void)sf_helper_peer_tell(saving->session->peer, &request, -1, NULL);
 }
 
 static void tell_rest(struct saving *saving)
@@ -314,39 +315,41 @@ static void tell_rest(struct saving *saving)
 /* A hanging helper does not report that the guest is at rest, so another helper checks. */
 static void look_whether_it_rests(struct saving *saving)
 {
-	const struct sf_xen_request request = sf_xen_about(SF_XEN_POWER, saving->vm);
+	const struct sf_helper_request request = sf_helper_about(SF_HELPER_POWER, saving->vm);
 	uint64_t now_ms = sf_clock_mono_ms();
-	struct sf_xen_reply reply = {0};
+	struct sf_helper_reply reply = {0};
 
-	if (saving->rests || now_ms - saving->looked_ms < (uint64_t)saving->xen->limits.look)
+	if (saving->rests || now_ms - saving->looked_ms < (uint64_t)saving->helpers->limits.look)
 		return;
-	if (sf_xen_question(saving->xen, &request, &reply, NULL) == 0 && reply.power == SF_POWER_PAUSED)
+	if (sf_helper_question(saving->helpers, &request, &reply, NULL) == 0 &&
+	    reply.power == SF_POWER_PAUSED)
 		tell_rest(saving);
-	sf_xen_reply_fini(&reply);
+	sf_helper_reply_fini(&reply);
 	saving->looked_ms = sf_clock_mono_ms();
 }
 
 /* 1: continue listening. */
-static int on_reply(struct saving *saving, const struct sf_xen_reply *reply, struct sf_err *err)
+static int on_reply(struct saving *saving, const struct sf_helper_reply *reply, struct sf_err *err)
 {
 	switch (reply->kind) {
-	case SF_XEN_EVENT_PAUSED:
+	case SF_HELPER_EVENT_PAUSED:
 		tell_rest(saving);
 		return 1;
-	case SF_XEN_REPLY:
+	case SF_HELPER_REPLY:
 		return 0;
-	case SF_XEN_FAILURE:
+	case SF_HELPER_FAILURE:
 		return sf_fail(err, reply->error, "%s", reply->text);
 	default:
 		saving->session->peer->broken = true;
-		return sf_fail(err, -EPROTO, "the Xen helper sent an unexpected event during a save");
+		return sf_fail(err, -EPROTO, "the %s helper sent an unexpected event during a save",
+			       saving->session->peer->name);
 	}
 }
 
 /* Fails when an aborted save has not ended in time; else 1: continue listening. */
 static int check(struct saving *saving, struct sf_err *err)
 {
-	uint64_t patience_ms = (uint64_t)saving->xen->limits.abort;
+	uint64_t patience_ms = (uint64_t)saving->helpers->limits.abort;
 
 	if (!saving->why || sf_clock_mono_ms() - saving->aborted_ms <= patience_ms)
 		return 1;
@@ -368,14 +371,14 @@ static int follow(struct saving *saving, struct sf_err *err)
 	int rc = 1;
 
 	while (rc == 1) {
-		struct sf_xen_reply reply = {0};
+		struct sf_helper_reply reply = {0};
 
-		rc = sf_xen_peer_listen(saving->session->peer, POLL_MS, &reply, err);
+		rc = sf_helper_peer_listen(saving->session->peer, POLL_MS, &reply, err);
 		if (rc == 1)
 			rc = on_reply(saving, &reply, err);
 		else if (rc == 0)
 			rc = 1;
-		sf_xen_reply_fini(&reply);
+		sf_helper_reply_fini(&reply);
 		give_up_if_cancelled(saving);
 		if (rc == 1)
 			look_whether_it_rests(saving);
@@ -385,57 +388,57 @@ static int follow(struct saving *saving, struct sf_err *err)
 	return rc;
 }
 
-int sf_xen_save(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, int fd, bool live,
-		const struct sf_save_hooks *hooks, struct sf_job *job, struct sf_err *err)
+int sf_helper_save(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, int fd, bool live,
+		   const struct sf_save_hooks *hooks, struct sf_job *job, struct sf_err *err)
 {
-	struct sf_xen_request request = sf_xen_about(SF_XEN_SAVE, vm);
-	struct sf_xen *xen = sf_xen_of(hv);
+	struct sf_helper_request request = sf_helper_about(SF_HELPER_SAVE, vm);
+	struct sf_helpers *helpers = sf_helpers_of(hv);
 	struct saving saving = {
-		.xen = xen, .hooks = hooks, .job = job, .vm = vm, .looked_ms = sf_clock_mono_ms()};
+		.helpers = helpers, .hooks = hooks, .job = job, .vm = vm, .looked_ms = sf_clock_mono_ms()};
 	int rc;
 
 	request.live = live;
-	rc = open_session(xen, &request, fd, &saving.session, err);
+	rc = open_session(helpers, &request, fd, &saving.session, err);
 	if (rc < 0)
 		return rc;
 	rc = follow(&saving, err);
 	if (rc < 0 && saving.session->peer->broken)
 		/* The reader of the stream waits for its end, and the helper may have a guest to resume. */
-		sf_xen_peer_stop(saving.session->peer, xen->limits.linger);
-	set_state(xen, saving.session, rc == 0 ? AT_REST : OVER);
+		sf_helper_peer_stop(saving.session->peer, helpers->limits.linger);
+	set_state(helpers, saving.session, rc == 0 ? AT_REST : OVER);
 	if (saving.why)
 		rc = sf_fail(err, saving.why, "%s", saving.words.text);
 	else if (rc == 0)
 		rc = hooks->at_rest(hooks->arg, err);
-	leave(xen, saving.session);
+	leave(helpers, saving.session);
 	return rc;
 }
 
 /* --- resume --- */
 
 /* Waits for the end of an aborted pause or save. */
-static int wait_until_done(struct sf_xen *xen, struct sf_xen_session *session, struct sf_err *err)
+static int wait_until_done(struct sf_helpers *helpers, struct sf_helper_session *session, struct sf_err *err)
 {
-	auto_unlock pthread_mutex_t *held = sf_lock(&xen->lock);
-	const struct timespec until = sf_xen_in_ms(xen->limits.abort);
+	auto_unlock pthread_mutex_t *held = sf_lock(&helpers->lock);
+	const struct timespec until = sf_helper_in_ms(helpers->limits.abort);
 	int rc = 0;
 
 	while (session->state == WORKING && rc == 0)
-		rc = pthread_cond_timedwait(&xen->changed, &xen->lock, &until);
+		rc = pthread_cond_timedwait(&helpers->changed, &helpers->lock, &until);
 	return session->state != WORKING
 		       ? 0
 		       : sf_fail(err, -ETIMEDOUT, "its operation was aborted but has not ended");
 }
 
-static int resume_at_rest(struct sf_xen *xen, struct sf_xen_session *session,
-			  const struct sf_xen_request *request, struct sf_err *err)
+static int resume_at_rest(struct sf_helpers *helpers, struct sf_helper_session *session,
+			  const struct sf_helper_request *request, struct sf_err *err)
 {
-	int rc = sf_xen_peer_ask(session->peer, request, xen->limits.act, NULL, err);
+	int rc = sf_helper_peer_ask(session->peer, request, helpers->limits.act, NULL, err);
 
 	if (rc == 0)
-		served(xen, session);
+		served(helpers, session);
 	else
-		set_state(xen, session, OVER);
+		set_state(helpers, session, OVER);
 	return rc;
 }
 
@@ -443,47 +446,47 @@ static int resume_at_rest(struct sf_xen *xen, struct sf_xen_session *session,
  * Resumes with the helper that has the guest at rest, or is bringing it to rest. In the latter case the reply
  * comes after that of the pause or save.
  */
-static int resume_in(struct sf_xen *xen, struct sf_xen_session *session, const struct sf_xen_request *request,
-		     struct sf_err *err)
+static int resume_in(struct sf_helpers *helpers, struct sf_helper_session *session,
+		     const struct sf_helper_request *request, struct sf_err *err)
 {
-	bool told = state_of(xen, session) == WORKING;
-	int rc = told ? sf_xen_peer_tell(session->peer, request, -1, err) : 0;
+	bool told = state_of(helpers, session) == WORKING;
+	int rc = told ? sf_helper_peer_tell(session->peer, request, -1, err) : 0;
 
 	if (told && rc == 0)
-		rc = wait_until_done(xen, session, err);
+		rc = wait_until_done(helpers, session, err);
 	if (rc < 0) {
-		sf_xen_peer_hang_up(session->peer); /* releases the thread that listens to it, too */
+		sf_helper_peer_hang_up(session->peer); /* releases the thread that listens to it, too */
 		return rc;
 	}
 	{
 		auto_unlock pthread_mutex_t *held = sf_lock(&session->talking);
 
 		if (!told)
-			return state_of(xen, session) == AT_REST
-				       ? resume_at_rest(xen, session, request, err)
+			return state_of(helpers, session) == AT_REST
+				       ? resume_at_rest(helpers, session, request, err)
 				       : sf_fail(err, -ENOENT, "it has resumed it already, or failed");
-		rc = sf_xen_peer_await(session->peer, request, xen->limits.act, NULL, err);
-		set_state(xen, session, OVER);
+		rc = sf_helper_peer_await(session->peer, request, helpers->limits.act, NULL, err);
+		set_state(helpers, session, OVER);
 		return rc;
 	}
 }
 
-int sf_xen_resume(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, struct sf_err *err)
+int sf_helper_resume(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, struct sf_err *err)
 {
-	const struct sf_xen_request request = sf_xen_about(SF_XEN_RESUME, vm);
-	struct sf_xen *xen = sf_xen_of(hv);
-	struct sf_xen_session *session = use(xen, vm->name);
+	const struct sf_helper_request request = sf_helper_about(SF_HELPER_RESUME, vm);
+	struct sf_helpers *helpers = sf_helpers_of(hv);
+	struct sf_helper_session *session = use(helpers, vm->name);
 	struct sf_err why = {0};
 	int rc = -ENOENT;
 
 	if (session) {
-		rc = resume_in(xen, session, &request, &why);
-		leave(xen, session);
+		rc = resume_in(helpers, session, &request, &why);
+		leave(helpers, session);
 	}
 	if (rc < 0 && rc != -ENOENT)
-		sf_log(SF_LOG_WARNING, "VM '%s': its Xen helper has not resumed it, so another one tries: %s",
-		       vm->name, why.text);
-	return rc == 0 ? 0 : act_anew(xen, &request, xen->limits.act, err);
+		sf_log(SF_LOG_WARNING, "VM '%s': its %s helper has not resumed it, so another one tries: %s",
+		       vm->name, helpers->program.name, why.text);
+	return rc == 0 ? 0 : act_anew(helpers, &request, helpers->limits.act, err);
 }
 
 /* --- stop --- */
@@ -492,32 +495,32 @@ int sf_xen_resume(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, struct 
  * Stops with the helper that has the guest at rest, as it would resume the guest at its own end. False when
  * there is none, or it fails.
  */
-static bool stop_in(struct sf_xen *xen, struct sf_xen_session *session, const struct sf_xen_request *request,
-		    int *ret, struct sf_err *err)
+static bool stop_in(struct sf_helpers *helpers, struct sf_helper_session *session,
+		    const struct sf_helper_request *request, int *ret, struct sf_err *err)
 {
 	auto_unlock pthread_mutex_t *held = sf_lock(&session->talking);
 
-	if (state_of(xen, session) != AT_REST)
+	if (state_of(helpers, session) != AT_REST)
 		return false;
-	*ret = sf_xen_peer_ask(session->peer, request, xen->limits.stop, NULL, err);
+	*ret = sf_helper_peer_ask(session->peer, request, helpers->limits.stop, NULL, err);
 	if (*ret == 0)
-		served(xen, session);
+		served(helpers, session);
 	else if (session->peer->broken)
-		set_state(xen, session, OVER);
+		set_state(helpers, session, OVER);
 	return *ret == 0 || !session->peer->broken;
 }
 
-int sf_xen_stop(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, struct sf_err *err)
+int sf_helper_stop(struct sf_hypervisor *hv, const struct sf_vm_desc *vm, struct sf_err *err)
 {
-	const struct sf_xen_request request = sf_xen_about(SF_XEN_STOP, vm);
-	struct sf_xen *xen = sf_xen_of(hv);
-	struct sf_xen_session *session = use(xen, vm->name);
+	const struct sf_helper_request request = sf_helper_about(SF_HELPER_STOP, vm);
+	struct sf_helpers *helpers = sf_helpers_of(hv);
+	struct sf_helper_session *session = use(helpers, vm->name);
 	bool done = false;
 	int rc = 0;
 
 	if (session) {
-		done = stop_in(xen, session, &request, &rc, err);
-		leave(xen, session);
+		done = stop_in(helpers, session, &request, &rc, err);
+		leave(helpers, session);
 	}
-	return done ? rc : act_anew(xen, &request, xen->limits.stop, err);
+	return done ? rc : act_anew(helpers, &request, helpers->limits.stop, err);
 }

@@ -15,31 +15,31 @@ static const struct {
 	const char *name;
 	bool about_vm;
 } ops[] = {
-	[SF_XEN_HELLO] = {"hello", false}, [SF_XEN_HOST] = {"host", false},
-	[SF_XEN_WATCH] = {"watch", false}, [SF_XEN_POWER] = {"power", true},
-	[SF_XEN_PAUSE] = {"pause", true},  [SF_XEN_SAVE] = {"save", true},
-	[SF_XEN_ABORT] = {"abort", false}, [SF_XEN_RESUME] = {"resume", true},
-	[SF_XEN_STOP] = {"stop", true},    [SF_XEN_RENAME] = {"rename", true},
-	[SF_XEN_DISK] = {"disk", true},
+	[SF_HELPER_HELLO] = {"hello", false}, [SF_HELPER_HOST] = {"host", false},
+	[SF_HELPER_WATCH] = {"watch", false}, [SF_HELPER_POWER] = {"power", true},
+	[SF_HELPER_PAUSE] = {"pause", true},  [SF_HELPER_SAVE] = {"save", true},
+	[SF_HELPER_ABORT] = {"abort", false}, [SF_HELPER_RESUME] = {"resume", true},
+	[SF_HELPER_STOP] = {"stop", true},    [SF_HELPER_RENAME] = {"rename", true},
+	[SF_HELPER_DISK] = {"disk", true},
 };
 #define NOPS (sizeof(ops) / sizeof(ops[0]))
 
-const char *sf_xen_op_name(enum sf_xen_op op)
+const char *sf_helper_op_name(enum sf_helper_op op)
 {
 	return ops[op].name;
 }
 
-static void fini_vms(struct sf_xen_vm *vms, size_t nvms)
+static void fini_vms(struct sf_helper_vm *vms, size_t nvms)
 {
 	for (size_t i = 0; i < nvms; i++)
 		sf_vm_desc_fini(&vms[i].desc);
 	free(vms);
 }
 
-void sf_xen_reply_fini(struct sf_xen_reply *reply)
+void sf_helper_reply_fini(struct sf_helper_reply *reply)
 {
 	fini_vms(reply->vms, reply->nvms);
-	*reply = (struct sf_xen_reply){0};
+	*reply = (struct sf_helper_reply){0};
 }
 
 /* --- writing --- */
@@ -75,19 +75,19 @@ static bool put_text(json_t *root, const char *key, const char *text)
 	return !*text || put(root, key, sf_json_lossy(text));
 }
 
-static bool put_members(json_t *root, const struct sf_xen_request *request)
+static bool put_members(json_t *root, const struct sf_helper_request *request)
 {
 	if (ops[request->op].about_vm && (!put(root, "name", sf_json_lossy(request->name)) ||
 					  !put(root, "uuid", sf_json_lossy(request->uuid))))
 		return false;
 	switch (request->op) {
-	case SF_XEN_WATCH:
+	case SF_HELPER_WATCH:
 		return put(root, "configs", sf_json_lossy(request->configs));
-	case SF_XEN_SAVE:
+	case SF_HELPER_SAVE:
 		return put(root, "live", json_boolean(request->live));
-	case SF_XEN_RENAME:
+	case SF_HELPER_RENAME:
 		return put(root, "to", sf_json_lossy(request->to));
-	case SF_XEN_DISK:
+	case SF_HELPER_DISK:
 		return put(root, "vdev", sf_json_lossy(request->disk.vdev)) &&
 		       put(root, "path", sf_json_lossy(request->disk.spec));
 	default:
@@ -95,7 +95,7 @@ static bool put_members(json_t *root, const struct sf_xen_request *request)
 	}
 }
 
-char *sf_xen_request_format(const struct sf_xen_request *request, size_t *ret_len)
+char *sf_helper_request_format(const struct sf_helper_request *request, size_t *ret_len)
 {
 	json_t *root = json_pack("{ss}", "op", ops[request->op].name);
 
@@ -155,7 +155,7 @@ static json_t *format_name(const char name[static SF_NAME_MAX + 1])
 	return json_string(text);
 }
 
-static json_t *format_vms(const struct sf_xen_reply *reply)
+static json_t *format_vms(const struct sf_helper_reply *reply)
 {
 	json_t *list = json_array();
 
@@ -175,23 +175,23 @@ static json_t *format_vms(const struct sf_xen_reply *reply)
 	return list;
 }
 
-char *sf_xen_reply_format(const struct sf_xen_reply *reply, size_t *ret_len)
+char *sf_helper_reply_format(const struct sf_helper_reply *reply, size_t *ret_len)
 {
 	json_t *root;
 
-	if (reply->kind == SF_XEN_FAILURE)
+	if (reply->kind == SF_HELPER_FAILURE)
 		return line_of(json_pack("{sbsiso}", "ok", 0, "errno", -reply->error, "text",
 					 sf_json_lossy(reply->text)),
 			       ret_len);
-	if (reply->kind == SF_XEN_EVENT_PAUSED)
+	if (reply->kind == SF_HELPER_EVENT_PAUSED)
 		return line_of(json_pack("{ss}", "event", "paused"), ret_len);
-	if (reply->kind == SF_XEN_EVENT_VMS)
+	if (reply->kind == SF_HELPER_EVENT_VMS)
 		return line_of(json_pack("{sssoso}", "event", "vms", "trouble", sf_json_lossy(reply->text),
 					 "vms", format_vms(reply)),
 			       ret_len);
 	root = json_pack("{sb}", "ok", 1);
 	if (root &&
-	    (!put_text(root, "xen", reply->xen) || !put_text(root, "host", reply->host) ||
+	    (!put_text(root, "version", reply->version) || !put_text(root, "host", reply->host) ||
 	     (reply->protocol && json_object_set_new(root, "protocol", json_integer(reply->protocol)) < 0) ||
 	     (reply->power != SF_POWER_UNKNOWN && !put_text(root, "power", sf_power_name(reply->power))))) {
 		json_decref(root);
@@ -204,7 +204,7 @@ char *sf_xen_reply_format(const struct sf_xen_reply *reply, size_t *ret_len)
 
 static int broken(int rc, struct sf_err *err)
 {
-	return sf_wrap(err, rc == -ENOMEM ? rc : -EPROTO, "a line between snapfs and its Xen helper");
+	return sf_wrap(err, rc == -ENOMEM ? rc : -EPROTO, "a line between snapfs and its helper");
 }
 
 /* Reads an optional member. */
@@ -220,7 +220,7 @@ static int read_disk(const json_t *root, struct sf_disk *ret, struct sf_err *err
 	return rc < 0 ? rc : sf_json_string(root, "path", ret->spec, sizeof(ret->spec), err);
 }
 
-static int read_request(const json_t *root, struct sf_xen_request *ret, struct sf_err *err)
+static int read_request(const json_t *root, struct sf_helper_request *ret, struct sf_err *err)
 {
 	const char *op = json_string_value(json_object_get(root, "op"));
 	int rc;
@@ -234,22 +234,22 @@ static int read_request(const json_t *root, struct sf_xen_request *ret, struct s
 	     (rc = sf_name_check(ret->name, err)) < 0 ||
 	     (rc = sf_json_string(root, "uuid", ret->uuid, sizeof(ret->uuid), err)) < 0))
 		return rc;
-	if (ret->op == SF_XEN_SAVE)
+	if (ret->op == SF_HELPER_SAVE)
 		return sf_json_bool(root, "live", &ret->live, err);
-	if (ret->op == SF_XEN_WATCH)
+	if (ret->op == SF_HELPER_WATCH)
 		return sf_json_string(root, "configs", ret->configs, sizeof(ret->configs), err);
-	if (ret->op == SF_XEN_DISK)
+	if (ret->op == SF_HELPER_DISK)
 		return read_disk(root, &ret->disk, err);
-	if (ret->op != SF_XEN_RENAME)
+	if (ret->op != SF_HELPER_RENAME)
 		return 0;
 	rc = sf_json_string(root, "to", ret->to, sizeof(ret->to), err);
 	return rc < 0 ? rc : sf_name_check(ret->to, err);
 }
 
-int sf_xen_request_parse(const char *line, size_t len, struct sf_xen_request *ret, struct sf_err *err)
+int sf_helper_request_parse(const char *line, size_t len, struct sf_helper_request *ret, struct sf_err *err)
 {
 	auto_json json_t *root = sf_json_parse_object(line, len, "the request", err);
-	struct sf_xen_request request = {0};
+	struct sf_helper_request request = {0};
 	int rc = root ? read_request(root, &request, err) : -EINVAL;
 
 	if (rc < 0)
@@ -312,7 +312,7 @@ static int read_left_out(const json_t *list, struct sf_vm_desc *desc, struct sf_
 	return rc;
 }
 
-static int read_vm(const json_t *vm, struct sf_xen_vm *ret, struct sf_err *err)
+static int read_vm(const json_t *vm, struct sf_helper_vm *ret, struct sf_err *err)
 {
 	int rc = read_name(vm, ret->desc.name, err);
 
@@ -324,13 +324,13 @@ static int read_vm(const json_t *vm, struct sf_xen_vm *ret, struct sf_err *err)
 	return read_left_out(json_object_get(vm, "left_out"), &ret->desc, err);
 }
 
-static int read_vms(const json_t *list, struct sf_xen_reply *ret, struct sf_err *err)
+static int read_vms(const json_t *list, struct sf_helper_reply *ret, struct sf_err *err)
 {
 	size_t n = json_array_size(list);
 	int rc = 0;
 
-	if (!json_is_array(list) || n > SF_XEN_VMS_MAX)
-		return sf_fail(err, -EINVAL, "\"vms\" is missing or has more than %d", SF_XEN_VMS_MAX);
+	if (!json_is_array(list) || n > SF_HELPER_VMS_MAX)
+		return sf_fail(err, -EINVAL, "\"vms\" is missing or has more than %d", SF_HELPER_VMS_MAX);
 	ret->vms = calloc(n + 1, sizeof(*ret->vms));
 	if (!ret->vms)
 		return sf_fail(err, -ENOMEM, "out of memory");
@@ -339,21 +339,21 @@ static int read_vms(const json_t *list, struct sf_xen_reply *ret, struct sf_err 
 	return rc;
 }
 
-static int read_event(const json_t *root, const char *event, struct sf_xen_reply *ret, struct sf_err *err)
+static int read_event(const json_t *root, const char *event, struct sf_helper_reply *ret, struct sf_err *err)
 {
 	if (strcmp(event, "paused") == 0) {
-		ret->kind = SF_XEN_EVENT_PAUSED;
+		ret->kind = SF_HELPER_EVENT_PAUSED;
 		return 0;
 	}
 	if (strcmp(event, "vms") != 0)
 		return sf_fail(err, -EINVAL, "an unknown event");
-	ret->kind = SF_XEN_EVENT_VMS;
+	ret->kind = SF_HELPER_EVENT_VMS;
 	if (sf_json_string(root, "trouble", ret->text, sizeof(ret->text), err) < 0)
 		return -EINVAL;
 	return read_vms(json_object_get(root, "vms"), ret, err);
 }
 
-static int read_failure(const json_t *root, struct sf_xen_reply *ret, struct sf_err *err)
+static int read_failure(const json_t *root, struct sf_helper_reply *ret, struct sf_err *err)
 {
 	uint64_t number = 0;
 	int rc = sf_json_u64(root, "errno", &number, err);
@@ -362,16 +362,16 @@ static int read_failure(const json_t *root, struct sf_xen_reply *ret, struct sf_
 		rc = sf_fail(err, -EINVAL, "\"errno\" is not 1-%d", ERRNO_MAX);
 	if (rc < 0)
 		return rc;
-	ret->kind = SF_XEN_FAILURE;
+	ret->kind = SF_HELPER_FAILURE;
 	ret->error = -(int)number;
 	return sf_json_string(root, "text", ret->text, sizeof(ret->text), err);
 }
 
-static int read_success(const json_t *root, struct sf_xen_reply *ret, struct sf_err *err)
+static int read_success(const json_t *root, struct sf_helper_reply *ret, struct sf_err *err)
 {
 	char power[16] = "";
 	uint64_t protocol = 0;
-	int rc = opt_string(root, "xen", ret->xen, sizeof(ret->xen), err);
+	int rc = opt_string(root, "version", ret->version, sizeof(ret->version), err);
 
 	if (rc < 0 || (rc = opt_string(root, "host", ret->host, sizeof(ret->host), err)) < 0 ||
 	    (rc = opt_string(root, "power", power, sizeof(power), err)) < 0)
@@ -384,7 +384,7 @@ static int read_success(const json_t *root, struct sf_xen_reply *ret, struct sf_
 	return 0;
 }
 
-static int read_reply(const json_t *root, struct sf_xen_reply *ret, struct sf_err *err)
+static int read_reply(const json_t *root, struct sf_helper_reply *ret, struct sf_err *err)
 {
 	const char *event = json_string_value(json_object_get(root, "event"));
 	bool ok = false;
@@ -398,14 +398,14 @@ static int read_reply(const json_t *root, struct sf_xen_reply *ret, struct sf_er
 	return ok ? read_success(root, ret, err) : read_failure(root, ret, err);
 }
 
-int sf_xen_reply_parse(const char *line, size_t len, struct sf_xen_reply *ret, struct sf_err *err)
+int sf_helper_reply_parse(const char *line, size_t len, struct sf_helper_reply *ret, struct sf_err *err)
 {
 	auto_json json_t *root = sf_json_parse_object(line, len, "the reply", err);
-	struct sf_xen_reply reply = {0};
+	struct sf_helper_reply reply = {0};
 	int rc = root ? read_reply(root, &reply, err) : -EINVAL;
 
 	if (rc < 0) {
-		sf_xen_reply_fini(&reply);
+		sf_helper_reply_fini(&reply);
 		return broken(rc, err);
 	}
 	*ret = reply;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The protocol between the daemon and a Xen helper, over a stream socket: one JSON object a line. The daemon
- * sends requests, and the helper answers each with one reply, in order. When either process ends, its socket
- * closes, and the other side learns it at once.
+ * The protocol between the daemon and a helper process of a hypervisor, over a stream socket: one JSON object
+ * a line. The daemon sends requests, and the helper answers each with one reply, in order. When either
+ * process ends, its socket closes, and the other side learns it at once.
  *
  *   request                                         reply, besides "ok":true
- *   {"op":"hello"}                                  "protocol":1, "xen":"4.17.5"
+ *   {"op":"hello"}                                  "protocol":2, "version":"4.17.5"
  *   {"op":"host"}                                   "host":"xen 4.17 x86_64 …" (see sf_hypervisor_ops.host)
  *   {"op":"watch","configs":"/etc/xen"}             nothing more, but {"event":"vms","vms":[…]} now
  *                                                   and after each change; the last request of its helper
@@ -24,11 +24,11 @@
  *   {"op":"disk",…,"vdev":"xvda","path":"/…"}       the path leads to what the guest has open, or there is
  *                                                   no such domain
  *
- * A failure is {"ok":false,"errno":11,"text":"…"}, with Linux's errno. A line has at most SF_XEN_LINE_MAX
+ * A failure is {"ok":false,"errno":11,"text":"…"}, with Linux's errno. A line has at most SF_HELPER_LINE_MAX
  * bytes. Parsers treat all input as untrusted; both directions are fuzzed.
  */
-#ifndef SF_BACKENDS_XEN_WIRE_H
-#define SF_BACKENDS_XEN_WIRE_H
+#ifndef SF_BACKENDS_COMMON_HELPER_WIRE_H
+#define SF_BACKENDS_COMMON_HELPER_WIRE_H
 
 #include "core/contract/hypervisor.h"
 
@@ -38,29 +38,29 @@
 
 struct sf_err;
 
-#define SF_XEN_PROTOCOL 1
+#define SF_HELPER_PROTOCOL 2
 /* A thousand VMs with 64 disks each need about 8 MB. */
-#define SF_XEN_LINE_MAX (16 * 1024 * 1024)
+#define SF_HELPER_LINE_MAX (16 * 1024 * 1024)
 /* Twice the number of domain ids (DOMID_FIRST_RESERVED): some VMs are off. */
-#define SF_XEN_VMS_MAX     65536
-#define SF_XEN_VERSION_MAX 64
+#define SF_HELPER_VMS_MAX     65536
+#define SF_HELPER_VERSION_MAX 64
 
-enum sf_xen_op {
-	SF_XEN_HELLO,
-	SF_XEN_HOST,
-	SF_XEN_WATCH,
-	SF_XEN_POWER,
-	SF_XEN_PAUSE,
-	SF_XEN_SAVE,
-	SF_XEN_ABORT,
-	SF_XEN_RESUME,
-	SF_XEN_STOP,
-	SF_XEN_RENAME,
-	SF_XEN_DISK,
+enum sf_helper_op {
+	SF_HELPER_HELLO,
+	SF_HELPER_HOST,
+	SF_HELPER_WATCH,
+	SF_HELPER_POWER,
+	SF_HELPER_PAUSE,
+	SF_HELPER_SAVE,
+	SF_HELPER_ABORT,
+	SF_HELPER_RESUME,
+	SF_HELPER_STOP,
+	SF_HELPER_RENAME,
+	SF_HELPER_DISK,
 };
 
-struct sf_xen_request {
-	enum sf_xen_op op;
+struct sf_helper_request {
+	enum sf_helper_op op;
 	char name[SF_NAME_MAX + 1]; /* of the domain; empty in requests that name none */
 	char uuid[SF_VM_UUID];      /* empty: any */
 	char to[SF_NAME_MAX + 1];
@@ -70,37 +70,37 @@ struct sf_xen_request {
 };
 
 /* A VM as the helper sees it. */
-struct sf_xen_vm {
+struct sf_helper_vm {
 	struct sf_vm_desc desc;
 	char config[PATH_MAX]; /* the xl.cfg file that describes it; empty: none */
 };
 
 /* Kinds of lines that the daemon receives. */
-enum sf_xen_reply_kind { SF_XEN_REPLY, SF_XEN_FAILURE, SF_XEN_EVENT_PAUSED, SF_XEN_EVENT_VMS };
+enum sf_helper_reply_kind { SF_HELPER_REPLY, SF_HELPER_FAILURE, SF_HELPER_EVENT_PAUSED, SF_HELPER_EVENT_VMS };
 
-struct sf_xen_reply {
-	enum sf_xen_reply_kind kind;
+struct sf_helper_reply {
+	enum sf_helper_reply_kind kind;
 	int error;      /* of a failure: negative errno */
 	char text[384]; /* of a failure; of a list of VMs: the configurations that could not be read, or "" */
 
 	/* The fields that this reply carries; all others are zero. */
 	unsigned protocol;
-	char xen[SF_XEN_VERSION_MAX];
+	char version[SF_HELPER_VERSION_MAX]; /* of the hypervisor */
 	char host[SF_HOST_MAX];
 	enum sf_power power;
-	struct sf_xen_vm *vms;
+	struct sf_helper_vm *vms;
 	size_t nvms;
 };
 
-void sf_xen_reply_fini(struct sf_xen_reply *reply);
+void sf_helper_reply_fini(struct sf_helper_reply *reply);
 
 /*
  * Returns one line with its newline, allocated; NULL when out of memory. Bytes that are not UTF-8 are
  * dropped. In a VM's name they become a control character, so that the VM is refused instead of mistaken for
  * another.
  */
-char *sf_xen_request_format(const struct sf_xen_request *request, size_t *ret_len);
-char *sf_xen_reply_format(const struct sf_xen_reply *reply, size_t *ret_len);
+char *sf_helper_request_format(const struct sf_helper_request *request, size_t *ret_len);
+char *sf_helper_reply_format(const struct sf_helper_reply *reply, size_t *ret_len);
 
 /*
  * Parses one line without its newline. *ret is untouched on failure. -EPROTO: malformed; the text says how.
@@ -110,9 +110,9 @@ char *sf_xen_reply_format(const struct sf_xen_reply *reply, size_t *ret_len);
  * helpers leave such VMs out. A name that is too long fills its array without a NUL; the caller refuses such
  * a VM.
  */
-int sf_xen_request_parse(const char *line, size_t len, struct sf_xen_request *ret, struct sf_err *err);
-int sf_xen_reply_parse(const char *line, size_t len, struct sf_xen_reply *ret, struct sf_err *err);
+int sf_helper_request_parse(const char *line, size_t len, struct sf_helper_request *ret, struct sf_err *err);
+int sf_helper_reply_parse(const char *line, size_t len, struct sf_helper_reply *ret, struct sf_err *err);
 
-const char *sf_xen_op_name(enum sf_xen_op op);
+const char *sf_helper_op_name(enum sf_helper_op op);
 
 #endif

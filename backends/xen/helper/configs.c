@@ -49,7 +49,7 @@ static void read_uuid(XLU_Config *config, struct sf_vm_desc *desc)
 
 static int take_guest(XLU_Config *config, const char *path, struct helper_vms *vms)
 {
-	struct sf_xen_vm *vm;
+	struct sf_helper_vm *vm;
 	const char *name;
 	long memory;
 
@@ -118,7 +118,7 @@ static int read_dir(const char *path, bool any, struct helper_vms *vms)
 	return rc;
 }
 
-static bool is_named_after_guest(const struct sf_xen_vm *vm)
+static bool is_named_after_guest(const struct sf_helper_vm *vm)
 {
 	const char *base = strrchr(vm->config, '/') + 1;
 	size_t len = strnlen(vm->desc.name, sizeof(vm->desc.name));
@@ -129,7 +129,7 @@ static bool is_named_after_guest(const struct sf_xen_vm *vm)
 /* Orders by guest; for one guest, the file named after it comes first. */
 static int by_name(const void *a, const void *b)
 {
-	const struct sf_xen_vm *x = a, *y = b;
+	const struct sf_helper_vm *x = a, *y = b;
 	int order = strncmp(x->desc.name, y->desc.name, sizeof(x->desc.name));
 
 	if (order == 0)
@@ -155,7 +155,7 @@ static void drop_doubles(struct helper_vms *vms)
 	if (vms->n > 1)
 		qsort(vms->list, vms->n, sizeof(*vms->list), by_name);
 	for (size_t i = 0; i < vms->n; i++) {
-		struct sf_xen_vm *vm = &vms->list[i], *last = kept > 0 ? &vms->list[kept - 1] : NULL;
+		struct sf_helper_vm *vm = &vms->list[i], *last = kept > 0 ? &vms->list[kept - 1] : NULL;
 
 		if (!last || strncmp(last->desc.name, vm->desc.name, sizeof(vm->desc.name)) != 0) {
 			vms->list[kept++] = *vm;

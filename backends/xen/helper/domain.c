@@ -33,7 +33,7 @@ static bool has_uuid(const libxl_dominfo *info, const char *uuid)
 }
 
 /* 1 or 0; -EAGAIN when the name of an existing domain cannot be read: it might be the one. */
-static int is_meant(struct helper *helper, const struct sf_xen_request *request, const libxl_dominfo *info,
+static int is_meant(struct helper *helper, const struct sf_helper_request *request, const libxl_dominfo *info,
 		    struct sf_err *err)
 {
 	libxl_dominfo again;
@@ -54,7 +54,7 @@ static int is_meant(struct helper *helper, const struct sf_xen_request *request,
 }
 
 /* Checks all domains: that none has the name must be certain, not concluded from a failed lookup. */
-int helper_find(struct helper *helper, const struct sf_xen_request *request, libxl_dominfo *ret,
+int helper_find(struct helper *helper, const struct sf_helper_request *request, libxl_dominfo *ret,
 		struct sf_err *err)
 {
 	int n = 0, rc = 0;

@@ -32,7 +32,7 @@ int helper_host(struct helper *helper, char ret[static SF_HOST_MAX], struct sf_e
 }
 
 /* A domain that has shut down but still exists executes nothing, so it is at rest until it is destroyed. */
-int helper_power(struct helper *helper, const struct sf_xen_request *request, enum sf_power *ret,
+int helper_power(struct helper *helper, const struct sf_helper_request *request, enum sf_power *ret,
 		 struct sf_err *err)
 {
 	libxl_dominfo info;
@@ -49,7 +49,7 @@ int helper_power(struct helper *helper, const struct sf_xen_request *request, en
 	return 0;
 }
 
-int helper_pause(struct helper *helper, const struct sf_xen_request *request, struct sf_err *err)
+int helper_pause(struct helper *helper, const struct sf_helper_request *request, struct sf_err *err)
 {
 	libxl_dominfo info;
 	int rc = helper_find(helper, request, &info, err), code = 0;
@@ -80,7 +80,7 @@ int helper_give_back(struct helper *helper, struct sf_err *err)
  * Resumes a guest that another helper brought to rest. If it is neither suspended nor paused, that helper may
  * have asked it to suspend, so it is guarded.
  */
-static int resume_foreign(struct helper *helper, const struct sf_xen_request *request, struct sf_err *err)
+static int resume_foreign(struct helper *helper, const struct sf_helper_request *request, struct sf_err *err)
 {
 	libxl_dominfo info;
 	int rc = helper_find(helper, request, &info, err);
@@ -96,12 +96,12 @@ static int resume_foreign(struct helper *helper, const struct sf_xen_request *re
 	return rc == -ENOENT ? 0 : rc;
 }
 
-int helper_resume(struct helper *helper, const struct sf_xen_request *request, struct sf_err *err)
+int helper_resume(struct helper *helper, const struct sf_helper_request *request, struct sf_err *err)
 {
 	return helper->at_rest ? helper_give_back(helper, err) : resume_foreign(helper, request, err);
 }
 
-int helper_stop(struct helper *helper, const struct sf_xen_request *request, struct sf_err *err)
+int helper_stop(struct helper *helper, const struct sf_helper_request *request, struct sf_err *err)
 {
 	libxl_dominfo info;
 	int rc = helper_find(helper, request, &info, err), code;
@@ -117,7 +117,7 @@ int helper_stop(struct helper *helper, const struct sf_xen_request *request, str
 	return 0;
 }
 
-int helper_rename(struct helper *helper, const struct sf_xen_request *request, struct sf_err *err)
+int helper_rename(struct helper *helper, const struct sf_helper_request *request, struct sf_err *err)
 {
 	libxl_dominfo info;
 	int rc = helper_find(helper, request, &info, err), code;

@@ -2,7 +2,7 @@
 /*
  * snapfs-xen, the helper: the only program of snapfs that calls libxenlight. That library reaps children and
  * may end its process, so it is kept out of the daemon. One helper serves one conversation
- * (backends/xen/wire.h) in one thread.
+ * (backends/common/helper/wire.h) in one thread.
  *
  * When the daemon goes away, a helper resumes the guest that it brought to rest.
  */
@@ -31,7 +31,7 @@ struct helper_log {
 struct helper {
 	libxl_ctx *ctx;
 	struct helper_log log;
-	struct sf_xen_link link;
+	struct sf_helper_link link;
 	int wake;  /* readable once a signal asks us to end */
 	bool gone; /* the daemon is gone, or we were told to end */
 
@@ -56,17 +56,17 @@ int helper_fail(struct helper *helper, int code, struct sf_err *err, const char 
 
 /* --- talk.c: the conversation with the daemon --- */
 /* A failure to send sets helper->gone. */
-void helper_reply(struct helper *helper, const struct sf_xen_reply *reply);
+void helper_reply(struct helper *helper, const struct sf_helper_reply *reply);
 void helper_reply_rc(struct helper *helper, int rc, const struct sf_err *err);
 /*
  * Waits for the next request. 1: there is one. 0: timeout_ms has passed. -EPIPE: there will be no more, and
  * helper->gone is set. -EPROTO.
  */
-int helper_next(struct helper *helper, int timeout_ms, struct sf_xen_request *ret, struct sf_err *err);
+int helper_next(struct helper *helper, int timeout_ms, struct sf_helper_request *ret, struct sf_err *err);
 
 /* --- domain.c: one domain --- */
 /* -ENOENT when no domain has the name and uuid. The caller releases *ret with libxl_dominfo_dispose(). */
-int helper_find(struct helper *helper, const struct sf_xen_request *request, libxl_dominfo *ret,
+int helper_find(struct helper *helper, const struct sf_helper_request *request, libxl_dominfo *ret,
 		struct sf_err *err);
 /* The same for a domain id; -ENOENT when the domain is gone. */
 int helper_info(struct helper *helper, uint32_t domid, libxl_dominfo *ret, struct sf_err *err);
@@ -77,18 +77,18 @@ int helper_resume_domain(struct helper *helper, uint32_t domid, int npauses, str
 
 /* --- guests.c: the requests about one guest --- */
 int helper_host(struct helper *helper, char ret[static SF_HOST_MAX], struct sf_err *err);
-int helper_power(struct helper *helper, const struct sf_xen_request *request, enum sf_power *ret,
+int helper_power(struct helper *helper, const struct sf_helper_request *request, enum sf_power *ret,
 		 struct sf_err *err);
-int helper_pause(struct helper *helper, const struct sf_xen_request *request, struct sf_err *err);
+int helper_pause(struct helper *helper, const struct sf_helper_request *request, struct sf_err *err);
 /*
  * Resumes the guest that this helper brought to rest, whatever its name is now; else the one in the request.
  * Success when there is no such guest, or it runs.
  */
-int helper_resume(struct helper *helper, const struct sf_xen_request *request, struct sf_err *err);
+int helper_resume(struct helper *helper, const struct sf_helper_request *request, struct sf_err *err);
 /* Resumes the guest that this helper brought to rest. */
 int helper_give_back(struct helper *helper, struct sf_err *err);
-int helper_stop(struct helper *helper, const struct sf_xen_request *request, struct sf_err *err);
-int helper_rename(struct helper *helper, const struct sf_xen_request *request, struct sf_err *err);
+int helper_stop(struct helper *helper, const struct sf_helper_request *request, struct sf_err *err);
+int helper_rename(struct helper *helper, const struct sf_helper_request *request, struct sf_err *err);
 
 /* --- monitor.c --- */
 /* Stops xl's background process of that domain, or lets it continue. Both are idempotent. */
@@ -97,7 +97,7 @@ void helper_release_monitor(const char *name);
 
 /* --- save.c --- */
 /* Owns fd. Sends the events. On success the guest is at rest and the stream is complete. */
-int helper_save(struct helper *helper, const struct sf_xen_request *request, int fd, struct sf_err *err);
+int helper_save(struct helper *helper, const struct sf_helper_request *request, int fd, struct sf_err *err);
 
 /* --- guard.c --- */
 /*
@@ -110,12 +110,12 @@ void helper_guard_step(struct helper *helper);
 
 /* --- vms.c, listing.c, configs.c: which VMs there are --- */
 struct helper_vms {
-	struct sf_xen_vm *list;
+	struct sf_helper_vm *list;
 	size_t n;
 	char trouble[384]; /* files that could not be read; "": none */
 };
 /* Adds a zeroed VM; NULL when out of memory. The pointer is valid until the next call. */
-struct sf_xen_vm *helper_vms_add(struct helper_vms *vms);
+struct sf_helper_vm *helper_vms_add(struct helper_vms *vms);
 void helper_vms_fini(struct helper_vms *vms);
 void helper_vms_trouble(struct helper_vms *vms, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Truncates a name that is too long. */
@@ -132,7 +132,7 @@ int helper_list(struct helper *helper, const char *configs_dir, struct helper_vm
  * -EBUSY if the disk's path is known to lead to another file or device than the domain has open: a volume was
  * renamed, or a file renamed over the image. Succeeds if there is no such domain.
  */
-int helper_check_disk(struct helper *helper, const struct sf_xen_request *request, struct sf_err *err);
+int helper_check_disk(struct helper *helper, const struct sf_helper_request *request, struct sf_err *err);
 
 /* --- watch.c --- */
 /* Sends the list of VMs now and after each change, until the daemon is gone. */

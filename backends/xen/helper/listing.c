@@ -45,7 +45,7 @@ static int describe_disks(struct helper *helper, uint32_t domid, struct sf_vm_de
 }
 
 /* A configured uuid identifies the VM, whatever its current name; otherwise its name does. */
-static struct sf_xen_vm *find(struct helper_vms *vms, const struct sf_vm_desc *desc)
+static struct sf_helper_vm *find(struct helper_vms *vms, const struct sf_vm_desc *desc)
 {
 	for (size_t i = 0; i < vms->n; i++)
 		if (strcasecmp(vms->list[i].desc.uuid, desc->uuid) == 0)
@@ -63,7 +63,7 @@ static struct sf_xen_vm *find(struct helper_vms *vms, const struct sf_vm_desc *d
  */
 static int merge(struct helper_vms *vms, struct sf_vm_desc *desc)
 {
-	struct sf_xen_vm *vm = find(vms, desc);
+	struct sf_helper_vm *vm = find(vms, desc);
 
 	if (!vm)
 		vm = helper_vms_add(vms);

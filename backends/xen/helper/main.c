@@ -61,55 +61,55 @@ static int take_fd(struct helper *helper, struct sf_err *err)
 }
 
 /* Requests whose reply is only success or failure. */
-static int act(struct helper *helper, const struct sf_xen_request *request, struct sf_err *err)
+static int act(struct helper *helper, const struct sf_helper_request *request, struct sf_err *err)
 {
 	int fd;
 
 	switch (request->op) {
-	case SF_XEN_WATCH:
+	case SF_HELPER_WATCH:
 		return helper_watch(helper, request->configs, err);
-	case SF_XEN_PAUSE:
+	case SF_HELPER_PAUSE:
 		return helper_pause(helper, request, err);
-	case SF_XEN_RESUME:
+	case SF_HELPER_RESUME:
 		return helper_resume(helper, request, err);
-	case SF_XEN_SAVE:
+	case SF_HELPER_SAVE:
 		fd = take_fd(helper, err);
 		return fd < 0 ? fd : helper_save(helper, request, fd, err);
-	case SF_XEN_STOP:
+	case SF_HELPER_STOP:
 		return helper_stop(helper, request, err);
-	case SF_XEN_DISK:
+	case SF_HELPER_DISK:
 		return helper_check_disk(helper, request, err);
-	case SF_XEN_RENAME:
+	case SF_HELPER_RENAME:
 		return helper_rename(helper, request, err);
 	default:
-		return sf_fail(err, -EINVAL, "unexpected request '%s'", sf_xen_op_name(request->op));
+		return sf_fail(err, -EINVAL, "unexpected request '%s'", sf_helper_op_name(request->op));
 	}
 }
 
-static void hello(struct helper *helper, struct sf_xen_reply *reply)
+static void hello(struct helper *helper, struct sf_helper_reply *reply)
 {
 	const libxl_version_info *version = libxl_get_version_info(helper->ctx);
 
-	reply->protocol = SF_XEN_PROTOCOL;
+	reply->protocol = SF_HELPER_PROTOCOL;
 	if (version)
-		(void)snprintf(reply->xen, sizeof(reply->xen), "%d.%d%s", version->xen_version_major,
+		(void)snprintf(reply->version, sizeof(reply->version), "%d.%d%s", version->xen_version_major,
 			       version->xen_version_minor, version->xen_version_extra);
 }
 
-static void serve(struct helper *helper, const struct sf_xen_request *request)
+static void serve(struct helper *helper, const struct sf_helper_request *request)
 {
-	struct sf_xen_reply reply = {.kind = SF_XEN_REPLY};
+	struct sf_helper_reply reply = {.kind = SF_HELPER_REPLY};
 	struct sf_err err = {0};
 	int rc = 0;
 
 	helper_log_clear(&helper->log);
-	if (request->op == SF_XEN_ABORT)
+	if (request->op == SF_HELPER_ABORT)
 		return; /* the operation has just ended */
-	if (request->op == SF_XEN_HELLO)
+	if (request->op == SF_HELPER_HELLO)
 		hello(helper, &reply);
-	else if (request->op == SF_XEN_HOST)
+	else if (request->op == SF_HELPER_HOST)
 		rc = helper_host(helper, reply.host, &err);
-	else if (request->op == SF_XEN_POWER)
+	else if (request->op == SF_HELPER_POWER)
 		rc = helper_power(helper, request, &reply.power, &err);
 	else
 		rc = act(helper, request, &err);
@@ -137,7 +137,7 @@ static int converse(struct helper *helper)
 {
 	struct sf_err err = {0};
 	int rc = catch_signals(helper, &err);
-	struct sf_xen_request request;
+	struct sf_helper_request request;
 
 	if (rc == 0 && libxl_ctx_alloc(&helper->ctx, LIBXL_VERSION, 0, &helper->log.base) != 0)
 		rc = sf_fail(&err, -ENODEV, "libxenlight finds no Xen here: %s", helper->log.text);
@@ -170,12 +170,12 @@ int main(int argc, char **argv)
 	}
 	sf_log_init(false);
 	helper_log_init(&helper.log);
-	sf_xen_link_init(&helper.link, dup(STDOUT_FILENO));
+	sf_helper_link_init(&helper.link, dup(STDOUT_FILENO));
 	/* Output of libraries must not reach the conversation. */
 	if (helper.link.fd < 0 || dup2(STDERR_FILENO, STDOUT_FILENO) < 0 ||
 	    fcntl(helper.link.fd, F_SETFD, FD_CLOEXEC) < 0)
 		return EXIT_FAILURE;
 	status = converse(&helper);
-	sf_xen_link_fini(&helper.link);
+	sf_helper_link_fini(&helper.link);
 	return status;
 }

@@ -108,7 +108,7 @@ static bool is_another(struct xs_handle *store, uint32_t domid, const struct sf_
 	       qemu_lacks(store, domid, disk->spec);
 }
 
-int helper_check_disk(struct helper *helper, const struct sf_xen_request *request, struct sf_err *err)
+int helper_check_disk(struct helper *helper, const struct sf_helper_request *request, struct sf_err *err)
 {
 	struct xs_handle *store;
 	libxl_dominfo info;

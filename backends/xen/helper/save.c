@@ -71,7 +71,7 @@ static void give_up(struct saving *saving)
 
 static void on_event(struct saving *saving, const libxl_event *event)
 {
-	const struct sf_xen_reply paused = {.kind = SF_XEN_EVENT_PAUSED};
+	const struct sf_helper_reply paused = {.kind = SF_HELPER_EVENT_PAUSED};
 
 	if (event->type == LIBXL_EVENT_TYPE_OPERATION_COMPLETE && event->for_user == SAVING) {
 		saving->done = true;
@@ -96,14 +96,14 @@ static void take_events(struct saving *saving)
 static void take_words(struct saving *saving)
 {
 	struct helper *helper = saving->helper;
-	struct sf_xen_request request;
+	struct sf_helper_request request;
 	struct sf_err err = {0};
 	int rc;
 
 	while (!helper->gone && (rc = helper_next(helper, 0, &request, &err)) != 0) {
-		if (rc == 1 && request.op != SF_XEN_ABORT && request.op != SF_XEN_RESUME)
+		if (rc == 1 && request.op != SF_HELPER_ABORT && request.op != SF_HELPER_RESUME)
 			helper->gone = true; /* the protocol allows no other request now */
-		saving->resume_asked = saving->resume_asked || (rc == 1 && request.op == SF_XEN_RESUME);
+		saving->resume_asked = saving->resume_asked || (rc == 1 && request.op == SF_HELPER_RESUME);
 		give_up(saving);
 	}
 }
@@ -187,7 +187,8 @@ static int run(struct saving *saving, uint32_t domid, bool live, int fd, struct 
 	return rc;
 }
 
-static int check_running(const struct sf_xen_request *request, const libxl_dominfo *info, struct sf_err *err)
+static int check_running(const struct sf_helper_request *request, const libxl_dominfo *info,
+			 struct sf_err *err)
 {
 	if (info->paused)
 		return sf_fail(err, -EAGAIN, "domain '%s' is paused and cannot answer", request->name);
@@ -203,7 +204,7 @@ static void let_go(struct helper *helper)
 	helper_guard_begin(helper, helper->domid);
 }
 
-int helper_save(struct helper *helper, const struct sf_xen_request *request, int fd, struct sf_err *err)
+int helper_save(struct helper *helper, const struct sf_helper_request *request, int fd, struct sf_err *err)
 {
 	struct saving saving = {.helper = helper, .how = {.callback = NULL, .u.for_event = SAVING}};
 	auto_fd int to = fd;

@@ -13,14 +13,14 @@
 #include <string.h>
 #include <sys/stat.h>
 
-struct sf_xen_vm *helper_vms_add(struct helper_vms *vms)
+struct sf_helper_vm *helper_vms_add(struct helper_vms *vms)
 {
-	struct sf_xen_vm *list = realloc(vms->list, (vms->n + 1) * sizeof(*list));
+	struct sf_helper_vm *list = realloc(vms->list, (vms->n + 1) * sizeof(*list));
 
 	if (!list)
 		return NULL;
 	vms->list = list;
-	list[vms->n] = (struct sf_xen_vm){0};
+	list[vms->n] = (struct sf_helper_vm){0};
 	return &list[vms->n++];
 }
 

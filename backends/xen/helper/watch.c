@@ -68,7 +68,7 @@ static void watch_files(struct watching *watching)
 static int send_if_new(struct watching *watching, struct sf_err *err)
 {
 	struct helper_vms vms = {0};
-	struct sf_xen_reply reply = {.kind = SF_XEN_EVENT_VMS};
+	struct sf_helper_reply reply = {.kind = SF_HELPER_EVENT_VMS};
 	char *line = NULL;
 	size_t len = 0;
 	int rc = helper_list(watching->helper, watching->configs_dir, &vms, err);
@@ -77,12 +77,12 @@ static int send_if_new(struct watching *watching, struct sf_err *err)
 		reply.vms = vms.list;
 		reply.nvms = vms.n;
 		(void)snprintf(reply.text, sizeof(reply.text), "%s", vms.trouble);
-		line = sf_xen_reply_format(&reply, &len);
+		line = sf_helper_reply_format(&reply, &len);
 		if (!line)
 			rc = sf_fail(err, -ENOMEM, "out of memory");
 	}
 	if (rc == 0 && (len != watching->sent_len || memcmp(line, watching->sent, len) != 0)) {
-		rc = sf_xen_link_send(&watching->helper->link, line, len, -1, err);
+		rc = sf_helper_link_send(&watching->helper->link, line, len, -1, err);
 		free(watching->sent);
 		watching->sent = sf_take_ptr(&line);
 		watching->sent_len = len;
@@ -159,7 +159,7 @@ static int watch(struct watching *watching, struct sf_err *err)
 int helper_watch(struct helper *helper, const char *configs_dir, struct sf_err *err)
 {
 	struct watching watching = {.helper = helper, .configs_dir = configs_dir, .files = -1};
-	const struct sf_xen_reply accepted = {.kind = SF_XEN_REPLY};
+	const struct sf_helper_reply accepted = {.kind = SF_HELPER_REPLY};
 	int rc = watch_store(&watching, err);
 
 	if (rc == 0) {

@@ -35,7 +35,7 @@
 #define FDS_MAX 253 /* the kernel's SCM_MAX_FD */
 
 struct fixture {
-	struct sf_xen_link link;
+	struct sf_helper_link link;
 	int other; /* the raw descriptor of the other end */
 	size_t nfds;
 	struct sf_err err;
@@ -60,7 +60,7 @@ static int setup(void **state)
 	assert_non_null(f);
 	f->nfds = count_fds();
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
-	sf_xen_link_init(&f->link, ends[0]);
+	sf_helper_link_init(&f->link, ends[0]);
 	f->other = ends[1];
 	*state = f;
 	return 0;
@@ -71,7 +71,7 @@ static int teardown(void **state)
 {
 	struct fixture *f = *state;
 
-	sf_xen_link_fini(&f->link);
+	sf_helper_link_fini(&f->link);
 	sf_cleanup_fd(&f->other);
 	assert_int_equal(count_fds(), f->nfds);
 	free(f);
@@ -94,7 +94,7 @@ static void hear(struct fixture *f, const char *line)
 	size_t len = 0;
 	char *got;
 
-	if (sf_xen_link_next(&f->link, LONG_MS, &got, &len, &f->err) != 1)
+	if (sf_helper_link_next(&f->link, LONG_MS, &got, &len, &f->err) != 1)
 		fail_msg("'%s' does not come: %s", line, f->err.text);
 	assert_string_equal(got, line);
 	assert_int_equal(len, strlen(line));
@@ -106,7 +106,7 @@ static void hear_nothing(struct fixture *f, int timeout_ms, int rc, const char *
 	size_t len = 77;
 
 	f->err = (struct sf_err){0};
-	assert_int_equal(sf_xen_link_next(&f->link, timeout_ms, &got, &len, &f->err), rc);
+	assert_int_equal(sf_helper_link_next(&f->link, timeout_ms, &got, &len, &f->err), rc);
 	assert_ptr_equal(got, untouched);
 	assert_int_equal(len, 77);
 	if (!strstr(f->err.text, why) || f->err.code != rc)
@@ -161,7 +161,7 @@ static void an_end_with_words_unread_is_an_end(void **state)
 {
 	struct fixture *f = *state;
 
-	assert_int_equal(sf_xen_link_send(&f->link, "hello\n", 6, -1, &f->err), 0);
+	assert_int_equal(sf_helper_link_send(&f->link, "hello\n", 6, -1, &f->err), 0);
 	say(f, "one\n");
 	hang_up(f); /* hello is still unread, so the kernel reports ECONNRESET */
 	hear(f, "one");
@@ -205,7 +205,7 @@ static int next_of(struct fixture *f, size_t len, bool with_end)
 	int rc;
 
 	assert_int_equal(pthread_create(&thread, NULL, write_much, &writer), 0);
-	rc = sf_xen_link_next(&f->link, LONG_MS, &got, &got_len, &f->err);
+	rc = sf_helper_link_next(&f->link, LONG_MS, &got, &got_len, &f->err);
 	if (rc == 1) {
 		assert_int_equal(got_len, len);
 		assert_int_equal(strspn(got, "x"), len);
@@ -217,16 +217,16 @@ static int next_of(struct fixture *f, size_t len, bool with_end)
 
 static void the_longest_line_comes_whole(void **state)
 {
-	assert_int_equal(next_of(*state, SF_XEN_LINE_MAX, true), 1);
+	assert_int_equal(next_of(*state, SF_HELPER_LINE_MAX, true), 1);
 }
 
 static void a_line_that_does_not_end_is_refused(void **state)
 {
 	struct fixture *f = *state;
 
-	assert_int_equal(next_of(f, 4UL * SF_XEN_LINE_MAX, false), -EPROTO);
+	assert_int_equal(next_of(f, 4UL * SF_HELPER_LINE_MAX, false), -EPROTO);
 	assert_string_equal(f->err.text, "a line of more than 16777216 bytes");
-	assert_true(f->link.cap <= 4UL * SF_XEN_LINE_MAX);
+	assert_true(f->link.cap <= 4UL * SF_HELPER_LINE_MAX);
 	hear_nothing(f, 0, -EPROTO, "a line of more than");
 }
 
@@ -234,7 +234,7 @@ static void a_line_that_is_a_bit_too_long_is_refused(void **state)
 {
 	struct fixture *f = *state;
 
-	assert_int_equal(next_of(f, SF_XEN_LINE_MAX + 1, true), -EPROTO);
+	assert_int_equal(next_of(f, SF_HELPER_LINE_MAX + 1, true), -EPROTO);
 	assert_string_equal(f->err.text, "a line of more than 16777216 bytes");
 }
 
@@ -286,7 +286,7 @@ static void *wait_for_line(void *arg)
 	size_t len;
 	char *line;
 
-	waiting->rc = sf_xen_link_next(&waiting->f->link, -1, &line, &len, &waiting->f->err);
+	waiting->rc = sf_helper_link_next(&waiting->f->link, -1, &line, &len, &waiting->f->err);
 	atomic_store(&waiting->done, true);
 	return NULL;
 }
@@ -321,7 +321,7 @@ static void *send_line(void *arg)
 {
 	struct sending *sending = arg;
 
-	sending->rc = sf_xen_link_send(&sending->f->link, sending->line, sending->len, -1, NULL);
+	sending->rc = sf_helper_link_send(&sending->f->link, sending->line, sending->len, -1, NULL);
 	atomic_store(&sending->done, true);
 	return NULL;
 }
@@ -366,7 +366,7 @@ static void whoever_does_not_read_is_not_waited_for_for_ever(void **state)
 
 	assert_non_null(line);
 	assert_int_equal(setsockopt(f->link.fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)), 0);
-	assert_int_equal(sf_xen_link_send(&f->link, line, 4 << 20, -1, &f->err), -ETIMEDOUT);
+	assert_int_equal(sf_helper_link_send(&f->link, line, 4 << 20, -1, &f->err), -ETIMEDOUT);
 	assert_string_equal(f->err.text, "send a line: the other end does not read");
 }
 
@@ -375,7 +375,7 @@ static void sending_to_nobody_is_no_signal(void **state)
 	struct fixture *f = *state;
 
 	hang_up(f);
-	assert_int_equal(sf_xen_link_send(&f->link, "hello\n", 6, -1, &f->err), -EPIPE);
+	assert_int_equal(sf_helper_link_send(&f->link, "hello\n", 6, -1, &f->err), -EPIPE);
 	assert_non_null(strstr(f->err.text, "send a line: "));
 	assert_int_equal(f->err.code, -EPIPE);
 }
@@ -389,7 +389,7 @@ static void *send_many(void *arg)
 	struct sending *sending = arg;
 
 	for (int i = 0; i < LINES_EACH && sending->rc == 0; i++)
-		sending->rc = sf_xen_link_send(&sending->f->link, sending->line, LINE_BYTES, -1, NULL);
+		sending->rc = sf_helper_link_send(&sending->f->link, sending->line, LINE_BYTES, -1, NULL);
 	return NULL;
 }
 
@@ -398,12 +398,12 @@ static void lines_of_two_threads_do_not_mix(void **state)
 	struct fixture *f = *state;
 	static char lines[2][LINE_BYTES];
 	struct sending sendings[2];
-	struct sf_xen_link reader;
+	struct sf_helper_link reader;
 	pthread_t threads[2];
 	size_t n[2] = {0}, len;
 	char *line;
 
-	sf_xen_link_init(&reader, dup(f->other));
+	sf_helper_link_init(&reader, dup(f->other));
 	for (int i = 0; i < 2; i++) {
 		memset(lines[i], 'a' + i, LINE_BYTES - 1);
 		lines[i][LINE_BYTES - 1] = '\n';
@@ -411,7 +411,7 @@ static void lines_of_two_threads_do_not_mix(void **state)
 		assert_int_equal(pthread_create(&threads[i], NULL, send_many, &sendings[i]), 0);
 	}
 	for (int i = 0; i < 2 * LINES_EACH; i++) {
-		assert_int_equal(sf_xen_link_next(&reader, LONG_MS, &line, &len, NULL), 1);
+		assert_int_equal(sf_helper_link_next(&reader, LONG_MS, &line, &len, NULL), 1);
 		assert_int_equal(len, LINE_BYTES - 1);
 		assert_memory_equal(line, lines[*line - 'a'], len);
 		n[*line - 'a']++;
@@ -421,7 +421,7 @@ static void lines_of_two_threads_do_not_mix(void **state)
 		assert_int_equal(sendings[i].rc, 0);
 		assert_int_equal(n[i], LINES_EACH);
 	}
-	sf_xen_link_fini(&reader);
+	sf_helper_link_fini(&reader);
 }
 
 /* --- descriptors --- */
@@ -445,23 +445,23 @@ static int some_file(void)
 static void a_descriptor_goes_with_its_line(void **state)
 {
 	struct fixture *f = *state;
-	struct sf_xen_link reader;
+	struct sf_helper_link reader;
 	auto_fd int fd = memfd_create("ram", MFD_CLOEXEC), got = -1;
 	size_t len;
 	char *line;
 
-	sf_xen_link_init(&reader, dup(f->other));
-	assert_int_equal(sf_xen_link_send(&f->link, "power\n", 6, -1, &f->err), 0);
-	assert_int_equal(sf_xen_link_send(&f->link, "save\n", 5, fd, &f->err), 0);
-	assert_int_equal(sf_xen_link_next(&reader, LONG_MS, &line, &len, NULL), 1);
+	sf_helper_link_init(&reader, dup(f->other));
+	assert_int_equal(sf_helper_link_send(&f->link, "power\n", 6, -1, &f->err), 0);
+	assert_int_equal(sf_helper_link_send(&f->link, "save\n", 5, fd, &f->err), 0);
+	assert_int_equal(sf_helper_link_next(&reader, LONG_MS, &line, &len, NULL), 1);
 	assert_string_equal(line, "power"); /* the descriptor may have arrived with it */
-	assert_int_equal(sf_xen_link_next(&reader, LONG_MS, &line, &len, NULL), 1);
+	assert_int_equal(sf_helper_link_next(&reader, LONG_MS, &line, &len, NULL), 1);
 	assert_string_equal(line, "save");
 	got = sf_take_fd(&reader.passed);
 	assert_true(got >= 0 && got != fd);
 	assert_int_equal(inode_of(got), inode_of(fd));
 	assert_int_equal(fcntl(got, F_GETFD), FD_CLOEXEC);
-	sf_xen_link_fini(&reader);
+	sf_helper_link_fini(&reader);
 }
 
 static void say_with(struct fixture *f, const char *text, const int *fds, size_t nfds)
@@ -513,7 +513,8 @@ static void descriptors_that_nobody_takes_do_not_leak(void **state)
 		say_with(f, i % 2 ? "x" : "x\n", &fd, 1);
 		if (i % 2 == 0)
 			assert_int_equal(
-				sf_xen_link_next(&f->link, LONG_MS, &(char *){NULL}, &(size_t){0}, NULL), 1);
+				sf_helper_link_next(&f->link, LONG_MS, &(char *){NULL}, &(size_t){0}, NULL),
+				1);
 	}
 	assert_int_equal(count_fds(), f->nfds + 4); /* the socket's ends, fd, and the last received one */
 }

@@ -2,34 +2,42 @@
 /* The daemon's side of one Xen helper: greeting it, sending requests, and ending it. */
 #include "xen_fixture.h"
 
-static const struct sf_xen_request power = {.op = SF_XEN_POWER, .name = "web"};
-static const struct sf_xen_request resume = {.op = SF_XEN_RESUME, .name = "web"};
-static const struct sf_xen_request host = {.op = SF_XEN_HOST};
+static const struct sf_helper_request power = {.op = SF_HELPER_POWER, .name = "web"};
+static const struct sf_helper_request resume = {.op = SF_HELPER_RESUME, .name = "web"};
+static const struct sf_helper_request host = {.op = SF_HELPER_HOST};
 
-static struct sf_xen_peer *start(struct fixture *f, const char *scenario)
+static int start_program(const char *path, int hello_ms, struct sf_helper_peer **ret, struct sf_err *err)
 {
-	struct sf_xen_peer *peer = NULL;
+	struct sf_helper_program program = {.name = "Xen"};
+
+	(void)snprintf(program.path, sizeof(program.path), "%s", path);
+	return sf_helper_peer_start(&program, hello_ms, ret, err);
+}
+
+static struct sf_helper_peer *start(struct fixture *f, const char *scenario)
+{
+	struct sf_helper_peer *peer = NULL;
 
 	set_scenario(f, scenario);
-	ok(sf_xen_peer_start(f->helper, LONG_MS, &peer, &f->err), &f->err);
+	ok(start_program(f->helper, LONG_MS, &peer, &f->err), &f->err);
 	return peer;
 }
 
 static void not_started(struct fixture *f, const char *scenario, int hello_ms, int rc, const char *why)
 {
-	struct sf_xen_peer *peer = NULL;
+	struct sf_helper_peer *peer = NULL;
 	char start[2048];
 
 	(void)snprintf(start, sizeof(start), "Xen helper %s: ", f->helper);
 	set_scenario(f, scenario);
-	failed(sf_xen_peer_start(f->helper, hello_ms, &peer, &f->err), rc, &f->err, why);
+	failed(start_program(f->helper, hello_ms, &peer, &f->err), rc, &f->err, why);
 	assert_ptr_equal(strstr(f->err.text, start), f->err.text);
 	assert_null(peer);
 	check_all_ended(f);
 }
 
 /* Waits until its process has exited; does not reap it. */
-static void await_death(const struct sf_xen_peer *peer)
+static void await_death(const struct sf_helper_peer *peer)
 {
 	siginfo_t info;
 
@@ -41,19 +49,19 @@ static void await_death(const struct sf_xen_peer *peer)
 static void a_helper_says_which_xen_it_is(void **state)
 {
 	struct fixture *f = *state;
-	struct sf_xen_peer *peer = start(f, "");
+	struct sf_helper_peer *peer = start(f, "");
 
-	assert_string_equal(peer->xen, "4.17.5");
+	assert_string_equal(peer->version, "4.17.5");
 	assert_false(peer->broken);
-	sf_xen_peer_end(peer, LONG_MS);
+	sf_helper_peer_end(peer, LONG_MS);
 	assert_int_equal(count(f, "ended", NULL), 1);
 }
 
 static void one_of_another_protocol_is_refused(void **state)
 {
-	not_started(*state, "on('hello', ok(protocol=2, xen='4.99'))", LONG_MS, -EPROTO,
-		    "it speaks protocol 2, not 1");
-	not_started(*state, "on('hello', ok())", LONG_MS, -EPROTO, "it speaks protocol 0, not 1");
+	not_started(*state, "on('hello', ok(protocol=3, version='4.99'))", LONG_MS, -EPROTO,
+		    "it speaks protocol 3, not 2");
+	not_started(*state, "on('hello', ok())", LONG_MS, -EPROTO, "it speaks protocol 0, not 2");
 }
 
 static void one_that_says_nothing_is_not_waited_for_for_ever(void **state)
@@ -89,21 +97,21 @@ static void the_last_words_of_one_that_dies_are_told(void **state)
 static void what_is_no_program_is_not_run(void **state)
 {
 	struct fixture *f = *state;
-	struct sf_xen_peer *peer = NULL;
+	struct sf_helper_peer *peer = NULL;
 
-	failed(sf_xen_peer_start("/nowhere/snapfs-xen", LONG_MS, &peer, &f->err), -ENOENT, &f->err,
+	failed(start_program("/nowhere/snapfs-xen", LONG_MS, &peer, &f->err), -ENOENT, &f->err,
 	       "Xen helper /nowhere/snapfs-xen: run /nowhere/snapfs-xen: No such file or directory");
 	put(f, "helper", "#!/bin/sh\n", 0600);
-	failed(sf_xen_peer_start(f->helper, LONG_MS, &peer, &f->err), -EACCES, &f->err, "Permission denied");
+	failed(start_program(f->helper, LONG_MS, &peer, &f->err), -EACCES, &f->err, "Permission denied");
 	assert_null(peer);
 }
 
 static void a_program_without_a_word_is_no_helper(void **state)
 {
 	struct fixture *f = *state;
-	struct sf_xen_peer *peer = NULL;
+	struct sf_helper_peer *peer = NULL;
 
-	failed(sf_xen_peer_start("/bin/true", LONG_MS, &peer, &f->err), -EIO, &f->err, "ended with status 0");
+	failed(start_program("/bin/true", LONG_MS, &peer, &f->err), -EIO, &f->err, "ended with status 0");
 	assert_null(peer);
 }
 
@@ -112,79 +120,80 @@ static void a_program_without_a_word_is_no_helper(void **state)
 static void a_failure_is_told_as_it_is(void **state)
 {
 	struct fixture *f = *state;
-	struct sf_xen_peer *peer = start(f, "on('resume', fail(11, 'the guest is busy'))");
-	struct sf_xen_reply reply = {.power = SF_POWER_PAUSED};
+	struct sf_helper_peer *peer = start(f, "on('resume', fail(11, 'the guest is busy'))");
+	struct sf_helper_reply reply = {.power = SF_POWER_PAUSED};
 
-	failed(sf_xen_peer_ask(peer, &resume, LONG_MS, &reply, &f->err), -EAGAIN, &f->err,
+	failed(sf_helper_peer_ask(peer, &resume, LONG_MS, &reply, &f->err), -EAGAIN, &f->err,
 	       "the guest is busy");
 	assert_int_equal(reply.power, SF_POWER_PAUSED);
 	assert_false(peer->broken);
-	ok(sf_xen_peer_ask(peer, &power, LONG_MS, &reply, &f->err), &f->err);
+	ok(sf_helper_peer_ask(peer, &power, LONG_MS, &reply, &f->err), &f->err);
 	assert_int_equal(reply.power, SF_POWER_RUNNING);
-	sf_xen_reply_fini(&reply);
-	sf_xen_peer_kill(peer);
+	sf_helper_reply_fini(&reply);
+	sf_helper_peer_kill(peer);
 }
 
 /* A failure that a helper reports is never mistaken for a failure of the connection. */
 static void a_failure_to_hear_is_another_thing(void **state)
 {
 	struct fixture *f = *state;
-	struct sf_xen_peer *peer = start(f, "on('power', fail(5, 'x'))\non('resume', fail(71, 'y'))\n"
-					    "on('host', say('nonsense\\n'))");
+	struct sf_helper_peer *peer = start(f, "on('power', fail(5, 'x'))\non('resume', fail(71, 'y'))\n"
+					       "on('host', say('nonsense\\n'))");
 
-	failed(sf_xen_peer_ask(peer, &power, LONG_MS, NULL, &f->err), -EIO, &f->err, "x");
-	failed(sf_xen_peer_ask(peer, &resume, LONG_MS, NULL, &f->err), -EPROTO, &f->err, "y");
+	failed(sf_helper_peer_ask(peer, &power, LONG_MS, NULL, &f->err), -EIO, &f->err, "x");
+	failed(sf_helper_peer_ask(peer, &resume, LONG_MS, NULL, &f->err), -EPROTO, &f->err, "y");
 	assert_false(peer->broken);
-	failed(sf_xen_peer_ask(peer, &host, LONG_MS, NULL, &f->err), -EPROTO, &f->err, "not valid JSON");
+	failed(sf_helper_peer_ask(peer, &host, LONG_MS, NULL, &f->err), -EPROTO, &f->err, "not valid JSON");
 	assert_true(peer->broken);
-	sf_xen_peer_kill(peer);
+	sf_helper_peer_kill(peer);
 }
 
 static void silence_breaks_the_conversation(void **state)
 {
 	struct fixture *f = *state;
-	struct sf_xen_peer *peer = start(f, "on('power', wait('go'), tell_power)");
+	struct sf_helper_peer *peer = start(f, "on('power', wait('go'), tell_power)");
 
-	failed(sf_xen_peer_ask(peer, &power, 100, NULL, &f->err), -ETIMEDOUT, &f->err,
+	failed(sf_helper_peer_ask(peer, &power, 100, NULL, &f->err), -ETIMEDOUT, &f->err,
 	       "has not answered 'power' for 100 ms");
 	assert_true(peer->broken);
 	go(f, "go");
-	sf_xen_peer_kill(peer);
+	sf_helper_peer_kill(peer);
 }
 
 static void an_event_is_no_answer(void **state)
 {
 	struct fixture *f = *state;
-	struct sf_xen_peer *peer = start(f, "on('power', paused)");
+	struct sf_helper_peer *peer = start(f, "on('power', paused)");
 
-	failed(sf_xen_peer_ask(peer, &power, LONG_MS, NULL, &f->err), -EPROTO, &f->err,
+	failed(sf_helper_peer_ask(peer, &power, LONG_MS, NULL, &f->err), -EPROTO, &f->err,
 	       "sent an event instead of the reply to 'power'");
 	assert_true(peer->broken);
-	sf_xen_peer_kill(peer);
+	sf_helper_peer_kill(peer);
 }
 
 static void why_one_has_gone_is_heard_though_it_cannot_be_asked(void **state)
 {
 	struct fixture *f = *state;
-	struct sf_xen_peer *peer = start(f, "on('host', ok(), fail(19, 'no Xen any more'), die(1))");
+	struct sf_helper_peer *peer = start(f, "on('host', ok(), fail(19, 'no Xen any more'), die(1))");
 
-	ok(sf_xen_peer_ask(peer, &host, LONG_MS, NULL, &f->err), &f->err);
+	ok(sf_helper_peer_ask(peer, &host, LONG_MS, NULL, &f->err), &f->err);
 	await_death(peer);
-	failed(sf_xen_peer_ask(peer, &power, LONG_MS, NULL, &f->err), -ENODEV, &f->err, "no Xen any more");
+	failed(sf_helper_peer_ask(peer, &power, LONG_MS, NULL, &f->err), -ENODEV, &f->err, "no Xen any more");
 	assert_true(peer->broken);
-	sf_xen_peer_kill(peer);
+	sf_helper_peer_kill(peer);
 }
 
 static void what_was_said_before_the_question_is_no_answer(void **state)
 {
 	struct fixture *f = *state;
-	struct sf_xen_peer *peer = start(f, "on('host', ok(), ok(), die(1))");
+	struct sf_helper_peer *peer = start(f, "on('host', ok(), ok(), die(1))");
 
-	ok(sf_xen_peer_ask(peer, &host, LONG_MS, NULL, &f->err), &f->err);
+	ok(sf_helper_peer_ask(peer, &host, LONG_MS, NULL, &f->err), &f->err);
 	await_death(peer);
-	failed(sf_xen_peer_ask(peer, &resume, LONG_MS, NULL, &f->err), -EIO, &f->err, "ended with status 1");
+	failed(sf_helper_peer_ask(peer, &resume, LONG_MS, NULL, &f->err), -EIO, &f->err,
+	       "ended with status 1");
 	assert_true(peer->broken);
-	sf_xen_peer_kill(peer);
+	sf_helper_peer_kill(peer);
 }
 
 /* --- ends --- */
@@ -192,9 +201,10 @@ static void what_was_said_before_the_question_is_no_answer(void **state)
 static void an_end_is_awaited(void **state)
 {
 	struct fixture *f = *state;
-	struct sf_xen_peer *peer = start(f, "on('end', complain('slowly'), lambda request: time.sleep(0.1))");
+	struct sf_helper_peer *peer =
+		start(f, "on('end', complain('slowly'), lambda request: time.sleep(0.1))");
 
-	sf_xen_peer_end(peer, LONG_MS);
+	sf_helper_peer_end(peer, LONG_MS);
 	assert_int_equal(count(f, "ended", NULL), 1);
 }
 
@@ -202,7 +212,7 @@ static void one_that_does_not_end_is_made_to(void **state)
 {
 	struct fixture *f = *state;
 
-	sf_xen_peer_end(start(f, "on('end', hang)"), 100);
+	sf_helper_peer_end(start(f, "on('end', hang)"), 100);
 	check_all_ended(f);
 	assert_int_equal(count(f, "ended", NULL), 0);
 }
@@ -210,22 +220,22 @@ static void one_that_does_not_end_is_made_to(void **state)
 static void a_stopped_one_can_still_be_talked_to_in_vain(void **state)
 {
 	struct fixture *f = *state;
-	struct sf_xen_peer *peer = start(f, "");
+	struct sf_helper_peer *peer = start(f, "");
 
-	sf_xen_peer_stop(peer, LONG_MS);
+	sf_helper_peer_stop(peer, LONG_MS);
 	check_all_ended(f);
-	failed(sf_xen_peer_ask(peer, &power, LONG_MS, NULL, &f->err), -EIO, &f->err, "has been given up");
-	failed(sf_xen_peer_tell(peer, &power, -1, &f->err), -EPIPE, &f->err, "send a line");
-	sf_xen_peer_kill(peer);
+	failed(sf_helper_peer_ask(peer, &power, LONG_MS, NULL, &f->err), -EIO, &f->err, "has been given up");
+	failed(sf_helper_peer_tell(peer, &power, -1, &f->err), -EPIPE, &f->err, "send a line");
+	sf_helper_peer_kill(peer);
 }
 
 static void one_that_is_left_goes_on(void **state)
 {
 	struct fixture *f = *state;
-	struct sf_xen_peer *peer = start(f, "on('end', note('goes on'), wait('go'))");
+	struct sf_helper_peer *peer = start(f, "on('end', note('goes on'), wait('go'))");
 	pid_t pid = peer->proc.pid;
 
-	sf_xen_peer_leave(peer, 100);
+	sf_helper_peer_leave(peer, 100);
 	await_count(f, "goes on", 1);
 	assert_int_equal(kill(pid, 0), 0);
 	go(f, "go");
@@ -236,8 +246,8 @@ static void one_that_is_left_goes_on(void **state)
 static void nobody_can_be_ended_too(void **state)
 {
 	(void)state;
-	sf_xen_peer_end(NULL, 0);
-	sf_xen_peer_kill(NULL);
+	sf_helper_peer_end(NULL, 0);
+	sf_helper_peer_kill(NULL);
 }
 
 int main(void)

@@ -305,8 +305,8 @@ static void a_resume_may_come_before_the_pause_has_a_helper(void **state)
 	struct fixture *f = *state;
 	struct call pausing;
 
-	open_xen(f, "on('hello', ok(protocol=1), first=2)\n"
-		    "on('hello', wait('go'), ok(protocol=1), first=3)\n");
+	open_xen(f, "on('hello', ok(protocol=2), first=2)\n"
+		    "on('hello', wait('go'), ok(protocol=2), first=3)\n");
 	call(f, &pausing, sf_hypervisor_pause);
 	await_count(f, "hello", 3);
 	resumes(f);

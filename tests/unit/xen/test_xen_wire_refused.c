@@ -21,27 +21,27 @@
 
 static void refuse_request(const char *line, size_t len, const char *why)
 {
-	struct sf_xen_request request = {.op = SF_XEN_STOP, .name = "untouched"};
+	struct sf_helper_request request = {.op = SF_HELPER_STOP, .name = "untouched"};
 	struct sf_err err = {0};
-	int rc = sf_xen_request_parse(line, len, &request, &err);
+	int rc = sf_helper_request_parse(line, len, &request, &err);
 
 	if (rc != -EPROTO || err.code != -EPROTO || !strstr(err.text, why))
 		fail_msg("'%s': %d, \"%s\"", line, rc, err.text);
-	assert_non_null(strstr(err.text, "a line between snapfs and its Xen helper: "));
-	assert_int_equal(request.op, SF_XEN_STOP);
+	assert_non_null(strstr(err.text, "a line between snapfs and its helper: "));
+	assert_int_equal(request.op, SF_HELPER_STOP);
 	assert_string_equal(request.name, "untouched");
 }
 
 static void refuse_reply(const char *line, size_t len, const char *why)
 {
-	struct sf_xen_reply reply = {.kind = SF_XEN_FAILURE, .text = "untouched"};
+	struct sf_helper_reply reply = {.kind = SF_HELPER_FAILURE, .text = "untouched"};
 	struct sf_err err = {0};
-	int rc = sf_xen_reply_parse(line, len, &reply, &err);
+	int rc = sf_helper_reply_parse(line, len, &reply, &err);
 
 	if (rc != -EPROTO || err.code != -EPROTO || !strstr(err.text, why))
 		fail_msg("'%s': %d, \"%s\"", line, rc, err.text);
-	assert_non_null(strstr(err.text, "a line between snapfs and its Xen helper: "));
-	assert_int_equal(reply.kind, SF_XEN_FAILURE);
+	assert_non_null(strstr(err.text, "a line between snapfs and its helper: "));
+	assert_int_equal(reply.kind, SF_HELPER_FAILURE);
 	assert_string_equal(reply.text, "untouched");
 	assert_null(reply.vms);
 }
@@ -147,9 +147,9 @@ static void requests_with_something_too_long_are_refused(void **state)
 			with_long(members[i].head, members[i].key, members[i].max, members[i].tail);
 		auto_free char *not_so =
 			with_long(members[i].head, members[i].key, members[i].max + 1, members[i].tail);
-		struct sf_xen_request request;
+		struct sf_helper_request request;
 
-		assert_int_equal(sf_xen_request_parse(fits, strlen(fits), &request, NULL), 0);
+		assert_int_equal(sf_helper_request_parse(fits, strlen(fits), &request, NULL), 0);
 		refuse_request(not_so, strlen(not_so), "is longer than");
 	}
 }
@@ -166,7 +166,7 @@ static void replies_without_what_they_need_are_refused(void **state)
 		{"{\"ok\":true,\"protocol\":-1}", "\"protocol\" is missing or not a non-negative integer"},
 		{"{\"ok\":true,\"protocol\":1.5}", "\"protocol\" is missing or not a non-negative integer"},
 		{"{\"ok\":true,\"protocol\":99999999999999999999}", "too big integer"},
-		{"{\"ok\":true,\"xen\":4.17}", "\"xen\" is missing or not a string"},
+		{"{\"ok\":true,\"version\":4.17}", "\"version\" is missing or not a string"},
 		{"{\"ok\":true,\"host\":{}}", "\"host\" is missing or not a string"},
 		{"{\"ok\":true,\"power\":true}", "\"power\" is missing or not a string"},
 		{"{\"ok\":true,\"power\":\"asleep\"}", "\"power\" is no power state"},
@@ -192,20 +192,21 @@ static void replies_with_something_too_long_are_refused(void **state)
 		const char *head, *key;
 		size_t max;
 	} members[] = {
-		{"{\"ok\":true,", "xen", SF_XEN_VERSION_MAX - 1},
+		{"{\"ok\":true,", "version", SF_HELPER_VERSION_MAX - 1},
 		{"{\"ok\":true,", "host", SF_HOST_MAX - 1},
-		{"{\"ok\":false,\"errno\":5,", "text", sizeof(((struct sf_xen_reply *)0)->text) - 1},
-		{"{\"event\":\"vms\",\"vms\":[],", "trouble", sizeof(((struct sf_xen_reply *)0)->text) - 1},
+		{"{\"ok\":false,\"errno\":5,", "text", sizeof(((struct sf_helper_reply *)0)->text) - 1},
+		{"{\"event\":\"vms\",\"vms\":[],", "trouble",
+		 sizeof(((struct sf_helper_reply *)0)->text) - 1},
 	};
 
 	(void)state;
 	for (size_t i = 0; i < nitems(members); i++) {
 		auto_free char *fits = with_long(members[i].head, members[i].key, members[i].max, "");
 		auto_free char *not_so = with_long(members[i].head, members[i].key, members[i].max + 1, "");
-		struct sf_xen_reply reply = {0};
+		struct sf_helper_reply reply = {0};
 
-		assert_int_equal(sf_xen_reply_parse(fits, strlen(fits), &reply, NULL), 0);
-		sf_xen_reply_fini(&reply);
+		assert_int_equal(sf_helper_reply_parse(fits, strlen(fits), &reply, NULL), 0);
+		sf_helper_reply_fini(&reply);
 		refuse_reply(not_so, strlen(not_so), "is longer than");
 	}
 }
@@ -213,11 +214,11 @@ static void replies_with_something_too_long_are_refused(void **state)
 static void a_protocol_beyond_all_bounds_is_not_ours(void **state)
 {
 	const char line[] = "{\"ok\":true,\"protocol\":4294967297}"; /* 2^32 + 1 */
-	struct sf_xen_reply reply = {0};
+	struct sf_helper_reply reply = {0};
 
 	(void)state;
-	assert_int_equal(sf_xen_reply_parse(line, strlen(line), &reply, NULL), 0);
-	assert_int_not_equal(reply.protocol, SF_XEN_PROTOCOL);
+	assert_int_equal(sf_helper_reply_parse(line, strlen(line), &reply, NULL), 0);
+	assert_int_not_equal(reply.protocol, SF_HELPER_PROTOCOL);
 }
 
 /* Asserts that {"event":"vms"} with this list is refused. */
@@ -300,11 +301,11 @@ static void a_vm_has_64_disks_at_most(void **state)
 	for (size_t i = 0; i < nitems(lists); i++) {
 		auto_free char *most = many(lists[i].head, lists[i].item, 64, lists[i].tail);
 		auto_free char *more = many(lists[i].head, lists[i].item, 65, lists[i].tail);
-		struct sf_xen_reply reply = {0};
+		struct sf_helper_reply reply = {0};
 
-		assert_int_equal(sf_xen_reply_parse(most, strlen(most), &reply, NULL), 0);
+		assert_int_equal(sf_helper_reply_parse(most, strlen(most), &reply, NULL), 0);
 		assert_int_equal(reply.vms[0].desc.ndisks + reply.vms[0].desc.nleft_out, 64);
-		sf_xen_reply_fini(&reply);
+		sf_helper_reply_fini(&reply);
 		refuse_reply(more, strlen(more), lists[i].why);
 	}
 }
@@ -312,7 +313,7 @@ static void a_vm_has_64_disks_at_most(void **state)
 static void more_vms_than_xen_can_have_are_refused_before_they_take_memory(void **state)
 {
 	auto_free char *line =
-		many("{\"event\":\"vms\",\"trouble\":\"\",\"vms\":[", "{}", SF_XEN_VMS_MAX + 1, "]}");
+		many("{\"event\":\"vms\",\"trouble\":\"\",\"vms\":[", "{}", SF_HELPER_VMS_MAX + 1, "]}");
 
 	(void)state;
 	refuse_reply(line, strlen(line), "\"vms\" is missing or has more than 65536");
@@ -320,12 +321,12 @@ static void more_vms_than_xen_can_have_are_refused_before_they_take_memory(void 
 
 static void an_error_need_not_be_asked_for(void **state)
 {
-	struct sf_xen_request request;
-	struct sf_xen_reply reply;
+	struct sf_helper_request request;
+	struct sf_helper_reply reply;
 
 	(void)state;
-	assert_int_equal(sf_xen_request_parse("{}", 2, &request, NULL), -EPROTO);
-	assert_int_equal(sf_xen_reply_parse("{}", 2, &reply, NULL), -EPROTO);
+	assert_int_equal(sf_helper_request_parse("{}", 2, &request, NULL), -EPROTO);
+	assert_int_equal(sf_helper_reply_parse("{}", 2, &reply, NULL), -EPROTO);
 }
 
 int main(void)

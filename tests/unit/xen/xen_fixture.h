@@ -82,7 +82,7 @@ struct fixture {
 	char dir[1024];
 	char helper[1040], xl[1040], configs[1040];
 	struct sf_xen_options options;
-	struct sf_xen_limits limits; /* long by default; a case shortens the one it waits for */
+	struct sf_helper_limits limits; /* long by default; a case shortens the one it waits for */
 	struct sf_hypervisor *hv;
 	size_t nfds;
 	struct sf_err err;
@@ -269,17 +269,17 @@ static inline int setup(void **state)
 	set_power(f, "running");
 	set_vms(f, WEB, "");
 	f->options = (struct sf_xen_options){f->helper, f->configs, f->xl, LONG_MS};
-	f->limits = (struct sf_xen_limits){.hello = LONG_MS,
-					   .question = LONG_MS,
-					   .accept = LONG_MS,
-					   .first = LONG_MS,
-					   .restart = 10,
-					   .act = LONG_MS,
-					   .stop = LONG_MS,
-					   .look = LONG_MS,
-					   .abort = LONG_MS,
-					   .give_back = LONG_MS,
-					   .linger = LONG_MS};
+	f->limits = (struct sf_helper_limits){.hello = LONG_MS,
+					      .question = LONG_MS,
+					      .accept = LONG_MS,
+					      .first = LONG_MS,
+					      .restart = 10,
+					      .act = LONG_MS,
+					      .stop = LONG_MS,
+					      .look = LONG_MS,
+					      .abort = LONG_MS,
+					      .give_back = LONG_MS,
+					      .linger = LONG_MS};
 	*state = f;
 	return 0;
 }
@@ -304,9 +304,9 @@ static inline void open_xen(struct fixture *f, const char *scenario)
 	ok(try_open(f, scenario), &f->err);
 }
 
-static inline struct sf_xen_limits *limits_of(struct fixture *f)
+static inline struct sf_helper_limits *limits_of(struct fixture *f)
 {
-	return &sf_xen_of(f->hv)->limits;
+	return &sf_helpers_of(f->hv)->limits;
 }
 
 static inline void close_xen(struct fixture *f)
