@@ -53,18 +53,6 @@ bool sf_log_wants(enum sf_log_level level)
 	return level <= log_state.level;
 }
 
-/* Names and messages of peers reach the log: a control byte in them must not forge a second line. */
-static void defuse(char *line)
-{
-	for (; *line; line++) {
-		if (!sf_is_control(line))
-			continue;
-		if ((unsigned char)*line == 0xc2) /* a C1 control has two bytes */
-			*line++ = '?';
-		*line = '?';
-	}
-}
-
 void sf_log(enum sf_log_level level, const char *fmt, ...)
 {
 	static const int priority[] = {LOG_ERR, LOG_WARNING, LOG_INFO, LOG_DEBUG};
@@ -77,7 +65,7 @@ void sf_log(enum sf_log_level level, const char *fmt, ...)
 	va_start(args, fmt);
 	(void)vsnprintf(line, sizeof(line), fmt, args); /* truncation is fine */
 	va_end(args);
-	defuse(line);
+	sf_defuse(line); /* names and messages of peers must not forge a second line */
 	if (atomic_load(&log_state.to_syslog))
 		syslog(priority[level], "%s", line);
 	else if (log_state.to_journal)

@@ -39,12 +39,30 @@ static bool is_control(uint32_t point)
 	return point < 0x20 || (point >= 0x7f && point <= 0x9f);
 }
 
-bool sf_is_control(const char *at)
+size_t sf_char_len(const char *at, bool *ret_safe)
 {
-	const unsigned char c = (unsigned char)*at;
+	uint32_t point = 0;
+	size_t len = utf8_next((const unsigned char *)at, &point);
 
-	/* C1 in UTF-8 is C2 80 to C2 9F. */
-	return c < 0x20 || c == 0x7f || (c == 0xc2 && ((unsigned char)at[1] & 0xe0) == 0x80);
+	*ret_safe = len > 0 && !is_control(point);
+	return len > 0 ? len : 1;
+}
+
+void sf_defuse(char *text)
+{
+	char *to = text;
+	size_t len;
+	bool safe;
+
+	for (const char *at = text; *at; at += len) {
+		len = sf_char_len(at, &safe);
+		if (safe)
+			memmove(to, at, len);
+		else
+			*to = '?';
+		to += safe ? len : 1;
+	}
+	*to = '\0';
 }
 
 int sf_name_check(const char *name, struct sf_err *err)

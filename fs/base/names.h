@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Rules for the names of snapshots, VMs and disks, and the file names of disks in the tree. */
+/*
+ * Rules for the names of snapshots, VMs and disks, and the file names of disks in the tree; and what makes a
+ * text safe to show.
+ */
 #ifndef SF_BASE_NAMES_H
 #define SF_BASE_NAMES_H
 
@@ -19,9 +22,14 @@ struct sf_err;
 /* "disk-" + vdev + ".img" and its NUL. */
 #define SF_DISK_FILE (SF_VDEV_MAX + 10)
 
-/* Whether the UTF-8 text at `at` begins with a control character (C0, DEL, C1), which a terminal could obey.
+/*
+ * The length in bytes of the character that the text begins with; the text is not empty. *ret_safe is false
+ * if a terminal could obey it: a control character (C0, DEL, C1), or a byte that is not UTF-8.
  */
-bool sf_is_control(const char *at);
+size_t sf_char_len(const char *at, bool *ret_safe);
+
+/* Replaces control characters, and bytes that are not UTF-8, with '?' in place. */
+void sf_defuse(char *text);
 
 /*
  * Checks the name of a snapshot or VM: 1 to 127 bytes of valid UTF-8, no '/', no control characters (C0, DEL,

@@ -80,17 +80,8 @@ void sf_reply_listing_changed(const struct sf_fs *fs, uint64_t ino)
 	(void)fuse_lowlevel_notify_inval_inode(fs->se, ino, 0, 0); /* as above */
 }
 
-/* An unchecked name or word must not fake a second line in a report. */
-static void defuse(char *text)
-{
-	for (; *text; text++)
-		if ((unsigned char)*text < 0x20 || *text == 0x7f)
-			*text = '?';
-}
-
 void sf_reply_refuse(fuse_req_t req, const struct sf_fs *fs, const char *what, struct sf_err *err)
 {
-	defuse(err->text);
 	sf_engine_note_failure(fs->engine, what, err);
 	fuse_reply_err(req, -err->code);
 }
@@ -104,7 +95,6 @@ void sf_reply_refuse_node(fuse_req_t req, const struct sf_fs *fs, const char *ve
 	sf_node_path(node, path);
 	(void)snprintf(what, sizeof(what), "%s %s%s%s", verb, path,
 		       name && *path && path[strlen(path) - 1] != '/' ? "/" : "", name ? name : "");
-	defuse(what);
 	sf_fail(&err, rc, "%s", why);
 	sf_reply_refuse(req, fs, what, &err);
 }

@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/names.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -30,6 +31,7 @@ static void note(struct sf_engine *engine, const char *what, int rc, const char 
 	pthread_mutex_lock(&engine->lock);
 	engine->last_error.code = rc;
 	(void)snprintf(engine->last_error.text, sizeof(engine->last_error.text), "%s: %s", what, text);
+	sf_defuse(engine->last_error.text); /* names and messages of peers must not forge a second line */
 	engine->last_error_ns = sf_clock_real_ns();
 	pthread_mutex_unlock(&engine->lock);
 }

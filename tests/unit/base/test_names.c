@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -79,6 +80,27 @@ static void broken_utf8_is_refused(void **state)
 		refused(names[i], -EINVAL, "UTF-8");
 }
 
+static void what_a_terminal_could_obey_is_replaced(void **state)
+{
+	static const char *const texts[][2] = {
+		{"", ""},
+		{"größe 日本 x\xf0\x9f\x90\xa7", "größe 日本 x\xf0\x9f\x90\xa7"},
+		{"a\033[1m\n\x7f", "a?[1m??"},
+		{"a\302\23331m\302\200\302\237\302\240", "a?31m??\302\240"},
+		{"a\23331m\200\377", "a?31m??"}, /* C1 of a terminal that is not in UTF-8 mode */
+		{"\300\212\342\202", "????"},    /* an overlong newline, a cut character */
+		{"\342\202\302\233\303", "????"},
+	};
+	char text[64];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		(void)snprintf(text, sizeof(text), "%s", texts[i][0]);
+		sf_defuse(text);
+		assert_string_equal(text, texts[i][1]);
+	}
+}
+
 static void disk_names_are_plain(void **state)
 {
 	(void)state;
@@ -115,6 +137,7 @@ int main(void)
 		cmocka_unit_test(names_that_mean_something_else_are_refused),
 		cmocka_unit_test(control_characters_are_refused),
 		cmocka_unit_test(broken_utf8_is_refused),
+		cmocka_unit_test(what_a_terminal_could_obey_is_replaced),
 		cmocka_unit_test(disk_names_are_plain),
 		cmocka_unit_test(files_are_named_after_disks),
 	};

@@ -101,8 +101,12 @@ static void what_a_terminal_would_obey_is_replaced(void **state)
 	assert_string_equal(buf, "a?b?[1m?");
 	sf_text_printable("x\xc2\x9bY\xc3\xbc", buf, sizeof(buf));
 	assert_string_equal(buf, "x?Y\xc3\xbc");
+	sf_text_printable("x\x9bY\xff", buf, sizeof(buf));
+	assert_string_equal(buf, "x?Y?");
 	sf_text_printable("0123456789abcdefgh", buf, sizeof(buf));
 	assert_string_equal(buf, "0123456789ab...");
+	sf_text_printable("0123456789a\xc3\xbc\xc3\xbc\xc3\xbc", buf, sizeof(buf));
+	assert_string_equal(buf, "0123456789a...");
 }
 
 static void distance_counts_mistakes(void **state)

@@ -51,18 +51,24 @@ static const char style[] =
 	"}\n"
 	"</style>\n";
 
-/* Escapes text for XML, which allows no control characters. */
+/* Escapes text for XML, which must be UTF-8 and allows no control characters. */
 static void put_text(FILE *out, const char *text)
 {
-	for (; *text; text++) {
+	size_t len;
+	bool safe;
+
+	for (; *text; text += len) {
+		len = sf_char_len(text, &safe);
 		if (*text == '<')
 			(void)fputs("&lt;", out);
 		else if (*text == '>')
 			(void)fputs("&gt;", out);
 		else if (*text == '&')
 			(void)fputs("&amp;", out);
+		else if (safe)
+			(void)fwrite(text, 1, len, out);
 		else
-			(void)fputc(sf_is_control(text) ? '?' : *text, out);
+			(void)fputc('?', out);
 	}
 }
 

@@ -9,15 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Prints len bytes of text, with a '?' for each control character. */
-static void print_bytes(FILE *out, const char *text, size_t len)
-{
-	for (const char *end = text + len; text < end; text++) {
-		(void)fputc(sf_is_control(text) ? '?' : *text, out);
-		text += sf_is_control(text) && (unsigned char)*text == 0xc2; /* both of its bytes */
-	}
-}
-
 static size_t newlines_at_end(const char *text)
 {
 	size_t len = strlen(text), n = 0;
@@ -41,34 +32,35 @@ void sf_print(FILE *out, const char *fmt, ...)
 		text = NULL; /* undefined after a failure, see asprintf(3) */
 		return;
 	}
+	text[strlen(text) - after] = '\0';
+	sf_defuse(text + before);
 	len = strlen(text);
-	(void)fwrite(text, 1, before, out);
-	print_bytes(out, text + before, len - before - after);
-	(void)fwrite(text + len - after, 1, after, out);
+	memset(text + len, '\n', after); /* there is room: the text did not grow */
+	(void)fwrite(text, 1, len + after, out);
 }
 
 void sf_print_text(FILE *out, const char *text)
 {
-	for (size_t len; *text; text += len) {
-		len = strcspn(text, "\n");
-		print_bytes(out, text, len);
-		for (; text[len] == '\n'; len++)
-			(void)fputc('\n', out);
+	while (*text) {
+		int len = (int)strcspn(text, "\n");
+		bool ends = text[len] == '\n';
+
+		sf_print(out, ends ? "%.*s\n" : "%.*s", len, text);
+		text += len + ends;
 	}
 }
 
 void sf_print_json(FILE *out, const char *json)
 {
-	for (; *json; json++) {
-		bool pair = (unsigned char)*json == 0xc2;
+	size_t len;
+	bool safe;
 
-		if (*json == '\n' || !sf_is_control(json)) {
-			(void)fputc(*json, out);
-			continue;
-		}
-		(void)fprintf(out, "\\u%04x",
-			      (unsigned char)json[pair]); /* C2 80 to C2 9F are U+0080 to U+009F */
-		json += pair;
+	for (; *json; json += len) {
+		len = sf_char_len(json, &safe);
+		if (safe || *json == '\n')
+			(void)fwrite(json, 1, len, out);
+		else /* C2 80 to C2 9F are U+0080 to U+009F */
+			(void)fprintf(out, "\\u%04x", (unsigned char)json[len - 1]);
 	}
 }
 

@@ -10,15 +10,15 @@
 #include <stdio.h>
 
 /*
- * Prints one line or a part of one, as fprintf(3). Control characters become '?', except newlines with which
- * fmt begins or ends.
+ * Prints one line or a part of one, as fprintf(3), with one write(2) if out is unbuffered. Control characters
+ * and bytes that are not UTF-8 become '?', except newlines with which fmt begins or ends.
  */
 void sf_print(FILE *out, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* Prints lines of text. Control characters become '?', except newlines. */
+/* Prints lines of text, each as sf_print() does. */
 void sf_print_text(FILE *out, const char *text);
 
-/* Prints JSON. Control characters that JSON allows in strings are escaped. */
+/* Prints JSON. Control characters that JSON allows in strings, and bytes that are not UTF-8, are escaped. */
 void sf_print_json(FILE *out, const char *json);
 
 /* Moves the cursor, clears or colours: sequence is one of ours, see console_codes(4). */

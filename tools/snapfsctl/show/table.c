@@ -149,13 +149,15 @@ struct sf_row *sf_table_row(struct sf_table *table, struct sf_row *parent)
 void sf_table_cell(struct sf_table *table, struct sf_row *row, size_t column, const char *text)
 {
 	char plain[CELL_MAX];
-	size_t len = 0;
+	size_t len = 0, n;
+	bool safe;
 
-	for (; *text && len + 1 < sizeof(plain); text++) {
-		bool control = sf_is_control(text);
-
-		plain[len++] = control ? ' ' : *text;
-		text += control && (unsigned char)*text == 0xc2;
+	for (; *text; text += n) {
+		n = sf_char_len(text, &safe);
+		if (len + n >= sizeof(plain))
+			break;
+		memcpy(plain + len, safe ? text : " ", safe ? n : 1);
+		len += safe ? n : 1;
 	}
 	plain[len] = '\0';
 	for (size_t i = 0; row && i < table->nshown; i++)

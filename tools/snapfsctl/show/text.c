@@ -100,17 +100,21 @@ int sf_text_since(const char *text, uint64_t now_ns, uint64_t *ret_real_ns, stru
 
 void sf_text_printable(const char *text, char *buf, size_t size)
 {
-	size_t len = 0;
+	size_t len = 0, dots = 0, n;
+	bool safe;
 
-	for (; *text && len + 1 < size; text++) {
-		bool control = sf_is_control(text);
-
-		buf[len++] = control ? '?' : *text;
-		text += control && (unsigned char)*text == 0xc2; /* both of its bytes */
+	for (; *text; text += n) {
+		n = sf_char_len(text, &safe);
+		if (len + n >= size)
+			break;
+		memcpy(buf + len, safe ? text : "?", safe ? n : 1);
+		len += safe ? n : 1;
+		if (len + 4 <= size)
+			dots = len;
 	}
 	buf[len] = '\0';
-	if (*text && size > 4)
-		memcpy(buf + size - 4, "...", 4);
+	if (*text && size >= 4)
+		memcpy(buf + dots, "...", 4);
 }
 
 static size_t least(size_t a, size_t b)

@@ -31,8 +31,8 @@ void sf_text_span(uint64_t seconds, char text[static SF_TEXT_SPAN]);
 int sf_text_since(const char *text, uint64_t now_ns, uint64_t *ret_real_ns, struct sf_err *err);
 
 /*
- * Copies text for terminals and error messages: control characters become '?', and text that does not fit
- * ends with "...".
+ * Copies text for terminals and error messages: control characters and bytes that are not UTF-8 become '?',
+ * and text that does not fit is cut between characters and ends with "...".
  */
 void sf_text_printable(const char *text, char *buf, size_t size);
 
