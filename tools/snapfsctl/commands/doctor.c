@@ -81,7 +81,8 @@ static void check_state(struct sf_doctor *doctor, const char *path)
 	sf_text_bytes(free_bytes, free_space);
 	if (fs.f_files > 0 && fs.f_ffree < STATE_FREE_FILES) {
 		sf_doctor_found(doctor, SF_PROBLEM, "state", "delete files or snapshots there",
-				"%s has no free inode: no snapshot can be recorded", path);
+				"%s has fewer than %d free inodes: no snapshot can be recorded", path,
+				STATE_FREE_FILES);
 		return;
 	}
 	if (free_bytes < doctor->config.state_reserve_bytes) {
@@ -149,9 +150,9 @@ static void check_writable(struct sf_doctor *doctor)
 {
 	const struct sf_mount *mount = &doctor->ctl->mount;
 	auto_watch bool watching = sf_mount_watch(mount);
-	struct statvfs fs;
 
-	if (fstatvfs(mount->fd, &fs) == 0 && (fs.f_flag & ST_RDONLY))
+	/* The kernel answers this; statfs(2) would wait for the storages. */
+	if (faccessat(mount->fd, ".", W_OK, 0) < 0 && errno == EROFS)
 		sf_doctor_found(doctor, doctor->config.nschedules > 0 ? SF_PROBLEM : SF_WARNING, "mount",
 				"start snapfs without -o ro",
 				"%s is mounted read-only: snapshots cannot be taken, deleted or reverted",
