@@ -122,17 +122,26 @@ static int open_content(const struct sf_fs *fs, const struct sf_node *node, stru
 	}
 }
 
-static int new_handle(struct sf_fs *fs, const struct sf_node *node, uid_t uid, struct sf_handle **ret)
+/* As sf_quota_take(), which logs its refusals itself: err gets a text only when out of memory. */
+static int take(struct sf_fs *fs, uid_t uid, enum sf_quota_kind kind, uint64_t amount, struct sf_err *err)
+{
+	int rc = sf_quota_take(&fs->quota, uid, kind, amount);
+
+	return rc == -ENOMEM ? sf_fail(err, rc, "out of memory") : rc;
+}
+
+static int new_handle(struct sf_fs *fs, const struct sf_node *node, uid_t uid, struct sf_handle **ret,
+		      struct sf_err *err)
 {
 	struct sf_handle *handle;
-	int rc = sf_quota_take(&fs->quota, uid, SF_QUOTA_OPEN, 1);
+	int rc = take(fs, uid, SF_QUOTA_OPEN, 1, err);
 
 	if (rc < 0)
 		return rc;
 	handle = calloc(1, sizeof(*handle));
 	if (!handle) {
 		sf_quota_give(&fs->quota, uid, SF_QUOTA_OPEN, 1);
-		return -ENOMEM;
+		return sf_fail(err, -ENOMEM, "out of memory");
 	}
 	pthread_mutex_init(&handle->lock, NULL);
 	handle->uid = uid;
@@ -147,21 +156,31 @@ static int new_handle(struct sf_fs *fs, const struct sf_node *node, uid_t uid, s
 	return 0;
 }
 
-/* Makes the bytes charged to the user that many. */
-static int charge(struct sf_fs *fs, struct sf_handle *handle, uint64_t bytes)
+static void uncharge(struct sf_fs *fs, struct sf_handle *handle)
 {
-	int rc = 0;
+	sf_quota_give(&fs->quota, handle->uid, SF_QUOTA_BYTES, handle->charged);
+	handle->charged = 0;
+}
 
-	if (bytes > handle->charged)
-		rc = sf_quota_take(&fs->quota, handle->uid, SF_QUOTA_BYTES, bytes - handle->charged);
-	else
-		sf_quota_give(&fs->quota, handle->uid, SF_QUOTA_BYTES, handle->charged - bytes);
+/*
+ * Makes the bytes charged to the user that many. Gives back first: what this handle has must not count
+ * against the rule that the only document may exceed a limit.
+ */
+static int charge(struct sf_fs *fs, struct sf_handle *handle, uint64_t bytes, struct sf_err *err)
+{
+	int rc;
+
+	uncharge(fs, handle);
+	rc = take(fs, handle->uid, SF_QUOTA_BYTES, bytes, err);
 	if (rc == 0)
 		handle->charged = bytes;
 	return rc;
 }
 
-/* What a handle will take, so that a user cannot have any number made at once before they count. */
+/*
+ * An estimate of a handle's memory, charged before the document is made: otherwise a user could have many
+ * made at once.
+ */
 static uint64_t expected_bytes(const struct sf_node *node)
 {
 	if (node->kind == SF_NODE_SNAPSHOTS_JSON)
@@ -186,7 +205,7 @@ static void unlist(struct sf_fs *fs, struct sf_handle *handle)
 static void close_handle(struct sf_fs *fs, struct sf_handle *handle, const char *why)
 {
 	unlist(fs, handle);
-	(void)charge(fs, handle, 0); /* less never fails */
+	uncharge(fs, handle);
 	sf_quota_give(&fs->quota, handle->uid, SF_QUOTA_OPEN, 1);
 	if (handle->runs)
 		sf_runs_abandon(sf_engine_runs(fs->engine), handle, why);
@@ -223,12 +242,12 @@ static int count_document(struct sf_fs *fs, struct sf_handle *handle, struct sf_
 /* The length of a document is known only once it is made; an image has none. */
 static int fill(struct sf_fs *fs, const struct sf_node *node, struct sf_handle *handle, struct sf_err *err)
 {
-	int rc = charge(fs, handle, expected_bytes(node));
+	int rc = charge(fs, handle, expected_bytes(node), err);
 
 	if (rc == 0)
 		rc = open_content(fs, node, handle, err);
 	if (rc == 0)
-		rc = charge(fs, handle, handle->len);
+		rc = charge(fs, handle, handle->len, err);
 	return rc < 0 ? rc : count_document(fs, handle, err);
 }
 
@@ -236,7 +255,7 @@ int sf_data_open(struct sf_fs *fs, const struct sf_node *node, uid_t uid, struct
 		 struct sf_err *err)
 {
 	struct sf_handle *handle;
-	int rc = new_handle(fs, node, uid, &handle);
+	int rc = new_handle(fs, node, uid, &handle, err);
 
 	if (rc < 0)
 		return rc;
@@ -248,18 +267,28 @@ int sf_data_open(struct sf_fs *fs, const struct sf_node *node, uid_t uid, struct
 	return rc;
 }
 
-int sf_data_open_dir(struct sf_fs *fs, const struct sf_node *dir, uid_t uid, struct sf_handle **ret)
+/* Lists the directory into the handle. */
+static int list(struct sf_fs *fs, const struct sf_node *dir, struct sf_handle *handle, struct sf_err *err)
 {
-	struct sf_handle *handle;
-	int rc = new_handle(fs, dir, uid, &handle);
+	int rc = charge(fs, handle, expected_bytes(dir), err);
 
 	if (rc < 0)
 		return rc;
-	rc = charge(fs, handle, expected_bytes(dir));
-	if (rc == 0)
-		rc = sf_tree_list(&fs->tree, dir, &handle->entries, &handle->nentries);
-	if (rc == 0)
-		rc = charge(fs, handle, handle->nentries * sizeof(struct sf_entry));
+	rc = sf_tree_list(&fs->tree, dir, &handle->entries, &handle->nentries);
+	if (rc < 0)
+		return rc == -ENOMEM ? sf_fail(err, rc, "out of memory") : rc;
+	return charge(fs, handle, handle->nentries * sizeof(struct sf_entry), err);
+}
+
+int sf_data_open_dir(struct sf_fs *fs, const struct sf_node *dir, uid_t uid, struct sf_handle **ret,
+		     struct sf_err *err)
+{
+	struct sf_handle *handle;
+	int rc = new_handle(fs, dir, uid, &handle, err);
+
+	if (rc < 0)
+		return rc;
+	rc = list(fs, dir, handle, err);
 	if (rc < 0)
 		sf_data_close(fs, handle);
 	else

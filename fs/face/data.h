@@ -16,12 +16,16 @@ void sf_data_fini(struct sf_fs *fs);
 bool sf_data_may_wait(const struct sf_node *node);
 /*
  * Opens a file, not a directory, for user uid. A document is generated now and stays the same while it is
- * open. On failure err has no text if the user's quota refuses it: the quota has logged that.
+ * open. If the quota refuses, err has no text: the quota logs refusals itself.
  */
 int sf_data_open(struct sf_fs *fs, const struct sf_node *node, uid_t uid, struct sf_handle **ret,
 		 struct sf_err *err);
-/* Opens a directory. Its listing is taken now, so it stays consistent while snapshots come and go. */
-int sf_data_open_dir(struct sf_fs *fs, const struct sf_node *dir, uid_t uid, struct sf_handle **ret);
+/*
+ * Opens a directory. Its listing is taken now, so it stays consistent while snapshots come and go. Failures
+ * as above.
+ */
+int sf_data_open_dir(struct sf_fs *fs, const struct sf_node *dir, uid_t uid, struct sf_handle **ret,
+		     struct sf_err *err);
 const struct sf_entry *sf_data_entries(const struct sf_handle *handle, size_t *ret_n);
 void sf_data_close(struct sf_fs *fs, struct sf_handle *handle);
 /* NULL for a document or a directory. */

@@ -163,23 +163,24 @@ static int check_access(const struct sf_node *node, int flags)
 												    : 0;
 }
 
+/* err has no text if the quota refused, which it has logged, or if the directory is gone. */
+static void refuse_open(fuse_req_t req, const struct sf_node *node, int rc, const struct sf_err *err)
+{
+	if (*err->text)
+		sf_reply_refuse_node(req, sf_fs_of(req), "open", node, NULL, rc, err->text);
+	else
+		fuse_reply_err(req, -rc);
+}
+
 static void open_node(fuse_req_t req, fuse_ino_t ino, const struct sf_node *node, struct fuse_file_info *fi)
 {
 	struct sf_fs *fs = sf_fs_of(req);
-	char path[SF_NODE_PATH], what[SF_NODE_PATH + 8];
 	struct sf_handle *handle;
 	struct sf_err err = {0};
-
 	int rc = sf_data_open(fs, node, fuse_req_ctx(req)->uid, &handle, &err);
 
-	if (rc < 0 && !*err.text) {
-		fuse_reply_err(req, -rc);
-		return;
-	}
 	if (rc < 0) {
-		sf_node_path(node, path);
-		(void)snprintf(what, sizeof(what), "open %s", path);
-		sf_reply_refuse(req, fs, what, &err);
+		refuse_open(req, node, rc, &err);
 		return;
 	}
 	fi->fh = (uint64_t)(uintptr_t)handle;
@@ -262,33 +263,34 @@ static void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 /* --- directories --- */
 
 /* A snapshot's list of files rarely changes, so the kernel caches it and is notified of changes. */
-static int open_dir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, struct sf_handle **ret)
+static void open_dir(fuse_req_t req, const struct sf_node *dir, struct fuse_file_info *fi)
 {
 	struct sf_fs *fs = sf_fs_of(req);
-	struct sf_node dir;
-	int rc = sf_tree_node(&fs->tree, ino, &dir);
+	struct sf_handle *handle;
+	struct sf_err err = {0};
+	int rc = sf_data_open_dir(fs, dir, fuse_req_ctx(req)->uid, &handle, &err);
 
-	if (rc < 0)
-		return rc;
-	fi->cache_readdir = fi->keep_cache = dir.kind == SF_NODE_SNAPSHOT;
-	rc = sf_data_open_dir(fs, &dir, fuse_req_ctx(req)->uid, ret);
-	sf_node_fini(&dir);
-	return rc;
+	if (rc < 0) {
+		refuse_open(req, dir, rc, &err);
+		return;
+	}
+	fi->cache_readdir = fi->keep_cache = dir->kind == SF_NODE_SNAPSHOT;
+	fi->fh = (uint64_t)(uintptr_t)handle;
+	if (fuse_reply_open(req, fi) < 0)
+		sf_data_close(fs, handle);
 }
 
 static void reply_dir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
-	struct sf_fs *fs = sf_fs_of(req);
-	struct sf_handle *handle;
-	int rc = open_dir(req, ino, fi, &handle);
+	struct sf_node dir;
+	int rc = sf_tree_node(&sf_fs_of(req)->tree, ino, &dir);
 
 	if (rc < 0) {
 		fuse_reply_err(req, -rc);
 		return;
 	}
-	fi->fh = (uint64_t)(uintptr_t)handle;
-	if (fuse_reply_open(req, fi) < 0)
-		sf_data_close(fs, handle);
+	open_dir(req, &dir, fi);
+	sf_node_fini(&dir);
 }
 
 static void open_root(fuse_req_t req, fuse_ino_t ino, const char *name, struct fuse_file_info *fi)
