@@ -19,7 +19,9 @@
 #include <fuse_lowlevel.h>
 
 #define STATFS_BLOCK 4096
-/* A measurement that takes longer is slow: df should not hang for as long as a storage does. */
+/*
+ * Requests that arrive later than this during a measurement get the last figures. Earlier ones wait for it.
+ */
 #define SLOW_MS 1000
 
 struct waiter {
@@ -56,24 +58,22 @@ static void reply_space(fuse_req_t req, const struct sf_space *space)
 /* Ends a measurement: answers the requests that wait for it. rc: its result. found: its figures. */
 static void end(struct sf_fs *fs, struct sf_vm_space *space, int rc, const struct sf_space *found)
 {
-	struct sf_space last;
 	struct waiter *waiter, *next;
-	bool known;
 
 	{
 		auto_unlock pthread_mutex_t *held = sf_lock(&fs->spaces.lock);
 
-		if (rc == 0)
+		if (rc == 0) {
 			space->last = *found;
-		known = space->known = space->known || rc == 0;
-		last = space->last;
+			space->known = true;
+		}
 		waiter = sf_take_ptr(&space->waiting);
 		space->measuring = false;
 	}
 	for (; waiter; waiter = next) {
 		next = waiter->next;
-		if (known)
-			reply_space(waiter->req, &last);
+		if (rc == 0)
+			reply_space(waiter->req, found);
 		else
 			fuse_reply_err(waiter->req, -rc);
 		free(waiter);

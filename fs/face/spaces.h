@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Answers statfs(2). A thread measures the space behind a VM, one at a time for each VM, and answers all
- * requests that came meanwhile. While a storage is slow to say, later requests get the last figures.
+ * requests that arrived meanwhile. If it takes long, later requests get the figures of the last one.
  */
 #ifndef SF_FACE_SPACES_H
 #define SF_FACE_SPACES_H
