@@ -274,7 +274,7 @@ int main(int argc, char **argv)
 		else if (opt == SF_CTL_OPT_JSON)
 			ctl.json = true;
 		else
-			return sf_ctl_bad_option("options", argv);
+			return sf_ctl_bad_option(NULL, argv);
 	}
 	if (optind == argc) {
 		help();

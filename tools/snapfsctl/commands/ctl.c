@@ -114,14 +114,12 @@ int sf_ctl_option(struct sf_ctl *ctl, int argc, char **argv, const char *letters
 
 int sf_ctl_bad_option(const char *command, char **argv)
 {
-	const char *given = argv[optind - 1];
-	const bool letter = optopt > 0 && optopt < 256 && strncmp(given, "--", 2) != 0;
+	char letter[] = {'-', (char)optopt, '\0'};
+	/* In a group of letters optind is still that of the group; long options have 0 or a number above. */
+	const char *given = optopt != 0 && optopt < 256 ? letter : argv[optind - 1];
 
-	if (letter)
-		sf_ctl_say("%s: option -%c is unknown or lacks an argument", command, optopt);
-	else
-		sf_ctl_say("%s: option %s is unknown, or its argument is missing or unexpected", command,
-			   given);
+	sf_ctl_say("%s%soption %s is unknown, or its argument is missing or unexpected",
+		   command ? command : "", command ? ": " : "", given);
 	return SF_EXIT_USAGE;
 }
 

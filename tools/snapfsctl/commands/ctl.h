@@ -79,8 +79,8 @@ int sf_ctl_option(struct sf_ctl *ctl, int argc, char **argv, const char *letters
 int sf_ctl_stop(int opt);
 
 /*
- * Prints what getopt_long(3) refused just now; command precedes it. main.c has set opterr to 0, because
- * getopt prints arguments as they are. Returns SF_EXIT_USAGE.
+ * Prints what getopt_long(3) refused just now; command precedes it unless it is NULL. main.c has set opterr
+ * to 0, because getopt prints arguments as they are. Returns SF_EXIT_USAGE.
  */
 int sf_ctl_bad_option(const char *command, char **argv);
 
