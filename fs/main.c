@@ -94,8 +94,10 @@ static int anchor_state(char path[static SF_ORIGIN_MAX], struct sf_err *err)
 		return 0;
 	if (!cwd)
 		return sf_fail(err, -errno, "working directory: %s", strerror(errno));
-	if (asprintf(&whole, "%s/%s", cwd, path) < 0)
+	if (asprintf(&whole, "%s/%s", cwd, path) < 0) {
+		whole = NULL; /* undefined after a failure, see asprintf(3) */
 		return sf_fail(err, -ENOMEM, "out of memory");
+	}
 	return override(path, SF_ORIGIN_MAX, whole, "--state", err);
 }
 
