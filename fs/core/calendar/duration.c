@@ -83,8 +83,6 @@ int sf_duration_parse(const char *text, struct sf_duration *ret, struct sf_err *
 	do
 		rc = parse_part(&at, &duration, &seen, err);
 	while (rc == 0 && *at);
-	if (rc == 0 && sf_duration_is_zero(&duration))
-		rc = sf_fail(err, -EINVAL, "zero is not a duration");
 	if (rc < 0)
 		return sf_wrap(err, rc, "'%s'", text);
 	*ret = duration;

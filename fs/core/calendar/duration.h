@@ -15,14 +15,14 @@ struct sf_err;
 /* Size of the text, with its NUL. */
 #define SF_DURATION_TEXT 64
 
-/* Calendar years, months and days, then elapsed time. All 0: no duration. */
+/* Years to days follow the calendar; the rest is elapsed time. All 0: none. */
 struct sf_duration {
 	int years, months, weeks, days, hours, minutes, seconds; /* 0 to SF_DURATION_MAX each */
 };
 
 bool sf_duration_is_zero(const struct sf_duration *duration);
 
-/* Parses numbers with units: y, mo, w, d, h, min, s, each at most once and not all 0. -EINVAL. */
+/* Parses numbers with units: y, mo, w, d, h, min, s, each at most once. -EINVAL. */
 int sf_duration_parse(const char *text, struct sf_duration *ret, struct sf_err *err);
 
 void sf_duration_format(const struct sf_duration *duration, char text[static SF_DURATION_TEXT]);

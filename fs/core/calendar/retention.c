@@ -40,6 +40,19 @@ int sf_keep_count_parse(const char *text, int *ret, struct sf_err *err)
 	return 0;
 }
 
+int sf_keep_within_parse(const char *text, struct sf_duration *ret, struct sf_err *err)
+{
+	struct sf_duration within;
+	int rc = sf_duration_parse(text, &within, err);
+
+	if (rc < 0)
+		return rc;
+	if (sf_duration_is_zero(&within))
+		return sf_fail(err, -EINVAL, "'%s': zero keeps nothing", text);
+	*ret = within;
+	return 0;
+}
+
 /* Appends an item, formatted as by printf(3), to a list in SF_KEEP_TEXT bytes. */
 __attribute__((format(printf, 2, 3))) static void append(char *text, const char *fmt, ...)
 {

@@ -69,6 +69,8 @@ bool sf_keep_rules_empty(const struct sf_keep_rules *rules);
 
 /* Parses "7", "unlimited" or "-1". -EINVAL for anything else, including 0: an unwanted rule is left out. */
 int sf_keep_count_parse(const char *text, int *ret, struct sf_err *err);
+/* Parses the duration of keep-within. -EINVAL for anything else, including zero. */
+int sf_keep_within_parse(const char *text, struct sf_duration *ret, struct sf_err *err);
 
 /*
  * Fills in the results of n items, in any order; does not reorder them. Of two items with the same time, the

@@ -116,7 +116,7 @@ static int set_key(const struct sf_config_at *at, unsigned key, const char *valu
 
 	switch ((enum key)key) {
 	case KEY_WITHIN:
-		return sf_duration_parse(value, &schedule->keep.within, err);
+		return sf_keep_within_parse(value, &schedule->keep.within, err);
 	case KEY_VMS:
 		return append_patterns(schedule, value, err);
 	case KEY_WHEN:

@@ -158,7 +158,7 @@ static void quoted_patterns_are_literal(void **state)
 static void durations_are_the_same_everywhere(void **state)
 {
 	struct sf_config config =
-		parsed("[snapfs]\npause-deadline = 1min30s\n[lvm]\ndeadline = 1h\nidle = 0\n"
+		parsed("[snapfs]\npause-deadline = 1min30s\n[lvm]\ndeadline = 1h\nidle = 0s\n"
 		       "[xen]\ndeadline = 1d\n[schedule a]\nwhen = every 30min\n"
 		       "keep-within = 1y6mo2w3d12h30min\nhook-deadline = 90\n");
 	const struct sf_schedule_config *schedule = &config.schedules[0];
@@ -174,6 +174,8 @@ static void durations_are_the_same_everywhere(void **state)
 	sf_config_fini(&config);
 	refused("[snapfs]\npause-deadline = 5m\n", "pause-deadline: '5m': 5m: m could be minutes or months");
 	refused("[snapfs]\npause-deadline = 2h\n", "'2h' is not a time from 1 to 3600 seconds");
+	refused("[lvm]\ndeadline = 0s\n", "'0s' is not a time from 1 to 3600 seconds");
+	refused("[schedule a]\nwhen = daily\nkeep-within = 0d\n", "keep-within: '0d': zero keeps nothing");
 	refused("[xen]\ndeadline = 1mo\n", "'1mo' is not a time from 1 to 86400 seconds");
 	refused("[schedule a]\nwhen = every 30m\n", "m could be minutes or months: write every 30min");
 	refused("[schedule a]\nkeep-within = 5m\n", "m could be minutes or months: write 5min or 5mo");

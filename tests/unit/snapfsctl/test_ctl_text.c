@@ -90,6 +90,12 @@ static void since_refuses_the_rest(void **state)
 		assert_int_equal(sf_text_since(texts[i], 1767225600 * S, &at, &err), -EINVAL);
 		assert_true(at == 7);
 	}
+	assert_int_equal(sf_text_since("30m", 1767225600 * S, &at, &err), -EINVAL);
+	assert_non_null(strstr(err.text, "m could be minutes or months"));
+	assert_int_equal(sf_text_since("0d", 1767225600 * S, &at, &err), -EINVAL);
+	assert_string_equal(err.text, "'0d': an age of zero");
+	assert_int_equal(sf_text_since("yesterday", 1767225600 * S, &at, &err), -EINVAL);
+	assert_non_null(strstr(err.text, "nor a date"));
 }
 
 static void what_a_terminal_would_obey_is_replaced(void **state)

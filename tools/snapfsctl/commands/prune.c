@@ -41,7 +41,7 @@ static int take_option(struct request *request, int opt, struct sf_err *err)
 	if (opt >= OPT_KEEP && opt < OPT_WITHIN)
 		return sf_keep_count_parse(optarg, &request->prune.rules.count[opt - OPT_KEEP], err);
 	if (opt == OPT_WITHIN)
-		return sf_duration_parse(optarg, &request->prune.rules.within, err);
+		return sf_keep_within_parse(optarg, &request->prune.rules.within, err);
 	if (opt == OPT_TIMEZONE) {
 		request->prune.timezone = optarg;
 		return sf_zone_check(optarg, err);

@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "base/names.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -83,14 +84,21 @@ static int parse_date(const char *text, uint64_t *ret)
 int sf_text_since(const char *text, uint64_t now_ns, uint64_t *ret_real_ns, struct sf_err *err)
 {
 	struct sf_duration age;
+	struct sf_err why = {0};
+	size_t digits = strspn(text, "0123456789");
 	char shown[64];
+	int rc = sf_duration_parse(text, &age, &why);
 
-	if (sf_duration_parse(text, &age, NULL) == 0) {
+	if (rc == 0 && sf_duration_is_zero(&age))
+		return sf_fail(err, -EINVAL, "'%s': an age of zero", text);
+	if (rc == 0) {
 		*ret_real_ns = sf_duration_before(&age, now_ns);
 		return 0;
 	}
 	if (parse_date(text, ret_real_ns) == 0)
 		return 0;
+	if (digits > 0 && islower((unsigned char)text[digits])) /* not meant as a date */
+		return sf_fail(err, rc, "%s", why.text);
 	sf_text_printable(text, shown, sizeof(shown));
 	return sf_fail(err, -EINVAL,
 		       "'%s' is neither an age (30min, 12h, 2d, 3w, 6mo) nor a date (2026-01-31 or "
