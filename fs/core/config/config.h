@@ -171,13 +171,13 @@ const struct sf_schedule_config *sf_config_schedule(const struct sf_config *conf
  * none.
  */
 bool sf_schedule_takes(const struct sf_schedule_config *schedule, const char *vm);
+/* Whether an item of `vms`, without its !, matches none of the n VMs. */
+bool sf_schedule_item_matches_none(const char *item, char *const *vms, size_t n);
 /*
- * Whether an item of `vms` concerns none of the n VMs: a misspelt name, or a pattern, with ! or without, that
- * matches nothing.
+ * Whether the item is the plain name of one VM, which is expected to exist. If so, name is that name, without
+ * the backslashes of protected characters and cut to fit.
  */
-bool sf_schedule_item_is_idle(const char *item, char *const *vms, size_t n);
-/* Whether the item is the plain name of one VM, which is expected to exist. */
-bool sf_schedule_item_is_name(const char *item);
+bool sf_schedule_item_is_name(const char *item, char name[static SF_NAME_MAX + 1]);
 
 /*
  * The time zone from the schedule's own key, or else from the policy of the VM (vm NULL: of [snapfs]).

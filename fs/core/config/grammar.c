@@ -88,7 +88,7 @@ static int take_item(const char **at, enum sf_config_list list, char **to, struc
 			if (rc < 0)
 				return rc;
 		}
-		if (list == SF_CONFIG_PATTERNS && (quoted || escaped) && strchr("*?[]!\\", **at))
+		if (list == SF_CONFIG_PATTERNS && (quoted || escaped) && strchr("*?[]!^-\\", **at))
 			*(*to)++ = '\\';
 		*(*to)++ = **at;
 		if (quoted || escaped || !is_blank(**at))

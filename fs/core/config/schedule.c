@@ -204,7 +204,7 @@ bool sf_schedule_takes(const struct sf_schedule_config *schedule, const char *vm
 	return matched || !named;
 }
 
-bool sf_schedule_item_is_idle(const char *item, char *const *vms, size_t n)
+bool sf_schedule_item_matches_none(const char *item, char *const *vms, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		if (fnmatch(item + (*item == '!'), vms[i], 0) == 0)
@@ -212,9 +212,21 @@ bool sf_schedule_item_is_idle(const char *item, char *const *vms, size_t n)
 	return true;
 }
 
-bool sf_schedule_item_is_name(const char *item)
+bool sf_schedule_item_is_name(const char *item, char name[static SF_NAME_MAX + 1])
 {
-	return *item != '!' && !strpbrk(item, "*?[\\");
+	size_t len = 0;
+
+	if (*item == '!')
+		return false;
+	for (; *item; item++) {
+		if (strchr("*?[", *item))
+			return false;
+		item += *item == '\\' && item[1];
+		if (len < SF_NAME_MAX)
+			name[len++] = *item;
+	}
+	name[len] = '\0';
+	return true;
 }
 
 const char *sf_config_timezone(const struct sf_config *config, const struct sf_schedule_config *schedule,

@@ -226,6 +226,10 @@ static void patterns_say_which_vms(void **state)
 		{"\\*", "*", true},
 		{"\\*", "web", false},
 		{"\\!web", "!web", true},
+		{"web[a\\-c]", "web-", true},
+		{"web[a\\-c]", "webb", false},
+		{"web[\"^\"a]", "weba", true},
+		{"web[\"^\"a]", "webb", false},
 	};
 	char text[256];
 
@@ -241,24 +245,27 @@ static void patterns_say_which_vms(void **state)
 	}
 }
 
-static void an_item_that_concerns_no_vm_is_idle(void **state)
+static void an_item_may_match_no_vm(void **state)
 {
-	char web[] = "web", db[] = "my db", *vms[] = {web, db};
+	char web[] = "web", db[] = "my db", *vms[] = {web, db}, name[SF_NAME_MAX + 1];
 
 	(void)state;
-	assert_false(sf_schedule_item_is_idle("web", vms, 2));
-	assert_false(sf_schedule_item_is_idle("w*", vms, 2));
-	assert_false(sf_schedule_item_is_idle("my?db", vms, 2));
-	assert_false(sf_schedule_item_is_idle("!web", vms, 2));
-	assert_true(sf_schedule_item_is_idle("webb", vms, 2));
-	assert_true(sf_schedule_item_is_idle("x*", vms, 2));
-	assert_true(sf_schedule_item_is_idle("!x", vms, 2));
-	assert_true(sf_schedule_item_is_idle("web", vms, 0));
-	assert_true(sf_schedule_item_is_name("webb"));
-	assert_false(sf_schedule_item_is_name("my?db"));
-	assert_false(sf_schedule_item_is_name("w*"));
-	assert_false(sf_schedule_item_is_name("[ab]"));
-	assert_false(sf_schedule_item_is_name("!web"));
+	assert_false(sf_schedule_item_matches_none("web", vms, 2));
+	assert_false(sf_schedule_item_matches_none("w*", vms, 2));
+	assert_false(sf_schedule_item_matches_none("my?db", vms, 2));
+	assert_false(sf_schedule_item_matches_none("!web", vms, 2));
+	assert_true(sf_schedule_item_matches_none("webb", vms, 2));
+	assert_true(sf_schedule_item_matches_none("x*", vms, 2));
+	assert_true(sf_schedule_item_matches_none("!x", vms, 2));
+	assert_true(sf_schedule_item_matches_none("web", vms, 0));
+	assert_true(sf_schedule_item_is_name("webb", name));
+	assert_false(sf_schedule_item_is_name("my?db", name));
+	assert_false(sf_schedule_item_is_name("w*", name));
+	assert_false(sf_schedule_item_is_name("[ab]", name));
+	assert_false(sf_schedule_item_is_name("!web", name));
+	assert_true(sf_schedule_item_is_name("web\\[1\\]\\-\\!", name));
+	assert_string_equal(name, "web[1]-!");
+	assert_false(sf_schedule_item_is_name("web\\[1\\]*", name));
 }
 
 static void a_schedule_without_patterns_takes_all(void **state)
@@ -405,7 +412,7 @@ int main(void)
 		cmocka_unit_test(values_are_checked_by_key_and_line),
 		cmocka_unit_test(keys_of_schedules_stand_in_schedules_only),
 		cmocka_unit_test(patterns_say_which_vms),
-		cmocka_unit_test(an_item_that_concerns_no_vm_is_idle),
+		cmocka_unit_test(an_item_may_match_no_vm),
 		cmocka_unit_test(a_schedule_without_patterns_takes_all),
 		cmocka_unit_test(empty_patterns_are_refused),
 		cmocka_unit_test(commands_are_split_into_words),

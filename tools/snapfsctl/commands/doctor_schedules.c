@@ -96,13 +96,14 @@ static void check_items(struct sf_doctor *doctor, const struct sf_schedule_confi
 {
 	for (size_t i = 0; i < schedule->nvms; i++) {
 		const char *item = schedule->vms[i];
+		char name[SF_NAME_MAX + 1];
 
-		if (!sf_schedule_item_is_idle(item, vms, n))
+		if (!sf_schedule_item_matches_none(item, vms, n))
 			continue;
-		if (sf_schedule_item_is_name(item))
+		if (sf_schedule_item_is_name(item, name))
 			sf_doctor_found(doctor, SF_PROBLEM, "schedule",
 					"correct the name in snapfs.conf(5), or define the VM",
-					"%s, vms: there is no VM '%s'", schedule->name, item);
+					"%s, vms: there is no VM '%s'", schedule->name, name);
 		else
 			sf_doctor_found(doctor, SF_WARNING, "schedule", "", "%s, vms: '%s' matches no VM",
 					schedule->name, item);

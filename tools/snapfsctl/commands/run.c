@@ -273,23 +273,24 @@ static bool is_present(const struct sf_mount *mount, const char *vm)
 	return sf_vm_load(mount, vm, &root, NULL) < 0 || json_is_true(json_object_get(root, "present"));
 }
 
-/* A misspelt name must not look like a VM that is taken care of. */
+/* Otherwise a misspelt name would go unnoticed. */
 static void report_idle_items(struct run *run, char *const *vms, size_t n)
 {
 	const struct sf_schedule_config *schedule = run->schedule;
 
 	for (size_t i = 0; i < schedule->nvms; i++) {
 		const char *item = schedule->vms[i];
+		char name[SF_NAME_MAX + 1];
 		struct sf_err err = {0};
 
-		if (!sf_schedule_item_is_idle(item, vms, n))
+		if (!sf_schedule_item_matches_none(item, vms, n))
 			continue;
-		if (!sf_schedule_item_is_name(item)) {
+		if (!sf_schedule_item_is_name(item, name)) {
 			sf_ctl_say("schedule '%s': '%s' matches no VM", schedule->name, item);
 			continue;
 		}
 		(void)sf_fail(&err, -ENOENT, "schedule '%s' (line %d): there is no VM '%s'", schedule->name,
-			      schedule->line, item);
+			      schedule->line, name);
 		sf_results_add(&run->results, schedule->name, -ENOENT, &err, NULL, NULL);
 	}
 }
