@@ -11,9 +11,10 @@ struct fuse_lowlevel_ops;
 struct fuse_req;
 struct sf_node;
 
-/* Fill in the operations of ops_read.c, ops_write.c and ops_xattr.c. */
+/* Fill in the operations of ops_read.c, ops_write.c, ops_refuse.c and ops_xattr.c. */
 void sf_ops_fill(struct fuse_lowlevel_ops *ops);
 void sf_ops_write_fill(struct fuse_lowlevel_ops *ops);
+void sf_ops_refuse_fill(struct fuse_lowlevel_ops *ops);
 void sf_ops_xattr_fill(struct fuse_lowlevel_ops *ops);
 
 /* Handles a write into .snapfs/run (ops_run.c). */

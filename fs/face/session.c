@@ -280,6 +280,7 @@ static int mount_session(struct sf_session *session, const struct sf_mount_optio
 
 	sf_ops_fill(&ops);
 	sf_ops_write_fill(&ops);
+	sf_ops_refuse_fill(&ops);
 	sf_ops_xattr_fill(&ops);
 	fuse_set_log_func(log_libfuse);
 	if (add_own_options(options->rest, options, source) < 0)
