@@ -5,7 +5,7 @@
 
 #include "reply.h"
 
-#include "base/err.h"
+#include "core/engine/engine.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -28,16 +28,28 @@ static void run(struct sf_task *task)
 {
 	struct later *later = (struct later *)task;
 
+	if (later->ino == FUSE_ROOT_ID)
+		sf_engine_refresh(later->fs->engine);
 	later->serve(later->req, later->ino, later->name, &later->fi);
 	sf_quota_give(&later->fs->quota, later->uid, SF_QUOTA_WAITING, 1);
 }
 
-void sf_later_refuse(fuse_req_t req, int rc)
+void sf_later_refuse(fuse_req_t req, const char *verb, const struct sf_node *node, const char *name, int rc)
 {
-	struct sf_err err = {0};
+	sf_reply_refuse_node(req, sf_fs_of(req), verb, node, name, rc,
+			     rc == -ESHUTDOWN ? "snapfs is stopping" : strerror(-rc));
+}
 
-	sf_fail(&err, rc, "%s", rc == -ESHUTDOWN ? "snapfs is stopping" : strerror(-rc));
-	sf_reply_refuse(req, sf_fs_of(req), "operation", &err);
+static void refuse(fuse_req_t req, const char *verb, fuse_ino_t ino, const char *name, int rc)
+{
+	struct sf_node node;
+
+	if (sf_tree_node(&sf_fs_of(req)->tree, ino, &node) < 0) {
+		fuse_reply_err(req, -rc);
+		return;
+	}
+	sf_later_refuse(req, verb, &node, name, rc);
+	sf_node_fini(&node);
 }
 
 static struct later *new_later(fuse_req_t req, fuse_ino_t ino, const char *name,
@@ -61,8 +73,8 @@ static struct later *new_later(fuse_req_t req, fuse_ino_t ino, const char *name,
 	return later;
 }
 
-void sf_later(fuse_req_t req, fuse_ino_t ino, const char *name, const struct fuse_file_info *fi,
-	      sf_later_fn *serve)
+void sf_later(fuse_req_t req, const char *verb, fuse_ino_t ino, const char *name,
+	      const struct fuse_file_info *fi, sf_later_fn *serve)
 {
 	struct sf_fs *fs = sf_fs_of(req);
 	uid_t uid = fuse_req_ctx(req)->uid;
@@ -79,5 +91,5 @@ void sf_later(fuse_req_t req, fuse_ino_t ino, const char *name, const struct fus
 		return; /* the thread owns it, and may have freed it by now */
 	free(later);
 	sf_quota_give(&fs->quota, uid, SF_QUOTA_WAITING, 1);
-	sf_later_refuse(req, rc);
+	refuse(req, verb, ino, name, rc);
 }

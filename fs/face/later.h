@@ -11,11 +11,18 @@
 /* Serves the request and replies to it. name is "", and fi zeroed, if the request has none. */
 typedef void sf_later_fn(struct fuse_req *req, uint64_t ino, const char *name, struct fuse_file_info *fi);
 
-/* Calls serve on another thread, with copies of name and fi, either of which may be NULL. */
-void sf_later(struct fuse_req *req, uint64_t ino, const char *name, const struct fuse_file_info *fi,
-	      sf_later_fn *serve);
+/*
+ * Calls serve on another thread, with copies of name and fi, either of which may be NULL. For a request on
+ * the root, that thread first updates the list of VMs. verb, such as "open", is for messages.
+ */
+void sf_later(struct fuse_req *req, const char *verb, uint64_t ino, const char *name,
+	      const struct fuse_file_info *fi, sf_later_fn *serve);
 
-/* Replies to a request whose task could not be started: rc is the result of sf_tasks_start(). */
-void sf_later_refuse(struct fuse_req *req, int rc);
+/*
+ * Replies to a request whose task could not be started: rc is the result of sf_tasks_start(). verb, node and
+ * name as for sf_reply_refuse_node().
+ */
+void sf_later_refuse(struct fuse_req *req, const char *verb, const struct sf_node *node, const char *name,
+		     int rc);
 
 #endif

@@ -43,12 +43,19 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
 
 /* --- names and attributes --- */
 
-static void lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
+/* The list of VMs is asked of the hypervisor, for which the threads that receive requests must not wait. */
+static bool must_wait(fuse_req_t req, fuse_ino_t ino)
+{
+	return ino == FUSE_ROOT_ID && sf_engine_is_stale(sf_fs_of(req)->engine);
+}
+
+static void lookup(fuse_req_t req, fuse_ino_t parent, const char *name, struct fuse_file_info *fi)
 {
 	const struct sf_fs *fs = sf_fs_of(req);
 	struct sf_node dir = {0}, node = {0};
 	int rc = sf_tree_node(&fs->tree, parent, &dir);
 
+	(void)fi;
 	if (rc == 0)
 		rc = sf_tree_lookup(&fs->tree, &dir, name, &node);
 	if (rc < 0)
@@ -59,19 +66,12 @@ static void lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	sf_node_fini(&dir);
 }
 
-static void lookup_vm(fuse_req_t req, fuse_ino_t parent, const char *name, struct fuse_file_info *fi)
-{
-	(void)fi;
-	sf_engine_refresh(sf_fs_of(req)->engine);
-	lookup(req, parent, name);
-}
-
 static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-	if (parent == FUSE_ROOT_ID && sf_engine_is_stale(sf_fs_of(req)->engine))
-		sf_later(req, parent, name, NULL, lookup_vm);
+	if (must_wait(req, parent))
+		sf_later(req, "look up", parent, name, NULL, lookup);
 	else
-		lookup(req, parent, name);
+		lookup(req, parent, name, NULL);
 }
 
 static void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
@@ -89,9 +89,8 @@ static void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 }
 
 /*
- * `mkdir -m` and `install -d` set mode and owner of the snapshot that they have just taken. As on other file
- * systems without modes of their own, a chmod(2) passes through the mount's umask: it may ask for what the
- * umask takes away, but not for a mode that is narrower than what the directory grants.
+ * `mkdir -m` and `install -d` then set the mode and owner of the new snapshot. A change is accepted if it
+ * changes nothing once the mount's umask is applied; a narrower mode is refused.
  */
 static bool is_what_it_has(const struct sf_tree *tree, const struct sf_node *node, const struct stat *attr,
 			   int to_set)
@@ -228,7 +227,7 @@ static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	else if (rc < 0)
 		fuse_reply_err(req, -rc);
 	else if (sf_data_may_wait(&node))
-		sf_later(req, ino, NULL, fi, open_later);
+		sf_later(req, "open", ino, NULL, fi, open_later);
 	else
 		open_node(req, ino, &node, fi);
 	sf_node_fini(&node);
@@ -280,11 +279,12 @@ static void open_dir(fuse_req_t req, const struct sf_node *dir, struct fuse_file
 		sf_data_close(fs, handle);
 }
 
-static void reply_dir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+static void reply_dir(fuse_req_t req, fuse_ino_t ino, const char *name, struct fuse_file_info *fi)
 {
 	struct sf_node dir;
 	int rc = sf_tree_node(&sf_fs_of(req)->tree, ino, &dir);
 
+	(void)name;
 	if (rc < 0) {
 		fuse_reply_err(req, -rc);
 		return;
@@ -293,19 +293,12 @@ static void reply_dir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	sf_node_fini(&dir);
 }
 
-static void open_root(fuse_req_t req, fuse_ino_t ino, const char *name, struct fuse_file_info *fi)
-{
-	(void)name;
-	sf_engine_refresh(sf_fs_of(req)->engine);
-	reply_dir(req, ino, fi);
-}
-
 static void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
-	if (ino == FUSE_ROOT_ID && sf_engine_is_stale(sf_fs_of(req)->engine))
-		sf_later(req, ino, NULL, fi, open_root);
+	if (must_wait(req, ino))
+		sf_later(req, "open", ino, NULL, fi, reply_dir);
 	else
-		reply_dir(req, ino, fi);
+		reply_dir(req, ino, NULL, fi);
 }
 
 /* Whether the listing predates the manifest: its reader may have put it into the kernel's cache since. */

@@ -77,7 +77,9 @@ static struct change *new_change(fuse_req_t req, const struct sf_node *node)
 	return change;
 }
 
-static void start(struct change *change, void (*run)(struct sf_task *task))
+/* Takes over change. verb and node are for messages. */
+static void start(struct change *change, const char *verb, const struct sf_node *node,
+		  void (*run)(struct sf_task *task))
 {
 	fuse_req_t req = change->req;
 	int rc;
@@ -89,7 +91,7 @@ static void start(struct change *change, void (*run)(struct sf_task *task))
 		return; /* the thread owns the change, which may be freed by now */
 	fuse_req_interrupt_func(req, NULL, NULL);
 	free(change);
-	sf_later_refuse(req, rc);
+	sf_later_refuse(req, verb, node, NULL, rc);
 }
 
 /*
@@ -252,7 +254,7 @@ static void make(fuse_req_t req, const struct sf_node *dir, const char *name)
 	if (!change)
 		return;
 	(void)snprintf(change->create.request.name, sizeof(change->create.request.name), "%s", name);
-	start(change, run_mkdir);
+	start(change, "mkdir", dir, run_mkdir);
 }
 
 static void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
@@ -298,7 +300,7 @@ static void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 	} else {
 		change = new_change(req, &node);
 		if (change)
-			start(change, run_rmdir);
+			start(change, "rmdir", &node, run_rmdir);
 	}
 	sf_node_fini(&node);
 }
@@ -334,7 +336,7 @@ static void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_
 		change = new_change(req, &node);
 		if (change) {
 			(void)snprintf(change->to, sizeof(change->to), "%s", newname);
-			start(change, run_rename);
+			start(change, "rename", &node, run_rename);
 		}
 	}
 	sf_node_fini(&node);
@@ -379,7 +381,7 @@ static void write_revert(fuse_req_t req, const struct sf_node *node, const char 
 		change->written = size;
 		change->revert = request;
 		change->revert.snapshot = change->snapshot;
-		start(change, run_revert);
+		start(change, "write", node, run_revert);
 	}
 }
 
@@ -394,7 +396,7 @@ static void write_delete(fuse_req_t req, const struct sf_node *node, const char 
 	if (is_command(req, node, size, off, fi, rc, given, &err) && (change = new_change(req, node))) {
 		change->written = size;
 		change->forget = forget;
-		start(change, run_delete);
+		start(change, "write", node, run_delete);
 	}
 }
 
@@ -411,7 +413,7 @@ static void write_manifest(fuse_req_t req, const struct sf_node *node, const cha
 	change->written = size;
 	rc = sf_control_parse_manifest(buf, size, &change->manifest, &given, &err);
 	if (is_command(req, node, size, off, fi, rc, given, &err))
-		start(change, run_manifest);
+		start(change, "write", node, run_manifest);
 	else
 		free(change);
 }
@@ -433,7 +435,7 @@ static void write_create(fuse_req_t req, const struct sf_node *node, const char 
 	if (rc == 0 && given)
 		rc = check_place(off, fi, &err);
 	if (rc == 0 && given) {
-		start(change, run_create);
+		start(change, "write", node, run_create);
 		return;
 	}
 	if (rc < 0) {

@@ -205,7 +205,7 @@ static void start(struct edit *edit, const char *verb, int planned, const struct
 		rc = sf_tasks_start(&sf_fs_of(req)->tasks, &edit->task);
 		if (rc == 0)
 			return; /* the thread owns it, and may have freed it by now */
-		sf_later_refuse(req, rc);
+		sf_later_refuse(req, verb, &edit->node, NULL, rc);
 	}
 	fini(edit);
 	free(edit);
