@@ -13,20 +13,18 @@ static const struct lvm_key {
 	const char *name;
 	size_t offset; /* of a uint64_t in struct sf_lvm_config */
 	uint64_t least, most, fallback;
-	uint64_t unit;
-	bool duration;
+	uint64_t unit; /* 1000 for the durations */
 } lvm_keys[] = {
-	{"deadline", offsetof(struct sf_lvm_config, deadline_ms), 1, 3600, 60, 1000, true},
-	{"idle", offsetof(struct sf_lvm_config, idle_ms), 0, 3600, 30, 1000, true},
-	{"cow-size", offsetof(struct sf_lvm_config, cow_percent), 1, 100, 10, 1, false},
-	{"cow-minimum", offsetof(struct sf_lvm_config, cow_minimum_bytes), 1, 1048576, 64, 1024 * 1024,
-	 false},
-	{"cow-extend-at", offsetof(struct sf_lvm_config, cow_extend_at), 10, 99, 70, 1, false},
-	{"cow-extend-by", offsetof(struct sf_lvm_config, cow_extend_by), 1, 100, 20, 1, false},
-	{"cow-ceiling", offsetof(struct sf_lvm_config, cow_ceiling), 1, 200, 100, 1, false},
-	{"vg-reserve", offsetof(struct sf_lvm_config, vg_reserve), 0, 90, 2, 1, false},
-	{"pool-warn", offsetof(struct sf_lvm_config, pool_warn), 1, 99, 80, 1, false},
-	{"pool-stop", offsetof(struct sf_lvm_config, pool_stop), 1, 100, 95, 1, false},
+	{"deadline", offsetof(struct sf_lvm_config, deadline_ms), 1, 3600, 60, 1000},
+	{"idle", offsetof(struct sf_lvm_config, idle_ms), 0, 3600, 30, 1000},
+	{"cow-size", offsetof(struct sf_lvm_config, cow_percent), 1, 100, 10, 1},
+	{"cow-minimum", offsetof(struct sf_lvm_config, cow_minimum_bytes), 1, 1048576, 64, 1024 * 1024},
+	{"cow-extend-at", offsetof(struct sf_lvm_config, cow_extend_at), 10, 99, 70, 1},
+	{"cow-extend-by", offsetof(struct sf_lvm_config, cow_extend_by), 1, 100, 20, 1},
+	{"cow-ceiling", offsetof(struct sf_lvm_config, cow_ceiling), 1, 200, 100, 1},
+	{"vg-reserve", offsetof(struct sf_lvm_config, vg_reserve), 0, 90, 2, 1},
+	{"pool-warn", offsetof(struct sf_lvm_config, pool_warn), 1, 99, 80, 1},
+	{"pool-stop", offsetof(struct sf_lvm_config, pool_stop), 1, 100, 95, 1},
 };
 #define NLVM_KEYS (sizeof(lvm_keys) / sizeof(lvm_keys[0]))
 
@@ -54,7 +52,7 @@ static int use_lvm(const struct sf_config_at *at, unsigned i, const char *value,
 	const struct lvm_key *key = &lvm_keys[i];
 	uint64_t *field = lvm_field(&at->config->lvm, key);
 
-	if (key->duration)
+	if (key->unit == 1000)
 		return sf_config_seconds(value, key->least, key->most, field, err);
 	return sf_config_number(value, key->least, key->most, key->unit, field, err);
 }
