@@ -124,7 +124,8 @@ static int apply_options(struct setup *setup, struct sf_err *err)
 
 /*
  * Refuses a mount point in a mounted snapfs: the new mount would hide its VMs. In a line of mountinfo, the
- * device's numbers are third and " - " precedes the type, see proc(5).
+ * device's numbers are third and " - " precedes the type, see proc(5). Best effort: without /proc nothing is
+ * checked.
  */
 static int check_not_ours(const char *given, dev_t dev, struct sf_err *err)
 {
@@ -138,10 +139,11 @@ static int check_not_ours(const char *given, dev_t dev, struct sf_err *err)
 		if (strstr(line, " - fuse.snapfs ") &&
 		    sscanf(line, "%*s %*s %u:%u", &found_major, &found_minor) == 2 &&
 		    makedev(found_major, found_minor) == dev)
-			rc = sf_fail(err, -EBUSY,
-				     "mount point %s: a snapfs is mounted there: unmount it first, or choose "
-				     "another directory",
-				     given);
+			rc = sf_fail(
+				err, -EBUSY,
+				"mount point %s is inside a mounted snapfs: unmount that first, or choose "
+				"another directory",
+				given);
 	if (mounts)
 		(void)fclose(mounts);
 	return rc;
@@ -332,7 +334,10 @@ static int serve(const struct setup *setup, int ready_fd)
 	return rc < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
-/* Readers take most of them. More than the service asks for would only slow down programs that close all. */
+/*
+ * Open images need most of the descriptors. A higher limit would slow down child processes that close every
+ * possible descriptor.
+ */
 static void raise_files(void)
 {
 	struct rlimit files;
