@@ -31,13 +31,16 @@ int sf_pread_exactly(int fd, const char *what, void *buf, size_t len, uint64_t o
  */
 DIR *sf_dir_stream(int dir);
 
-/* The entries of a directory but "." and "..", sorted. */
+/* All entries of a directory except "." and "..", sorted. */
 struct sf_dir_names {
 	char **list;
 	size_t n;
 };
 
-/* Reads a directory completely, so that the caller may change it meanwhile. *ret is untouched on failure. */
+/*
+ * Reads a directory completely, so the caller may add or remove entries afterwards. *ret is untouched on
+ * failure.
+ */
 int sf_dir_names_read(int dir, struct sf_dir_names *ret, struct sf_err *err);
 void sf_dir_names_fini(struct sf_dir_names *names);
 

@@ -19,7 +19,7 @@
 #define BYTES_ALL     (128ULL << 20)
 #define WAITING_EACH  128
 #define WAITING_ALL   512
-/* Of each other limit, so that one user leaves half to the others. */
+/* One user may have this fraction of the files of all users. */
 #define EACH_PER_ALL 2
 #define TELL_MS      60000
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Bounds what users other than root make the daemon hold, each of them and all of them together. The rest of
- * its file descriptors, memory and threads is left for root and for operations. Knows nothing of FUSE.
+ * Limits what users other than root can make the daemon hold: each user, and all of them together. This
+ * leaves file descriptors, memory and threads for root and for operations. Knows nothing of FUSE.
  */
 #ifndef SF_FACE_QUOTA_H
 #define SF_FACE_QUOTA_H
@@ -33,7 +33,8 @@ void sf_quota_init(struct sf_quota *quota, uint64_t nfiles);
 void sf_quota_fini(struct sf_quota *quota);
 
 /*
- * Lets the user have that much more. Root always may. What would be the only one may exceed a limit.
+ * Charges the user for amount more units. Root has no limits. A request that exceeds a limit is granted if
+ * nothing else is charged against that limit.
  *   -EMFILE  the user would exceed the limit of one user
  *   -ENFILE  all users would exceed theirs
  *   -ENOMEM

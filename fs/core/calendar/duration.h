@@ -32,7 +32,7 @@ bool sf_duration_seconds(const struct sf_duration *duration, uint64_t *ret);
 
 /*
  * The time that is the duration before ns (since the epoch); 0 if that is before 1970. Years, months, weeks
- * and days follow the calendar of the entered zone, see zone.h.
+ * and days follow the calendar of the entered zone, or the host's if none is entered, see zone.h.
  */
 uint64_t sf_duration_before(const struct sf_duration *duration, uint64_t ns);
 

@@ -48,7 +48,7 @@ static void check_runs(struct sf_doctor *doctor, const json_t *runs,
 
 	if (last > now)
 		last = 0; /* recorded by a wrong clock; `snapfsctl run` ignores it as well */
-	/* The first instant that was missed: the latest one is never long ago if a schedule is due often. */
+	/* Measure from the first missed instant: for an hourly schedule, the latest one is always recent. */
 	rc = last ? sf_when_next(&schedule->when, zone, last, &due, &err)
 		  : sf_when_previous(&schedule->when, zone, now, &due, &err);
 	if (rc < 0 || sf_when_next(&schedule->when, zone, now, &next, &err) < 0) {

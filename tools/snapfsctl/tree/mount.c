@@ -177,7 +177,9 @@ struct search {
 	char path[PATH_MAX];
 };
 
-/* A bind mount shows the same device, perhaps only a part of it. A mount hides those at the same place. */
+/*
+ * Skips bind mounts, which show the same device. A later mount on the same path hides the earlier one.
+ */
 static bool consider(const struct entry *entry, void *arg)
 {
 	struct search *search = arg;
@@ -220,7 +222,7 @@ static bool has_device(const struct entry *entry, void *arg)
 	return !search->found;
 }
 
-/* Only the kernel says so: anybody can make a directory that looks like the tree. */
+/* Asks the kernel: anybody can make a directory that looks like the tree. */
 static int check_tree(const struct sf_mount *mount, struct sf_err *err)
 {
 	struct search search = {.found = false};
