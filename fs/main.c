@@ -21,6 +21,7 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/mounts.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -29,7 +30,6 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #define EXIT_USAGE 2
@@ -122,31 +122,33 @@ static int apply_options(struct setup *setup, struct sf_err *err)
 	return rc;
 }
 
+struct search {
+	dev_t dev;
+	bool found;
+};
+
+static bool is_ours(const struct sf_mounts_entry *entry, void *arg)
+{
+	struct search *search = arg;
+
+	search->found = strcmp(entry->type, "fuse.snapfs") == 0 && entry->dev == search->dev;
+	return !search->found;
+}
+
 /*
- * Refuses a mount point in a mounted snapfs: the new mount would hide its VMs. In a line of mountinfo, the
- * device's numbers are third and " - " precedes the type, see proc(5). Best effort: without /proc nothing is
- * checked.
+ * Refuses a mount point in a mounted snapfs: the new mount would hide its VMs. Best effort: without /proc
+ * nothing is checked.
  */
 static int check_not_ours(const char *given, dev_t dev, struct sf_err *err)
 {
-	FILE *mounts = fopen("/proc/self/mountinfo", "re");
-	unsigned found_major, found_minor;
-	auto_free char *line = NULL;
-	size_t size = 0;
-	int rc = 0;
+	struct search search = {.dev = dev};
 
-	while (mounts && rc == 0 && getline(&line, &size, mounts) > 0)
-		if (strstr(line, " - fuse.snapfs ") &&
-		    sscanf(line, "%*s %*s %u:%u", &found_major, &found_minor) == 2 &&
-		    makedev(found_major, found_minor) == dev)
-			rc = sf_fail(
-				err, -EBUSY,
-				"mount point %s is inside a mounted snapfs: unmount that first, or choose "
-				"another directory",
-				given);
-	if (mounts)
-		(void)fclose(mounts);
-	return rc;
+	if (sf_mounts_each(is_ours, &search, NULL) < 0 || !search.found)
+		return 0;
+	return sf_fail(err, -EBUSY,
+		       "mount point %s is inside a mounted snapfs: unmount that first, or choose another "
+		       "directory",
+		       given);
 }
 
 static int find_mountpoint(struct setup *setup, struct sf_err *err)

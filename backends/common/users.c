@@ -2,6 +2,7 @@
 #include "users.h"
 
 #include "base/cleanup.h"
+#include "base/mounts.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -182,21 +183,14 @@ static void search_holders(struct search *search)
 		(void)closedir(holders);
 }
 
-/* Each line of mountinfo has the device's numbers third and the mount point fifth, see proc(5). */
-static void search_mounts(struct search *search)
+static bool search_mount(const struct sf_mounts_entry *entry, void *arg)
 {
-	FILE *mounts = fopen("/proc/self/mountinfo", "re");
-	char *line = NULL, where[PATH_MAX];
-	unsigned found_major, found_minor;
-	size_t size = 0;
+	struct search *search = arg;
 
-	while (mounts && getline(&line, &size, mounts) > 0)
-		if (sscanf(line, "%*s %*s %u:%u %*s %4095s", &found_major, &found_minor, where) == 3 &&
-		    found_major == search->file.stx_rdev_major && found_minor == search->file.stx_rdev_minor)
-			add(search, "mounted at %s", where);
-	free(line);
-	if (mounts)
-		(void)fclose(mounts);
+	if (major(entry->dev) == search->file.stx_rdev_major &&
+	    minor(entry->dev) == search->file.stx_rdev_minor)
+		add(search, "mounted at %s", entry->point);
+	return true;
 }
 
 /* --- asking --- */
@@ -237,7 +231,7 @@ const char *sf_users_of_device(dev_t dev, char text[static SF_USERS_TEXT])
 	len = readlink(link, target, sizeof(target) - 1);
 	target[len > 0 ? len : 0] = '\0';
 	(void)snprintf(search.path, sizeof(search.path), "/dev%s", len > 0 ? strrchr(target, '/') : "");
-	search_mounts(&search);
+	(void)sf_mounts_each(search_mount, &search, NULL); /* best effort, as all of this */
 	search_holders(&search);
 	search_loops(&search);
 	search_processes(&search);

@@ -7,6 +7,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/mounts.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,7 +17,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 /* The inode number of a FUSE file system's root (FUSE_ROOT_ID of linux/fuse.h). */
@@ -91,55 +91,8 @@ void sf_mount_unwatch(const bool *watching)
 
 /* --- finding the mount --- */
 
-/* An entry of /proc/self/mountinfo; see proc_pid_mountinfo(5). */
-struct entry {
-	dev_t dev;
-	char *root, *point, *type, *options;
-};
-
-static void entry_fini(struct entry *entry)
-{
-	free(entry->root);
-	free(entry->point);
-	free(entry->type);
-	free(entry->options);
-	memset(entry, 0, sizeof(*entry));
-}
-
-/* Replaces the octal escapes of space, tab, newline and backslash. */
-static void unescape(char *text)
-{
-	char *to = text;
-
-	for (const char *from = text; *from; to++) {
-		unsigned byte;
-
-		if (*from == '\\' && sscanf(from + 1, "%3o", &byte) == 1) {
-			*to = (char)byte;
-			from += 4;
-		} else {
-			*to = *from++;
-		}
-	}
-	*to = '\0';
-}
-
-static bool parse_entry(const char *line, struct entry *entry)
-{
-	const char *rest = strstr(line, " - ");
-	unsigned major, minor;
-
-	if (!rest ||
-	    sscanf(line, "%*u %*u %u:%u %ms %ms", &major, &minor, &entry->root, &entry->point) != 4 ||
-	    sscanf(rest, " - %ms %*s %ms", &entry->type, &entry->options) != 2)
-		return false;
-	entry->dev = makedev(major, minor);
-	unescape(entry->point);
-	return true;
-}
-
 /* Whether root or this user mounted it: the kernel notes who did. */
-static bool is_trusted(const struct entry *entry)
+static bool is_trusted(const struct sf_mounts_entry *entry)
 {
 	const char *at = strstr(entry->options, "user_id=");
 	unsigned long user;
@@ -148,27 +101,6 @@ static bool is_trusted(const struct entry *entry)
 		return false;
 	user = strtoul(at + strlen("user_id="), NULL, 10);
 	return user == 0 || user == geteuid();
-}
-
-/* Calls fn for each mounted snapfs, in the order in which they were mounted, until it returns false. */
-static int each_snapfs(bool (*fn)(const struct entry *entry, void *arg), void *arg, struct sf_err *err)
-{
-	FILE *table = fopen("/proc/self/mountinfo", "re");
-	auto_free char *line = NULL;
-	size_t room = 0;
-	bool more = true;
-
-	if (!table)
-		return sf_fail(err, -errno, "/proc/self/mountinfo: %s", strerror(errno));
-	while (more && getline(&line, &room, table) > 0) {
-		struct entry entry = {0};
-
-		if (parse_entry(line, &entry) && strcmp(entry.type, "fuse.snapfs") == 0)
-			more = fn(&entry, arg);
-		entry_fini(&entry);
-	}
-	(void)fclose(table); /* only read */
-	return 0;
 }
 
 struct search {
@@ -180,12 +112,12 @@ struct search {
 /*
  * Skips bind mounts, which show the same device. A later mount on the same path hides the earlier one.
  */
-static bool consider(const struct entry *entry, void *arg)
+static bool consider(const struct sf_mounts_entry *entry, void *arg)
 {
 	struct search *search = arg;
 	bool hides = search->found && strcmp(search->path, entry->point) == 0;
 
-	if (!is_trusted(entry) || strcmp(entry->root, "/") != 0 ||
+	if (strcmp(entry->type, "fuse.snapfs") != 0 || !is_trusted(entry) || strcmp(entry->root, "/") != 0 ||
 	    (search->found && !hides && search->dev == entry->dev))
 		return true;
 	search->several = search->found && !hides;
@@ -199,7 +131,7 @@ static bool consider(const struct entry *entry, void *arg)
 static int find(char path[static PATH_MAX], struct sf_err *err)
 {
 	struct search search = {.found = false};
-	int rc = each_snapfs(consider, &search, err);
+	int rc = sf_mounts_each(consider, &search, err);
 
 	if (rc < 0)
 		return rc;
@@ -214,11 +146,11 @@ static int find(char path[static PATH_MAX], struct sf_err *err)
 	return 0;
 }
 
-static bool has_device(const struct entry *entry, void *arg)
+static bool has_device(const struct sf_mounts_entry *entry, void *arg)
 {
 	struct search *search = arg;
 
-	search->found = search->dev == entry->dev;
+	search->found = strcmp(entry->type, "fuse.snapfs") == 0 && search->dev == entry->dev;
 	return !search->found;
 }
 
@@ -232,7 +164,7 @@ static int check_tree(const struct sf_mount *mount, struct sf_err *err)
 	if (fstat(mount->fd, &st) < 0)
 		return sf_fail(err, -errno, "%s: %s", mount->path, strerror(errno));
 	search.dev = st.st_dev;
-	rc = each_snapfs(has_device, &search, err);
+	rc = sf_mounts_each(has_device, &search, err);
 	if (rc == 0 && (!search.found || st.st_ino != ROOT_INO))
 		rc = sf_fail(err, -EINVAL, "%s: no snapfs is mounted there", mount->path);
 	return rc;
