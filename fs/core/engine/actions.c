@@ -25,6 +25,7 @@ struct led {
 	const struct sf_record *record;
 	const char *dir_name; /* in the VM's directory */
 	bool broken;
+	struct sf_record shown; /* made by the verification, for the catalog */
 };
 
 /* What is known of a snapshot's content, the worst last. Only lost content makes it broken. */
@@ -86,6 +87,20 @@ static void write_resumed(const struct led *led)
 	sf_record_fini(&copy);
 }
 
+/* Where it is now, if its place is missing. */
+static int remove_object(struct sf_vm_op *op, struct sf_storage *storage, const struct sf_object *object,
+			 struct sf_err *err)
+{
+	struct sf_object moved = *object;
+	char origin[SF_ORIGIN_MAX];
+	int rc = sf_object_remove(storage, object, err);
+
+	if (rc != -ENODEV || !sf_relocate(op, storage, object, origin))
+		return rc;
+	moved.origin = origin;
+	return sf_object_remove(storage, &moved, err);
+}
+
 static int drop_disks(const struct led *led, struct sf_err *err)
 {
 	if (led->record->forgotten)
@@ -98,19 +113,22 @@ static int drop_disks(const struct led *led, struct sf_err *err)
 		if (!storage)
 			return sf_fail(err, -EOPNOTSUPP, "disk %s: this build has no storage '%s'",
 				       disk->object.vdev, disk->storage);
-		rc = sf_object_remove(storage, &disk->object, err);
+		rc = remove_object(led->op, storage, &disk->object, err);
 		if (rc < 0)
 			return sf_wrap(err, rc, "disk %s", disk->object.vdev);
 	}
 	return 0;
 }
 
-static enum content find_disk(struct sf_vm_op *op, const struct sf_record_disk *disk, struct sf_err *err)
+/* *ret_moved: it is at the origin now. */
+static enum content find_disk(struct sf_vm_op *op, const struct sf_record_disk *disk, bool *ret_moved,
+			      char now[static SF_ORIGIN_MAX], struct sf_err *err)
 {
 	struct sf_storage *storage = sf_storages_by_name(op->engine->storages, disk->storage);
 	struct sf_object_stat stat;
 	int rc;
 
+	*ret_moved = false;
 	if (!storage) {
 		sf_fail(err, -EOPNOTSUPP, "disk %s: this build has no storage '%s'", disk->object.vdev,
 			disk->storage);
@@ -120,6 +138,9 @@ static enum content find_disk(struct sf_vm_op *op, const struct sf_record_disk *
 			   : sf_object_stat(storage, &disk->object, &stat, err);
 	op->timed_out = rc == -ETIMEDOUT;
 	if (rc == 0)
+		return CONTENT_WHOLE;
+	*ret_moved = rc != -ESTALE && sf_relocate(op, storage, &disk->object, now);
+	if (*ret_moved)
 		return CONTENT_WHOLE;
 	sf_wrap(err, rc, "disk %s", disk->object.vdev);
 	return rc == -ENOENT || rc == -ESTALE ? CONTENT_LOST : CONTENT_UNREACHABLE;
@@ -137,15 +158,29 @@ static enum content find_memory(struct sf_vm_op *op, const struct sf_record *rec
 	return dir >= 0 && (fd == -ENOENT || fd == -EIO) ? CONTENT_LOST : CONTENT_UNREACHABLE;
 }
 
-/* The worst of disks and RAM, and why. */
-static enum content find_content(struct sf_vm_op *op, const struct sf_record *record, const char *dir_name,
-				 struct sf_err *err)
+/* When out of memory, the disk is found again at the next look. */
+static bool move_disk(struct sf_vm_op *op, struct sf_record *record, size_t i, const char *origin)
+{
+	struct sf_record_disk *disk = &record->disks[i];
+
+	sf_log(SF_LOG_INFO, "%s/%s: disk %s has moved from %s to %s", op->name, record->name,
+	       disk->object.vdev, disk->origin, origin);
+	return sf_record_set_origin(disk, origin) == 0;
+}
+
+/* The worst of disks and RAM, and why. Gives disks that have moved their new origins. */
+static enum content find_content(struct sf_vm_op *op, struct sf_record *record, const char *dir_name,
+				 bool *ret_moved, struct sf_err *err)
 {
 	enum content worst = CONTENT_WHOLE, found;
 	struct sf_err why = {0};
+	char origin[SF_ORIGIN_MAX];
+	bool moved;
 
+	*ret_moved = false;
 	for (size_t i = 0; i < record->ndisks; i++) {
-		found = find_disk(op, &record->disks[i], &why);
+		found = find_disk(op, &record->disks[i], &moved, origin, &why);
+		*ret_moved = (moved && move_disk(op, record, i, origin)) || *ret_moved;
 		if (found > worst) {
 			worst = found;
 			*err = why;
@@ -159,17 +194,31 @@ static enum content find_content(struct sf_vm_op *op, const struct sf_record *re
 	return worst;
 }
 
+/* Best effort: with the old origins, the disks are found again after the next start. */
+static void write_moved(struct sf_vm_op *op, const struct sf_record *record, const char *dir_name)
+{
+	struct sf_err err = {0};
+	auto_fd int dir = sf_open_dir(op->dir, dir_name, &err);
+
+	if (dir < 0 || sf_state_write_record(dir, record, &err) < 0)
+		sf_log(SF_LOG_WARNING, "%s/%s: its record still has the old place: %s", op->name,
+		       record->name, err.text);
+}
+
 /*
  * Whether the snapshot is broken; was_broken while its content is unreachable, which leaves the VM unsettled,
- * so that it is checked again.
+ * so that it is checked again. *ret_moved: the record, in memory and in its directory, has new origins.
  */
-static bool verify(struct sf_vm_op *op, const struct sf_record *record, const char *dir_name, bool was_broken)
+static bool verify(struct sf_vm_op *op, struct sf_record *record, const char *dir_name, bool was_broken,
+		   bool *ret_moved)
 {
 	struct sf_health *health = op->engine->health;
 	char subject[2 * SF_NAME_MAX + 2];
 	struct sf_err why = {0};
-	enum content content = find_content(op, record, dir_name, &why);
+	enum content content = find_content(op, record, dir_name, ret_moved, &why);
 
+	if (*ret_moved)
+		write_moved(op, record, dir_name);
 	(void)snprintf(subject, sizeof(subject), "%s/%s", op->name, record->name);
 	if (content == CONTENT_LOST)
 		sf_health_set(health, "broken", subject, "%s", why.text);
@@ -211,8 +260,7 @@ int sf_verify_snapshot(struct sf_vm_op *op, struct sf_snapshot **snapshot, struc
 	if (sf_record_copy(&was->record, &record) < 0)
 		return sf_fail(err, -ENOMEM, "out of memory");
 	op->timed_out = false; /* a user waits for the answer */
-	moved = sf_relocate(op, &record, record.name);
-	broken = verify(op, &record, record.name, was->broken);
+	broken = verify(op, &record, record.name, was->broken, &moved);
 	if (!moved && broken == was->broken) {
 		sf_record_fini(&record);
 		return 0;
@@ -245,13 +293,14 @@ int sf_publish_record(struct sf_vm_op *op, struct sf_record *record, bool broken
 	return rc;
 }
 
-static int publish(const struct led *led, struct sf_err *err)
+static int verify_and_copy(struct led *led, struct sf_err *err)
 {
-	struct sf_record copy;
+	bool moved;
 
-	if (sf_record_copy(led->record, &copy) < 0)
+	if (sf_record_copy(led->record, &led->shown) < 0)
 		return sf_fail(err, -ENOMEM, "out of memory");
-	return sf_publish_record(led->op, &copy, led->broken, err);
+	led->broken = verify(led->op, &led->shown, led->dir_name, is_known_broken(led), &moved);
+	return 0;
 }
 
 /*
@@ -305,10 +354,9 @@ static int perform(struct led *led, enum sf_action action, struct sf_err *err)
 	case SF_ACT_DROP_RECORD:
 		return sf_state_remove_snapshot(led->op->dir, led->dir_name, err);
 	case SF_ACT_VERIFY:
-		led->broken = verify(led->op, led->record, led->dir_name, is_known_broken(led));
-		return 0;
+		return verify_and_copy(led, err);
 	case SF_ACT_PUBLISH:
-		return publish(led, err);
+		return sf_publish_record(led->op, &led->shown, led->broken, err);
 	case SF_ACT_HIDE:
 		return hide(led->op, led->record, err);
 	case SF_ACT_FORGET:

@@ -12,7 +12,6 @@
 #include "internal.h"
 #include "operation.h"
 #include "orphans.h"
-#include "relocate.h"
 #include "revert_found.h"
 #include "vms.h"
 
@@ -323,7 +322,6 @@ static int recover_record(struct sf_vm_op *op, const char *name, struct sf_recor
 		report_stray(op, name, "is a copy of a snapshot's directory; it is left alone");
 		return 0;
 	}
-	(void)sf_relocate(op, record, name);
 	if (is_deleting_name(name) || record->state == SF_RECORD_DELETING)
 		return recover_deleting(op, name, record, err);
 	if (record->state == SF_RECORD_READY)

@@ -5,13 +5,13 @@
 
 #include "operation.h"
 
-#include "core/state/record.h"
+#include "core/contract/storage.h"
 
 /*
- * Looks for each of the record's disks that is not where the record says, at the places of the VM's present
- * disks. The token proves that it is the same one. Changes the record, in memory and in the directory
- * dir_name, and says so in the log. Returns whether anything was found. Best effort.
+ * Looks for an object that is not where its origin says, at the places of the VM's present disks. The token
+ * proves that it is the same one. True, and the new origin in *ret, if it is there.
  */
-bool sf_relocate(struct sf_vm_op *op, struct sf_record *record, const char *dir_name);
+bool sf_relocate(struct sf_vm_op *op, struct sf_storage *storage, const struct sf_object *object,
+		 char ret[static SF_ORIGIN_MAX]);
 
 #endif
