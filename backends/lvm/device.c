@@ -65,7 +65,7 @@ static int refuse_inactive(const char *vg, struct sf_err *err)
 		       vg, vg);
 }
 
-/* --- devices; callers hold storage->lock --- */
+/* --- devices; callers hold storage->lock, unless a function takes it or runs LVM --- */
 
 static struct sf_lvm_device *find_device(struct sf_lvm_storage *storage, const char *dm)
 {
@@ -74,6 +74,22 @@ static struct sf_lvm_device *find_device(struct sf_lvm_storage *storage, const c
 	while (device && strcmp(device->dm, dm) != 0)
 		device = device->next;
 	return device;
+}
+
+/* Releases the lock while it waits until no thread activates or deactivates the device. */
+static struct sf_lvm_device *find_settled(struct sf_lvm_storage *storage, const char *dm)
+{
+	struct sf_lvm_device *device;
+
+	while ((device = find_device(storage, dm)) && device->busy)
+		pthread_cond_wait(&storage->settled, &storage->lock);
+	return device;
+}
+
+static void settle(struct sf_lvm_storage *storage, struct sf_lvm_device *device)
+{
+	device->busy = false;
+	pthread_cond_broadcast(&storage->settled);
 }
 
 static struct sf_lvm_device *add_device(struct sf_lvm_storage *storage, const char *vg, const char *dm,
@@ -101,6 +117,16 @@ static void drop_device(struct sf_lvm_storage *storage, struct sf_lvm_device *de
 	*at = device->next;
 	sf_cleanup_fd(&device->fd);
 	free(device);
+}
+
+/* Nobody reads it. The sweep deactivates a thin snapshot later; LVM keeps classic ones active. */
+static void retire_device(struct sf_lvm_storage *storage, struct sf_lvm_device *device)
+{
+	sf_cleanup_fd(&device->fd);
+	device->fd = -1;
+	device->idle_since_ms = sf_clock_mono_ms();
+	if (!storage->thin)
+		drop_device(storage, device);
 }
 
 /* Naming a classic snapshot also activates its origin; a selection would not activate it. */
@@ -131,24 +157,52 @@ static int open_snapshot(struct sf_lvm_storage *storage, const char *vg, const c
 	return rc < 0 ? rc : sf_lvm_open_device(dm, O_RDONLY | O_DIRECT, err);
 }
 
+/*
+ * A device with a new reference or, if nobody reads it, one that is busy for the caller. NULL when out of
+ * memory.
+ */
+static struct sf_lvm_device *share_device(struct sf_lvm_storage *storage, const char *vg, const char *dm,
+					  const struct sf_id *token)
+{
+	auto_unlock pthread_mutex_t *held = sf_lock(&storage->lock);
+	struct sf_lvm_device *device = find_settled(storage, dm);
+
+	if (!device)
+		device = add_device(storage, vg, dm, token);
+	if (device && device->refs > 0)
+		device->refs++;
+	else if (device)
+		device->busy = true;
+	return device;
+}
+
+/* fd: a failure has an errno. */
+static void give_fd(struct sf_lvm_storage *storage, struct sf_lvm_device *device, int fd)
+{
+	auto_unlock pthread_mutex_t *held = sf_lock(&storage->lock);
+
+	settle(storage, device);
+	device->refs = fd < 0 ? 0 : 1;
+	device->fd = fd;
+	if (fd < 0)
+		retire_device(storage, device);
+}
+
+/* LVM may take long. Meanwhile others wait only if they want the same device. */
 static int get_device(struct sf_lvm_storage *storage, const char *vg, const char *dm,
 		      const struct sf_id *token, struct sf_lvm_device **ret, struct sf_err *err)
 {
-	auto_unlock pthread_mutex_t *held = sf_lock(&storage->lock);
-	struct sf_lvm_device *device = find_device(storage, dm);
-	auto_fd int fd = -1;
+	struct sf_lvm_device *device = share_device(storage, vg, dm, token);
 
-	if (!device || device->refs == 0) {
-		fd = open_snapshot(storage, vg, dm, token, err);
+	if (!device)
+		return sf_fail(err, -ENOMEM, "out of memory");
+	if (device->busy) { /* for us: nobody else changes it now */
+		int fd = open_snapshot(storage, vg, dm, token, err);
+
+		give_fd(storage, device, fd);
 		if (fd < 0)
 			return fd;
-		if (!device)
-			device = add_device(storage, vg, dm, token);
-		if (!device)
-			return sf_fail(err, -ENOMEM, "out of memory");
-		device->fd = sf_take_fd(&fd);
 	}
-	device->refs++;
 	*ret = device;
 	return 0;
 }
@@ -157,13 +211,8 @@ static void put_device(struct sf_lvm_storage *storage, struct sf_lvm_device *dev
 {
 	auto_unlock pthread_mutex_t *held = sf_lock(&storage->lock);
 
-	if (--device->refs > 0)
-		return;
-	sf_cleanup_fd(&device->fd);
-	device->fd = -1;
-	device->idle_since_ms = sf_clock_mono_ms();
-	if (!storage->thin)
-		drop_device(storage, device);
+	if (--device->refs == 0)
+		retire_device(storage, device);
 }
 
 void sf_lvm_close_devices(struct sf_lvm_storage *storage)
@@ -176,7 +225,7 @@ int sf_lvm_switch_readers(struct sf_lvm_storage *storage, const char *dm, int fd
 			  struct sf_err *err)
 {
 	auto_unlock pthread_mutex_t *held = sf_lock(&storage->lock);
-	struct sf_lvm_device *device = find_device(storage, dm);
+	struct sf_lvm_device *device = find_settled(storage, dm);
 
 	*ret_any = device && device->refs > 0;
 	if (*ret_any && dup3(fd, device->fd, O_CLOEXEC) < 0)
@@ -187,7 +236,7 @@ int sf_lvm_switch_readers(struct sf_lvm_storage *storage, const char *dm, int fd
 void sf_lvm_rename_device(struct sf_lvm_storage *storage, const char *from, const char *to)
 {
 	auto_unlock pthread_mutex_t *held = sf_lock(&storage->lock);
-	struct sf_lvm_device *device = find_device(storage, from);
+	struct sf_lvm_device *device = find_settled(storage, from);
 
 	if (device && !find_device(storage, to))
 		(void)snprintf(device->dm, sizeof(device->dm), "%s", to);
@@ -195,40 +244,66 @@ void sf_lvm_rename_device(struct sf_lvm_storage *storage, const char *from, cons
 
 /* --- deactivating idle snapshots --- */
 
-/* False when LVM failed: the next one would probably fail as well, while others wait for the lock. */
-static bool deactivate_idle(struct sf_lvm_storage *storage, struct sf_lvm_device *device)
-{
-	char select[SF_LVM_SELECT];
-	struct sf_err err = {0};
-	struct sf_dm_info info;
-
-	if (sf_dm_info(device->dm, &info, NULL) < 0) {
-		drop_device(storage, device); /* removed or deactivated by someone else */
-		return true;
-	}
-	device->idle_since_ms = sf_clock_mono_ms(); /* the next attempt waits for another grace time */
-	if (info.open_count > 0)
-		return true; /* another program has it open */
-	sf_lvm_select_snapshot(&storage->lvm->state_id, &device->token, select);
-	if (sf_lvm_activate(storage->lvm, device->vg, select, false, &err) < 0) {
-		sf_log(SF_LOG_WARNING, "snapshot %s stays active: %s", device->dm, err.text);
-		return false;
-	}
-	drop_device(storage, device);
-	return true;
-}
-
-void sf_lvm_sweep_idle(struct sf_lvm_storage *storage)
+/*
+ * Picks a snapshot whose grace time was over at begun_ms, for which it is busy; NULL when there is none. One
+ * that has been given back since then does not count.
+ */
+static struct sf_lvm_device *take_idle(struct sf_lvm_storage *storage, uint64_t begun_ms)
 {
 	auto_unlock pthread_mutex_t *held = sf_lock(&storage->lock);
-	struct sf_lvm_device *next;
+	struct sf_lvm_device *device = storage->devices;
 
-	for (struct sf_lvm_device *device = storage->devices; device; device = next) {
-		next = device->next;
-		if (device->refs == 0 &&
-		    sf_clock_mono_ms() - device->idle_since_ms >= storage->lvm->config->idle_ms &&
-		    !deactivate_idle(storage, device))
-			return;
+	while (device && (device->refs > 0 || device->busy || device->idle_since_ms >= begun_ms ||
+			  begun_ms - device->idle_since_ms < storage->lvm->config->idle_ms))
+		device = device->next;
+	if (device)
+		device->busy = true;
+	return device;
+}
+
+/* *ret_gone: it has no device any more. Fails only when LVM does. */
+static int deactivate(struct sf_lvm_storage *storage, const struct sf_lvm_device *device, bool *ret_gone,
+		      struct sf_err *err)
+{
+	char select[SF_LVM_SELECT];
+	struct sf_dm_info info;
+	int rc;
+
+	*ret_gone = sf_dm_info(device->dm, &info, NULL) < 0; /* removed or deactivated by someone else */
+	if (*ret_gone || info.open_count > 0)                /* another program has it open */
+		return 0;
+	sf_lvm_select_snapshot(&storage->lvm->state_id, &device->token, select);
+	rc = sf_lvm_activate(storage->lvm, device->vg, select, false, err);
+	*ret_gone = rc == 0;
+	return rc;
+}
+
+/* One that stays waits for another grace time. */
+static void give_back(struct sf_lvm_storage *storage, struct sf_lvm_device *device, bool gone)
+{
+	auto_unlock pthread_mutex_t *held = sf_lock(&storage->lock);
+
+	settle(storage, device);
+	device->idle_since_ms = sf_clock_mono_ms();
+	if (gone)
+		drop_device(storage, device);
+}
+
+/* Ends when LVM fails: the next attempt would probably fail as well, and its readers wait. */
+void sf_lvm_sweep_idle(struct sf_lvm_storage *storage)
+{
+	uint64_t begun_ms = sf_clock_mono_ms();
+	struct sf_lvm_device *device;
+	int rc = 0;
+
+	while (rc == 0 && (device = take_idle(storage, begun_ms))) {
+		struct sf_err err = {0};
+		bool gone;
+
+		rc = deactivate(storage, device, &gone, &err);
+		if (rc < 0)
+			sf_log(SF_LOG_WARNING, "snapshot %s stays active: %s", device->dm, err.text);
+		give_back(storage, device, gone);
 	}
 }
 

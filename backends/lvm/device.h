@@ -20,6 +20,7 @@ struct sf_lvm_device {
 	struct sf_id token;
 	int fd; /* O_DIRECT; -1 while refs is 0 */
 	unsigned refs;
+	bool busy; /* a thread activates or deactivates it; only that thread uses it, and refs is 0 */
 	uint64_t idle_since_ms; /* CLOCK_MONOTONIC; while refs is 0 */
 	struct sf_lvm_device *next;
 };

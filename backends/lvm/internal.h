@@ -20,7 +20,8 @@ struct sf_lvm_storage {
 	bool events_open;
 
 	pthread_mutex_t exchange; /* held while a volume has no name; taken before lock */
-	pthread_mutex_t lock;     /* guards devices; held while one is activated or deactivated */
+	pthread_mutex_t lock;     /* guards devices; never held while LVM runs */
+	pthread_cond_t settled;   /* a device is no longer busy */
 	struct sf_lvm_device *devices;
 	pthread_mutex_t claiming; /* guards claims; a leaf */
 	struct sf_lvm_claim *claims;

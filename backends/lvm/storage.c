@@ -21,6 +21,7 @@ int sf_lvm_storage_new(struct sf_lvm *lvm, const struct sf_storage_ops *ops, boo
 	storage->thin = thin;
 	pthread_mutex_init(&storage->exchange, NULL);
 	pthread_mutex_init(&storage->lock, NULL);
+	pthread_cond_init(&storage->settled, NULL);
 	pthread_mutex_init(&storage->claiming, NULL);
 	*ret = &storage->base;
 	return 0;
@@ -34,6 +35,7 @@ void sf_lvm_storage_close(struct sf_storage *base)
 	if (storage->events_open)
 		sf_dm_events_close(&storage->events);
 	pthread_mutex_destroy(&storage->exchange);
+	pthread_cond_destroy(&storage->settled);
 	pthread_mutex_destroy(&storage->lock);
 	pthread_mutex_destroy(&storage->claiming);
 	sf_lvm_unref(storage->lvm);
