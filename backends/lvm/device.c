@@ -67,21 +67,22 @@ static int refuse_inactive(const char *vg, struct sf_err *err)
 
 /* --- devices; callers hold storage->lock, unless a function takes it or runs LVM --- */
 
-static struct sf_lvm_device *find_device(struct sf_lvm_storage *storage, const char *dm)
+/* By token, because a revert renames the LV for a while. */
+static struct sf_lvm_device *find_device(struct sf_lvm_storage *storage, const struct sf_id *token)
 {
 	struct sf_lvm_device *device = storage->devices;
 
-	while (device && strcmp(device->dm, dm) != 0)
+	while (device && !sf_id_equal(&device->token, token))
 		device = device->next;
 	return device;
 }
 
 /* Releases the lock while it waits until no thread activates or deactivates the device. */
-static struct sf_lvm_device *find_settled(struct sf_lvm_storage *storage, const char *dm)
+static struct sf_lvm_device *find_settled(struct sf_lvm_storage *storage, const struct sf_id *token)
 {
 	struct sf_lvm_device *device;
 
-	while ((device = find_device(storage, dm)) && device->busy)
+	while ((device = find_device(storage, token)) && device->busy)
 		pthread_cond_wait(&storage->settled, &storage->lock);
 	return device;
 }
@@ -92,6 +93,12 @@ static void settle(struct sf_lvm_storage *storage, struct sf_lvm_device *device)
 	pthread_cond_broadcast(&storage->settled);
 }
 
+static void name_device(struct sf_lvm_device *device, const char *vg, const char *dm)
+{
+	(void)snprintf(device->vg, sizeof(device->vg), "%s", vg);
+	(void)snprintf(device->dm, sizeof(device->dm), "%s", dm);
+}
+
 static struct sf_lvm_device *add_device(struct sf_lvm_storage *storage, const char *vg, const char *dm,
 					const struct sf_id *token)
 {
@@ -99,8 +106,7 @@ static struct sf_lvm_device *add_device(struct sf_lvm_storage *storage, const ch
 
 	if (!device)
 		return NULL;
-	(void)snprintf(device->vg, sizeof(device->vg), "%s", vg);
-	(void)snprintf(device->dm, sizeof(device->dm), "%s", dm);
+	name_device(device, vg, dm);
 	device->token = *token;
 	device->fd = -1;
 	device->next = storage->devices;
@@ -165,14 +171,18 @@ static struct sf_lvm_device *share_device(struct sf_lvm_storage *storage, const 
 					  const struct sf_id *token)
 {
 	auto_unlock pthread_mutex_t *held = sf_lock(&storage->lock);
-	struct sf_lvm_device *device = find_settled(storage, dm);
+	struct sf_lvm_device *device = find_settled(storage, token);
 
 	if (!device)
 		device = add_device(storage, vg, dm, token);
-	if (device && device->refs > 0)
+	if (!device)
+		return NULL;
+	if (device->refs > 0) {
 		device->refs++;
-	else if (device)
-		device->busy = true;
+		return device;
+	}
+	name_device(device, vg, dm);
+	device->busy = true;
 	return device;
 }
 
@@ -207,7 +217,7 @@ static int get_device(struct sf_lvm_storage *storage, const char *vg, const char
 	return 0;
 }
 
-static void put_device(struct sf_lvm_storage *storage, struct sf_lvm_device *device)
+void sf_lvm_put_device(struct sf_lvm_storage *storage, struct sf_lvm_device *device)
 {
 	auto_unlock pthread_mutex_t *held = sf_lock(&storage->lock);
 
@@ -221,25 +231,44 @@ void sf_lvm_close_devices(struct sf_lvm_storage *storage)
 		drop_device(storage, storage->devices);
 }
 
-int sf_lvm_switch_readers(struct sf_lvm_storage *storage, const char *dm, int fd, bool *ret_any,
-			  struct sf_err *err)
+int sf_lvm_switch_device(struct sf_lvm_storage *storage, struct sf_lvm_device *device, int fd,
+			 struct sf_err *err)
 {
 	auto_unlock pthread_mutex_t *held = sf_lock(&storage->lock);
-	struct sf_lvm_device *device = find_settled(storage, dm);
 
-	*ret_any = device && device->refs > 0;
-	if (*ret_any && dup3(fd, device->fd, O_CLOEXEC) < 0)
+	if (dup3(fd, device->fd, O_CLOEXEC) < 0)
 		return sf_fail(err, -errno, "exchange the readers' device: %s", strerror(errno));
 	return 0;
 }
 
-void sf_lvm_rename_device(struct sf_lvm_storage *storage, const char *from, const char *to)
+int sf_lvm_divert(struct sf_lvm_storage *storage, const char *vg, const char *dm, const struct sf_id *token,
+		  int fd, struct sf_lvm_device **ret, struct sf_err *err)
 {
 	auto_unlock pthread_mutex_t *held = sf_lock(&storage->lock);
-	struct sf_lvm_device *device = find_settled(storage, from);
+	struct sf_lvm_device *device = find_settled(storage, token);
+	int own;
 
-	if (device && !find_device(storage, to))
-		(void)snprintf(device->dm, sizeof(device->dm), "%s", to);
+	if (!device)
+		device = add_device(storage, vg, dm, token);
+	if (!device)
+		return sf_fail(err, -ENOMEM, "out of memory");
+	own = device->refs > 0 ? dup3(fd, device->fd, O_CLOEXEC) : fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (own < 0)
+		return sf_fail(err, -errno, "exchange the readers' device: %s", strerror(errno));
+	name_device(device, vg, dm);
+	device->fd = own;
+	device->refs++;
+	*ret = device;
+	return 0;
+}
+
+void sf_lvm_rename_device(struct sf_lvm_storage *storage, const struct sf_id *token, const char *dm)
+{
+	auto_unlock pthread_mutex_t *held = sf_lock(&storage->lock);
+	struct sf_lvm_device *device = find_settled(storage, token);
+
+	if (device)
+		(void)snprintf(device->dm, sizeof(device->dm), "%s", dm);
 }
 
 /* --- deactivating idle snapshots --- */
@@ -317,7 +346,8 @@ void sf_lvm_adopt_active(struct sf_lvm_storage *storage, struct sf_lvm_report *r
 		char dm[SF_DM_NAME];
 
 		if (!lv->active || !sf_lvm_is_thin(lv) || !sf_lvm_is_ours(&storage->lvm->state_id, lv) ||
-		    sf_dm_name(report->vg, lv->name, NULL, dm, NULL) < 0 || find_device(storage, dm))
+		    find_device(storage, &lv->tags.object.token) ||
+		    sf_dm_name(report->vg, lv->name, NULL, dm, NULL) < 0)
 			continue;
 		device = add_device(storage, report->vg, dm, &lv->tags.object.token);
 		if (device)
@@ -365,7 +395,7 @@ static void image_close(struct sf_image *base)
 {
 	struct image *image = (struct image *)base;
 
-	put_device(image->storage, image->device);
+	sf_lvm_put_device(image->storage, image->device);
 	free(image);
 }
 
@@ -438,7 +468,7 @@ int sf_lvm_settle(struct sf_storage *base, const struct sf_object *object, struc
 		return rc;
 	rc = get_device(storage, vg, dm, &object->token, &device, err);
 	if (rc == 0)
-		put_device(storage, device);
+		sf_lvm_put_device(storage, device);
 	return rc == -ENOENT ? refuse_inactive(vg, err) : rc;
 }
 
@@ -454,7 +484,7 @@ int sf_lvm_image_open(struct sf_storage *storage, const struct sf_object *object
 	image->storage = sf_lvm_storage(storage);
 	rc = find_device_of(image, object, err);
 	if (rc == 0 && (rc = measure(image, err)) < 0)
-		put_device(image->storage, image->device);
+		sf_lvm_put_device(image->storage, image->device);
 	if (rc == 0)
 		*ret = &((struct image *)sf_take_ptr(&image))->base;
 	return rc;

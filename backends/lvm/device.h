@@ -30,13 +30,19 @@ int sf_lvm_settle(struct sf_storage *storage, const struct sf_object *object, st
 int sf_lvm_image_open(struct sf_storage *storage, const struct sf_object *object, struct sf_image **ret,
 		      struct sf_err *err);
 /*
- * Readers of the snapshot continue on the device behind fd, which has the same content. fd remains the
- * caller's. *ret_any: there were readers.
+ * Readers of the snapshot continue on the device behind fd, which has the same content, and whoever opens it
+ * gets that device, too, until the caller puts *ret back. fd remains the caller's. vg, dm: what the device
+ * will be called when it is put back.
  */
-int sf_lvm_switch_readers(struct sf_lvm_storage *storage, const char *dm, int fd, bool *ret_any,
-			  struct sf_err *err);
-/* Call after an lvrename: the device from is now named to. */
-void sf_lvm_rename_device(struct sf_lvm_storage *storage, const char *from, const char *to);
+int sf_lvm_divert(struct sf_lvm_storage *storage, const char *vg, const char *dm, const struct sf_id *token,
+		  int fd, struct sf_lvm_device **ret, struct sf_err *err);
+/* Moves all of a device's readers to the one behind fd. */
+int sf_lvm_switch_device(struct sf_lvm_storage *storage, struct sf_lvm_device *device, int fd,
+			 struct sf_err *err);
+/* Drops a reference. */
+void sf_lvm_put_device(struct sf_lvm_storage *storage, struct sf_lvm_device *device);
+/* Call after an lvrename: the snapshot's device is now named dm. */
+void sf_lvm_rename_device(struct sf_lvm_storage *storage, const struct sf_id *token, const char *dm);
 /* Activates or deactivates all LVs that match the selection, ignoring the activation-skip flag. */
 int sf_lvm_activate(struct sf_lvm *lvm, const char *vg, const char *select, bool active, struct sf_err *err);
 /* Deactivates the snapshots that have had no reader for the grace time. */

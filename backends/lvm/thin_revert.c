@@ -3,11 +3,11 @@
  * Reverts a thin volume; it takes the same short time whatever the size. When LVM would not merge the
  * snapshot, thin_exchange.c does it. Otherwise, SNAP being the snapshot's LV:
  *
- * lvcreate -s  SNAP -> COPY       a stand-in for the snapshot, with the same tags
+ * lvcreate -s  SNAP -> COPY       a stand-in for the snapshot, with the same tags; readers move to it
  * lvconvert --merge SNAP          one commit of LVM's metadata: the volume has SNAP's content, SNAP is gone
  * lvrename  COPY -> SNAP          the snapshot has its name again
  *
- * From the merge until the rename, lookups find COPY in place of SNAP. An interrupted revert is repeated, and
+ * Until the end, whoever opens the snapshot gets COPY's device. An interrupted revert is repeated, and
  * continues from there. Other snapshots keep their content. LVM postpones the merge
  * of an open volume. That must not happen: the disk would change under its users at some later activation.
  * Sources: lvmthin(7), lvconvert(8); tried with LVM 2.03.16.
@@ -48,7 +48,8 @@ struct reverting {
 	char snap[SF_LVM_NAME], copy[SF_LVM_NAME];
 	char snap_dm[SF_DM_NAME], copy_dm[SF_DM_NAME];
 	struct sf_lvm_report *report;
-	bool merged; /* LVM may have replaced the volume: the revert cannot be undone */
+	struct sf_lvm_device *readers; /* the snapshot's device, on COPY; NULL: not diverted */
+	bool merged;                   /* LVM may have replaced the volume: the revert cannot be undone */
 };
 
 static int refresh(struct reverting *r, struct sf_err *err)
@@ -73,7 +74,7 @@ static int rename_copy(struct reverting *r, struct sf_err *err)
 	int rc = sf_lvm_run(r->lvm, r->volume->vg, argv, NULL, err);
 
 	if (rc == 0)
-		sf_lvm_rename_device(sf_lvm_storage(r->storage), r->copy_dm, r->snap_dm);
+		sf_lvm_rename_device(sf_lvm_storage(r->storage), &r->object->token, r->snap_dm);
 	return rc;
 }
 
@@ -174,31 +175,56 @@ static void drop_copy(struct reverting *r)
 		       r->volume->vg, r->copy, err.text);
 }
 
-/* LVM cannot merge an open LV, so readers move to the copy, and back after a failure. */
-static int move_readers(struct reverting *r, const char *from_dm, const char *to_dm, struct sf_err *err)
+/* Activates the LV with that role, and opens its device. */
+static int open_role(struct reverting *r, enum sf_lvm_role role, const char *dm, struct sf_err *err)
 {
-	char select[SF_LVM_SELECT], users[SF_USERS_TEXT];
-	struct sf_dm_info info;
-	auto_fd int fd = -1;
-	bool any;
+	char select[SF_LVM_SELECT];
 	int rc;
 
-	if (sf_dm_info(from_dm, &info, NULL) < 0 || info.open_count == 0)
-		return 0;
-	sf_lvm_select(&r->lvm->state_id, &r->object->token, select);
+	sf_lvm_select_role(&r->lvm->state_id, &r->object->token, role, select);
 	rc = sf_lvm_activate(r->lvm, r->volume->vg, select, true, err);
-	fd = rc < 0 ? rc : sf_lvm_open_device(to_dm, O_RDONLY | O_DIRECT, err);
-	if (fd < 0)
-		return fd;
-	rc = sf_lvm_switch_readers(sf_lvm_storage(r->storage), r->snap_dm, fd, &any, err);
-	for (int i = 0; rc == 0 && i < DRAIN_TRIES; i++) {
-		if (sf_dm_info(from_dm, &info, NULL) < 0 || info.open_count == 0)
+	return rc < 0 ? rc : sf_lvm_open_device(dm, O_RDONLY | O_DIRECT, err);
+}
+
+/* Waits for reads in flight on a device that no reader of ours can open any more. */
+static int drain(const char *dm, struct sf_err *err)
+{
+	char users[SF_USERS_TEXT];
+	struct sf_dm_info info;
+
+	for (int i = 0; i < DRAIN_TRIES; i++) {
+		if (sf_dm_info(dm, &info, NULL) < 0 || info.open_count == 0)
 			return 0;
 		(void)poll(NULL, 0, DRAIN_MS);
 	}
-	return rc < 0 ? rc
-		      : sf_fail(err, -EBUSY, "the snapshot's device %s is in use%s", from_dm,
-				sf_users_of_device(makedev(info.major, info.minor), users));
+	return sf_fail(err, -EBUSY, "the snapshot's device %s is in use%s", dm,
+		       sf_users_of_device(makedev(info.major, info.minor), users));
+}
+
+/* LVM cannot merge an open LV. */
+static int divert_readers(struct reverting *r, struct sf_err *err)
+{
+	auto_fd int fd = open_role(r, SF_LVM_COPY, r->copy_dm, err);
+	int rc;
+
+	if (fd < 0)
+		return fd;
+	rc = sf_lvm_divert(sf_lvm_storage(r->storage), r->volume->vg, r->snap_dm, &r->object->token, fd,
+			   &r->readers, err);
+	return rc < 0 ? rc : drain(r->snap_dm, err);
+}
+
+/* After a failure. */
+static int return_readers(struct reverting *r)
+{
+	auto_fd int fd = -1;
+	int rc;
+
+	if (!r->readers)
+		return 0;
+	fd = open_role(r, SF_LVM_SNAPSHOT, r->snap_dm, NULL);
+	rc = fd < 0 ? fd : sf_lvm_switch_device(sf_lvm_storage(r->storage), r->readers, fd, NULL);
+	return rc < 0 ? rc : drain(r->copy_dm, NULL);
 }
 
 /* After a merge, the volume has SNAP's thin id. If the volume is inactive, only LVM's metadata has it. */
@@ -291,7 +317,7 @@ static int swap_by_merge(struct reverting *r, struct sf_err *err)
 	int rc = make_copy(r, err);
 
 	if (rc == 0)
-		rc = move_readers(r, r->snap_dm, r->copy_dm, err);
+		rc = divert_readers(r, err);
 	if (rc == 0)
 		rc = sf_lvm_settle_udev(err);
 	if (rc == 0)
@@ -301,13 +327,15 @@ static int swap_by_merge(struct reverting *r, struct sf_err *err)
 	if (rc == 0)
 		rc = merge(r, err);
 	if (rc < 0) {
-		if (!r->merged && move_readers(r, r->copy_dm, r->snap_dm, NULL) == 0)
+		if (!r->merged && return_readers(r) == 0)
 			drop_copy(r);
 		return rc;
 	}
-	if (rename_copy(r, &why) < 0) /* its tags still identify it */
-		sf_log(SF_LOG_WARNING, "%s/%s could not take its snapshot's name: %s", r->volume->vg, r->copy,
-		       why.text);
+	if (rename_copy(r, &why) == 0)
+		return 0;
+	sf_lvm_rename_device(sf_lvm_storage(r->storage), &r->object->token, r->copy_dm);
+	sf_log(SF_LOG_WARNING, "%s/%s could not take its snapshot's name: %s", r->volume->vg, r->copy,
+	       why.text); /* its tags still identify it */
 	return 0;
 }
 
@@ -350,6 +378,8 @@ int sf_lvm_thin_revert(struct sf_volume *base, const struct sf_object *object, s
 		rc = sf_dm_name(r.volume->vg, r.copy, NULL, r.copy_dm, err);
 	if (rc == 0)
 		rc = revert(&r, job, err);
+	if (r.readers)
+		sf_lvm_put_device(sf_lvm_storage(base->storage), r.readers);
 	sf_lvm_report_unref(r.report);
 	return rc;
 }
