@@ -87,48 +87,83 @@ static void write_resumed(const struct led *led)
 	sf_record_fini(&copy);
 }
 
-/* Where it is now, if its place is missing. */
-static int remove_object(struct sf_vm_op *op, struct sf_storage *storage, const struct sf_object *object,
-			 struct sf_err *err)
+/* Gives a disk its new origin, in memory and in the record's directory. */
+static int move_disk(struct sf_vm_op *op, struct sf_record *record, size_t i, const char *origin,
+		     const char *dir_name, struct sf_err *err)
 {
-	struct sf_object moved = *object;
-	char origin[SF_ORIGIN_MAX];
-	int rc = sf_object_remove(storage, object, err);
+	struct sf_record_disk *disk = &record->disks[i];
+	auto_fd int dir = sf_open_dir(op->dir, dir_name, err);
 
-	if (rc != -ENODEV || !sf_relocate(op, storage, object, origin))
-		return rc;
-	moved.origin = origin;
-	return sf_object_remove(storage, &moved, err);
+	if (dir < 0)
+		return dir;
+	sf_log(SF_LOG_INFO, "%s/%s: disk %s has moved from %s to %s", op->name, record->name,
+	       disk->object.vdev, disk->origin, origin);
+	if (sf_record_set_origin(disk, origin) < 0)
+		return sf_fail(err, -ENOMEM, "out of memory");
+	return sf_state_write_record(dir, record, err);
+}
+
+/*
+ * If the object's disk has moved, the record must know the new place before the object is removed there: a
+ * repeated removal would not find it.
+ */
+static int follow(const struct led *led, struct sf_record *record, size_t i, struct sf_storage *storage,
+		  struct sf_err *err)
+{
+	const struct sf_object *object = &record->disks[i].object;
+	struct sf_object_stat stat;
+	const char *origin;
+	int rc = led->op->timed_out ? -ETIMEDOUT : sf_object_stat(storage, object, &stat, NULL);
+
+	led->op->timed_out = rc == -ETIMEDOUT;
+	if ((rc != -ENOENT && rc != -ENODEV) || !sf_relocate(led->op, storage, object, &origin))
+		return 0; /* the removal gives the answer */
+	return move_disk(led->op, record, i, origin, led->dir_name, err);
+}
+
+static int drop_disk(const struct led *led, struct sf_record *record, size_t i, struct sf_err *err)
+{
+	const struct sf_record_disk *disk = &record->disks[i];
+	struct sf_storage *storage = sf_storages_by_name(led->op->engine->storages, disk->storage);
+	int rc;
+
+	if (!storage)
+		return sf_fail(err, -EOPNOTSUPP, "disk %s: this build has no storage '%s'", disk->object.vdev,
+			       disk->storage);
+	rc = follow(led, record, i, storage, err);
+	if (rc == 0)
+		rc = sf_object_remove(storage, &disk->object, err);
+	return rc < 0 ? sf_wrap(err, rc, "disk %s", disk->object.vdev) : 0;
 }
 
 static int drop_disks(const struct led *led, struct sf_err *err)
 {
+	struct sf_record record;
+	int rc = 0;
+
 	if (led->record->forgotten)
 		return 0;
-	for (size_t i = 0; i < led->record->ndisks; i++) {
-		const struct sf_record_disk *disk = &led->record->disks[i];
-		struct sf_storage *storage = sf_storages_by_name(led->op->engine->storages, disk->storage);
-		int rc;
-
-		if (!storage)
-			return sf_fail(err, -EOPNOTSUPP, "disk %s: this build has no storage '%s'",
-				       disk->object.vdev, disk->storage);
-		rc = remove_object(led->op, storage, &disk->object, err);
-		if (rc < 0)
-			return sf_wrap(err, rc, "disk %s", disk->object.vdev);
-	}
-	return 0;
+	if (sf_record_copy(led->record, &record) < 0)
+		return sf_fail(err, -ENOMEM, "out of memory");
+	/* As the record on disk is by now, in case it is written again. */
+	record.leased = record.quiesced = false;
+	if (record.state == SF_RECORD_READY)
+		record.state = SF_RECORD_DELETING;
+	for (size_t i = 0; i < record.ndisks && rc == 0; i++)
+		rc = drop_disk(led, &record, i, err);
+	sf_record_fini(&record);
+	return rc;
 }
 
-/* *ret_moved: it is at the origin now. */
-static enum content find_disk(struct sf_vm_op *op, const struct sf_record_disk *disk, bool *ret_moved,
-			      char now[static SF_ORIGIN_MAX], struct sf_err *err)
+/* *ret_origin: where it was found; NULL: at its place, or nowhere. */
+static enum content find_disk(struct sf_vm_op *op, const struct sf_record_disk *disk, const char **ret_origin,
+			      struct sf_err *err)
 {
 	struct sf_storage *storage = sf_storages_by_name(op->engine->storages, disk->storage);
 	struct sf_object_stat stat;
 	int rc;
 
-	*ret_moved = false;
+	*ret_origin = NULL;
 	if (!storage) {
 		sf_fail(err, -EOPNOTSUPP, "disk %s: this build has no storage '%s'", disk->object.vdev,
 			disk->storage);
@@ -139,8 +174,7 @@ static enum content find_disk(struct sf_vm_op *op, const struct sf_record_disk *
 	op->timed_out = rc == -ETIMEDOUT;
 	if (rc == 0)
 		return CONTENT_WHOLE;
-	*ret_moved = rc != -ESTALE && sf_relocate(op, storage, &disk->object, now);
-	if (*ret_moved)
+	if (rc != -ESTALE && sf_relocate(op, storage, &disk->object, ret_origin))
 		return CONTENT_WHOLE;
 	sf_wrap(err, rc, "disk %s", disk->object.vdev);
 	return rc == -ENOENT || rc == -ESTALE ? CONTENT_LOST : CONTENT_UNREACHABLE;
@@ -158,14 +192,15 @@ static enum content find_memory(struct sf_vm_op *op, const struct sf_record *rec
 	return dir >= 0 && (fd == -ENOENT || fd == -EIO) ? CONTENT_LOST : CONTENT_UNREACHABLE;
 }
 
-/* When out of memory, the disk is found again at the next look. */
-static bool move_disk(struct sf_vm_op *op, struct sf_record *record, size_t i, const char *origin)
+/* Best effort: with the old origin, the disk is found again after the next start. */
+static void note_move(struct sf_vm_op *op, struct sf_record *record, size_t i, const char *origin,
+		      const char *dir_name)
 {
-	struct sf_record_disk *disk = &record->disks[i];
+	struct sf_err err = {0};
 
-	sf_log(SF_LOG_INFO, "%s/%s: disk %s has moved from %s to %s", op->name, record->name,
-	       disk->object.vdev, disk->origin, origin);
-	return sf_record_set_origin(disk, origin) == 0;
+	if (move_disk(op, record, i, origin, dir_name, &err) < 0)
+		sf_log(SF_LOG_WARNING, "%s/%s: its record still has the old place: %s", op->name,
+		       record->name, err.text);
 }
 
 /* The worst of disks and RAM, and why. Gives disks that have moved their new origins. */
@@ -174,13 +209,14 @@ static enum content find_content(struct sf_vm_op *op, struct sf_record *record, 
 {
 	enum content worst = CONTENT_WHOLE, found;
 	struct sf_err why = {0};
-	char origin[SF_ORIGIN_MAX];
-	bool moved;
+	const char *origin;
 
 	*ret_moved = false;
 	for (size_t i = 0; i < record->ndisks; i++) {
-		found = find_disk(op, &record->disks[i], &moved, origin, &why);
-		*ret_moved = (moved && move_disk(op, record, i, origin)) || *ret_moved;
+		found = find_disk(op, &record->disks[i], &origin, &why);
+		if (origin)
+			note_move(op, record, i, origin, dir_name);
+		*ret_moved = *ret_moved || origin;
 		if (found > worst) {
 			worst = found;
 			*err = why;
@@ -194,20 +230,9 @@ static enum content find_content(struct sf_vm_op *op, struct sf_record *record, 
 	return worst;
 }
 
-/* Best effort: with the old origins, the disks are found again after the next start. */
-static void write_moved(struct sf_vm_op *op, const struct sf_record *record, const char *dir_name)
-{
-	struct sf_err err = {0};
-	auto_fd int dir = sf_open_dir(op->dir, dir_name, &err);
-
-	if (dir < 0 || sf_state_write_record(dir, record, &err) < 0)
-		sf_log(SF_LOG_WARNING, "%s/%s: its record still has the old place: %s", op->name,
-		       record->name, err.text);
-}
-
 /*
  * Whether the snapshot is broken; was_broken while its content is unreachable, which leaves the VM unsettled,
- * so that it is checked again. *ret_moved: the record, in memory and in its directory, has new origins.
+ * so that it is checked again. *ret_moved: the record has new origins.
  */
 static bool verify(struct sf_vm_op *op, struct sf_record *record, const char *dir_name, bool was_broken,
 		   bool *ret_moved)
@@ -217,8 +242,6 @@ static bool verify(struct sf_vm_op *op, struct sf_record *record, const char *di
 	struct sf_err why = {0};
 	enum content content = find_content(op, record, dir_name, ret_moved, &why);
 
-	if (*ret_moved)
-		write_moved(op, record, dir_name);
 	(void)snprintf(subject, sizeof(subject), "%s/%s", op->name, record->name);
 	if (content == CONTENT_LOST)
 		sf_health_set(health, "broken", subject, "%s", why.text);

@@ -3,6 +3,7 @@
 #include "operation.h"
 
 #include "internal.h"
+#include "relocate.h"
 #include "vms.h"
 
 #include "base/cleanup.h"
@@ -52,6 +53,7 @@ void sf_op_leave(struct sf_vm_op *op)
 	remove_empty_dir(op->engine, op->vm);
 	sf_cleanup_fd(&op->dir);
 	sf_vm_desc_fini(&op->desc);
+	sf_present_free(op->present_disks);
 	op->engine->nchanges++;
 	pthread_cond_broadcast(&op->engine->changed);
 }

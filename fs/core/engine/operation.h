@@ -12,6 +12,7 @@
 #include "core/state/jobs.h"
 
 struct sf_engine_vm;
+struct sf_present;
 
 /* An operation on a VM that holds the VM's exclusion. */
 struct sf_vm_op {
@@ -27,6 +28,7 @@ struct sf_vm_op {
 	uint64_t number;                /* of the job */
 	uint64_t begun_ms;
 	uint64_t bytes; /* what the snapshot held when the operation began, RAM included; 0: no snapshot */
+	struct sf_present *present_disks; /* relocate.c; NULL: not looked at yet */
 	bool timed_out; /* a storage was too slow: recovery queries none again in this operation */
 };
 

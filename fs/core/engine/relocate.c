@@ -5,59 +5,101 @@
 #include "vms.h"
 
 #include <errno.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-/* The name of the snapshot's disk, in the directory or volume group of a present one. */
-static bool beside(const char *present, const char *then, char ret[static SF_ORIGIN_MAX])
-{
-	const char *slash = strrchr(present, '/'), *name = strrchr(then, '/');
+/* Each disk's storage and origin; both NULL if it cannot be opened. */
+struct sf_present {
+	size_t n;
+	struct {
+		struct sf_storage *storage;
+		char *origin;
+	} disks[];
+};
 
-	return slash && name &&
-	       snprintf(ret, SF_ORIGIN_MAX, "%.*s%s", (int)(slash - present), present, name) < SF_ORIGIN_MAX;
+void sf_present_free(struct sf_present *present)
+{
+	for (size_t i = 0; present && i < present->n; i++)
+		free(present->disks[i].origin);
+	free(present);
 }
 
-static bool is_at(struct sf_vm_op *op, struct sf_storage *storage, const struct sf_object *object,
-		  const char *origin)
-{
-	struct sf_object moved = *object;
-	struct sf_object_stat stat;
-	int rc;
-
-	if (strcmp(origin, object->origin) == 0)
-		return false;
-	moved.origin = origin;
-	rc = sf_object_stat(storage, &moved, &stat, NULL);
-	op->timed_out = rc == -ETIMEDOUT;
-	return rc == 0;
-}
-
-/* Whether the object is where that disk of the VM is; a disk may have a new name as well. */
-static bool is_with(struct sf_vm_op *op, struct sf_storage *storage, const struct sf_object *object,
-		    const struct sf_disk *disk, char ret[static SF_ORIGIN_MAX])
+static void open_disk(struct sf_vm_op *op, struct sf_present *present, size_t i)
 {
 	struct sf_volume *volume;
-	bool found = false;
+	int rc;
 
-	if (sf_volume_open(op->engine->storages, op->desc.name, disk, &volume, NULL) < 0)
-		return false;
-	if (volume->storage == storage) {
-		found = beside(volume->origin, object->origin, ret) && is_at(op, storage, object, ret);
-		if (!found && strcmp(disk->vdev, object->vdev) == 0) {
-			memcpy(ret, volume->origin, SF_ORIGIN_MAX);
-			found = is_at(op, storage, object, ret);
-		}
-	}
+	if (op->timed_out)
+		return;
+	rc = sf_volume_open(op->engine->storages, op->desc.name, &op->desc.disks[i], &volume, NULL);
+	op->timed_out = rc == -ETIMEDOUT;
+	if (rc < 0)
+		return;
+	present->disks[i].storage = volume->storage;
+	present->disks[i].origin = strdup(volume->origin);
 	sf_volume_close(volume);
-	return found;
 }
 
-bool sf_relocate(struct sf_vm_op *op, struct sf_storage *storage, const struct sf_object *object,
-		 char ret[static SF_ORIGIN_MAX])
+/* NULL when out of memory. */
+static const struct sf_present *present_disks(struct sf_vm_op *op)
 {
-	bool found = false;
+	size_t n = op->desc.ndisks;
 
-	for (size_t i = 0; op->present && i < op->desc.ndisks && !found && !op->timed_out; i++)
-		found = is_with(op, storage, object, &op->desc.disks[i], ret);
-	return found;
+	if (op->present_disks)
+		return op->present_disks;
+	op->present_disks = calloc(1, sizeof(*op->present_disks) + n * sizeof(op->present_disks->disks[0]));
+	if (!op->present_disks)
+		return NULL;
+	op->present_disks->n = n;
+	for (size_t i = 0; i < n; i++)
+		open_disk(op, op->present_disks, i);
+	return op->present_disks;
+}
+
+/* Whether the disk is where it was, or may be: one that cannot be opened has not moved. */
+static bool is_in_place(const struct sf_vm_op *op, const struct sf_present *present,
+			const struct sf_object *object)
+{
+	for (size_t i = 0; i < present->n; i++) {
+		const struct sf_disk *disk = &op->desc.disks[i];
+		const char *origin = present->disks[i].origin;
+
+		if (origin ? strcmp(origin, object->origin) == 0
+			   : strcmp(disk->spec, object->origin) == 0 || strcmp(disk->vdev, object->vdev) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool has_last_part(const char *origin, const char *then)
+{
+	const char *a = strrchr(origin, '/'), *b = strrchr(then, '/');
+
+	return a && b && strcmp(a, b) == 0;
+}
+
+bool sf_relocate(struct sf_vm_op *op, const struct sf_storage *storage, const struct sf_object *object,
+		 const char **ret)
+{
+	const struct sf_present *present = op->present ? present_disks(op) : NULL;
+
+	if (!present || is_in_place(op, present, object))
+		return false;
+	for (size_t i = 0; i < present->n && !op->timed_out; i++) {
+		struct sf_object moved = *object;
+		struct sf_object_stat stat;
+		int rc;
+
+		moved.origin = present->disks[i].origin;
+		if (!moved.origin || present->disks[i].storage != storage ||
+		    !has_last_part(moved.origin, object->origin))
+			continue;
+		rc = sf_object_stat(present->disks[i].storage, &moved, &stat, NULL);
+		op->timed_out = rc == -ETIMEDOUT;
+		if (rc == 0) {
+			*ret = moved.origin;
+			return true;
+		}
+	}
+	return false;
 }
