@@ -53,32 +53,29 @@ static int read_labels(int dir, const char *name, struct sf_file_labels *ret, st
 	return rc == 0;
 }
 
-/* origin: any image in the directory; the labels say which image the snapshot is of. */
-static int list_one(int dir, const char *name, const struct sf_id *token, const char *origin,
+/* origin: any image in the directory; the labels, if there are any, say which image the snapshot is of. */
+static int list_one(const struct sf_file_labels *labels, const struct sf_id *token, const char *origin,
 		    const char *where, sf_object_fn *fn, void *arg, struct sf_err *err)
 {
-	struct sf_file_labels labels;
 	struct sf_object object = {.token = *token};
 	char path[SF_ORIGIN_MAX];
-	int labelled = read_labels(dir, name, &labels, err);
 
-	if (labelled < 0)
-		return labelled;
-	if (!labelled || snprintf(path, sizeof(path), "%.*s/%s", (int)(strrchr(origin, '/') - origin), origin,
-				  labels.image) >= (int)sizeof(path))
+	if (!labels || snprintf(path, sizeof(path), "%.*s/%s", (int)(strrchr(origin, '/') - origin), origin,
+				labels->image) >= (int)sizeof(path))
 		return fn(arg, &object, where, err);
-	object = labels.object;
+	object = labels->object;
 	object.token = *token;
 	object.origin = path;
 	return fn(arg, &object, where, err);
 }
 
+/* A file that cannot be read hides only itself; the result says so in the end. */
 int sf_file_list(struct sf_storage *storage, const char *origin, sf_object_fn *fn, void *arg,
 		 struct sf_err *err)
 {
 	auto_place struct sf_file_place place = SF_FILE_NOWHERE;
 	struct sf_dir_names names;
-	int rc = sf_file_place_open(storage, origin, false, &place, err);
+	int rc = sf_file_place_open(storage, origin, false, &place, err), unread = 0;
 
 	if (rc < 0)
 		return rc == -ENOENT || rc == -ENODEV ? 0 : rc; /* none can be seen */
@@ -86,16 +83,23 @@ int sf_file_list(struct sf_storage *storage, const char *origin, sf_object_fn *f
 	if (rc < 0)
 		return sf_wrap(err, rc, "the snapshots beside %s", origin);
 	for (size_t i = 0; i < names.n && rc == 0; i++) {
+		struct sf_file_labels labels;
 		char where[SF_FILE_WHERE];
 		struct sf_id token;
+		int labelled;
 
 		if (!token_of(place.id_dir, names.list[i], &token))
 			continue;
+		labelled = read_labels(place.id_dir, names.list[i], &labels, err);
+		if (labelled < 0) {
+			unread = labelled;
+			continue;
+		}
 		sf_file_where(storage, origin, names.list[i], where);
-		rc = list_one(place.id_dir, names.list[i], &token, origin, where, fn, arg, err);
+		rc = list_one(labelled ? &labels : NULL, &token, origin, where, fn, arg, err);
 	}
 	sf_dir_names_fini(&names);
-	return rc;
+	return rc < 0 ? rc : unread;
 }
 
 struct foreign {

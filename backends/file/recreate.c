@@ -71,7 +71,7 @@ static int set_identity(const struct sf_file_place *place, int snapshot, int fd,
 	if (rc < 0 && !sf_file_labels_are_none(rc))
 		return rc;
 	if (rc < 0) {
-		sf_job_note(job, "%s belongs to the owner of its directory: the snapshot has no labels",
+		sf_job_note(job, "%s belongs to the owner of its directory: the snapshot says no other",
 			    origin);
 		if (fstat(place->image_dir, &dir) < 0)
 			return sf_fail(err, -errno, "stat the image's directory: %s", strerror(errno));
@@ -109,13 +109,12 @@ static int make(const struct sf_file_place *place, int snapshot, const char *nam
 	auto_fd int fd = -1;
 	int rc;
 
-	rc = check_space(place, snapshot, origin, err);
-	if (rc < 0)
-		return rc;
 	fill.dst = fd = sf_file_create_anew(place->id_dir, name, err);
 	if (fd < 0)
 		return fd;
-	rc = sf_file_inherit_nocow(snapshot, fd, err);
+	rc = check_space(place, snapshot, origin, err); /* without what a crash left */
+	if (rc == 0)
+		rc = sf_file_inherit_nocow(snapshot, fd, err);
 	if (rc == 0)
 		rc = sf_file_fill(&fill, &method, err);
 	if (rc == 0)

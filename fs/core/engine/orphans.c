@@ -11,6 +11,7 @@
 #include "vms.h"
 
 #include "base/cleanup.h"
+#include "base/log.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -157,6 +158,7 @@ static bool told_the_same(const struct sf_storage *storage, const char *a, const
 /* Lists each origin's objects once: many snapshots share an origin, and many origins a directory. */
 static void ask(struct search *search, struct sf_storage *storage, const char *origin)
 {
+	struct sf_err why = {0};
 	struct place *asked;
 
 	for (size_t i = 0; i < search->nasked; i++)
@@ -165,7 +167,10 @@ static void ask(struct search *search, struct sf_storage *storage, const char *o
 			return;
 	search->storage = storage;
 	search->origin = origin;
-	(void)sf_object_list(storage, origin, check_owner, search, NULL); /* best effort */
+	if (sf_object_list(storage, origin, check_owner, search, &why) < 0 && why.code != -ENODEV) {
+		search->whole = false;
+		sf_log(SF_LOG_WARNING, "not all snapshots of %s could be listed: %s", origin, why.text);
+	}
 	asked = realloc(search->asked, (search->nasked + 1) * sizeof(*asked));
 	if (!asked)
 		return;

@@ -5,6 +5,7 @@
 #include "vms.h"
 
 #include "base/log.h"
+#include "core/contract/job.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -48,8 +49,13 @@ static int make_again(struct sf_reverting *r, const struct sf_disk *disk, struct
 		const struct sf_object *object = &record->disks[i].object;
 		struct sf_storage *storage =
 			sf_storages_by_name(r->op->engine->storages, record->disks[i].storage);
-		int rc = storage ? sf_object_recreate(storage, disk->spec, object, r->job, err) : -EINVAL;
+		struct sf_job own = {0};
+		int rc =
+			storage ? sf_object_recreate(storage, disk->spec, object, r->job ? r->job : &own, err)
+				: -EINVAL;
 
+		if (rc == 0 && *own.note)
+			sf_log(SF_LOG_INFO, "VM '%s': %s", r->op->name, own.note);
 		if (rc == 0)
 			tell(r, disk, object->origin);
 		if (rc != -EINVAL && rc != -EOPNOTSUPP)
