@@ -65,6 +65,11 @@ static int refuse_inactive(const char *vg, struct sf_err *err)
 		       vg, vg);
 }
 
+int sf_lvm_explain_inactive(struct sf_lvm *lvm, const char *vg, int rc, struct sf_err *err)
+{
+	return rc == -ENOENT && may_be_limited(lvm, vg) ? refuse_inactive(vg, err) : rc;
+}
+
 /* --- devices; callers hold storage->lock, unless a function takes it or runs LVM --- */
 
 /* By token, because a revert renames the LV for a while. */
@@ -255,8 +260,10 @@ int sf_lvm_divert(struct sf_lvm_storage *storage, const char *vg, const char *dm
 	own = device->refs > 0 ? dup3(fd, device->fd, O_CLOEXEC) : fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	if (own < 0)
 		return sf_fail(err, -errno, "exchange the readers' device: %s", strerror(errno));
-	name_device(device, vg, dm);
-	device->fd = own;
+	if (device->refs == 0) { /* else readers use these without the lock, and they stay the same */
+		name_device(device, vg, dm);
+		device->fd = own;
+	}
 	device->refs++;
 	*ret = device;
 	return 0;
@@ -290,6 +297,17 @@ static struct sf_lvm_device *take_idle(struct sf_lvm_storage *storage, uint64_t 
 	return device;
 }
 
+/* A revert may just have activated the other one. */
+static enum sf_lvm_role role_of(const struct sf_lvm_device *device)
+{
+	char name[SF_LVM_NAME], dm[SF_DM_NAME];
+
+	sf_lvm_object_name(&device->token, SF_LVM_COPY, name);
+	return sf_dm_name(device->vg, name, NULL, dm, NULL) == 0 && strcmp(dm, device->dm) == 0
+		       ? SF_LVM_COPY
+		       : SF_LVM_SNAPSHOT;
+}
+
 /* *ret_gone: it has no device any more. Fails only when LVM does. */
 static int deactivate(struct sf_lvm_storage *storage, const struct sf_lvm_device *device, bool *ret_gone,
 		      struct sf_err *err)
@@ -301,7 +319,7 @@ static int deactivate(struct sf_lvm_storage *storage, const struct sf_lvm_device
 	*ret_gone = sf_dm_info(device->dm, &info, NULL) < 0; /* removed or deactivated by someone else */
 	if (*ret_gone || info.open_count > 0)                /* another program has it open */
 		return 0;
-	sf_lvm_select_snapshot(&storage->lvm->state_id, &device->token, select);
+	sf_lvm_select_role(&storage->lvm->state_id, &device->token, role_of(device), select);
 	rc = sf_lvm_activate(storage->lvm, device->vg, select, false, err);
 	*ret_gone = rc == 0;
 	return rc;

@@ -43,6 +43,11 @@ int sf_lvm_switch_device(struct sf_lvm_storage *storage, struct sf_lvm_device *d
 void sf_lvm_put_device(struct sf_lvm_storage *storage, struct sf_lvm_device *device);
 /* Call after an lvrename: the snapshot's device is now named dm. */
 void sf_lvm_rename_device(struct sf_lvm_storage *storage, const struct sf_id *token, const char *dm);
+/*
+ * The failure of an LV that has no device although LVM has activated it, -ENOENT: -EPERM if the configuration
+ * (volume_list) may be the reason. Passes other results on.
+ */
+int sf_lvm_explain_inactive(struct sf_lvm *lvm, const char *vg, int rc, struct sf_err *err);
 /* Activates or deactivates all LVs that match the selection, ignoring the activation-skip flag. */
 int sf_lvm_activate(struct sf_lvm *lvm, const char *vg, const char *select, bool active, struct sf_err *err);
 /* Deactivates the snapshots that have had no reader for the grace time. */

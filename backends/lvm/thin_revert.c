@@ -7,10 +7,10 @@
  * lvconvert --merge SNAP          one commit of LVM's metadata: the volume has SNAP's content, SNAP is gone
  * lvrename  COPY -> SNAP          the snapshot has its name again
  *
- * Until the end, whoever opens the snapshot gets COPY's device. An interrupted revert is repeated, and
- * continues from there. Other snapshots keep their content. LVM postpones the merge
- * of an open volume. That must not happen: the disk would change under its users at some later activation.
- * Sources: lvmthin(7), lvconvert(8); tried with LVM 2.03.16.
+ * From before the merge until the end, whoever opens the snapshot gets COPY's device. An interrupted revert
+ * is repeated, and continues from there. Other snapshots keep their content. LVM postpones the merge of an
+ * open volume. That must not happen: the disk would change under its users at some later activation. Sources:
+ * lvmthin(7), lvconvert(8); tried with LVM 2.03.16.
  */
 #include "thin_revert.h"
 
@@ -49,6 +49,7 @@ struct reverting {
 	char snap_dm[SF_DM_NAME], copy_dm[SF_DM_NAME];
 	struct sf_lvm_report *report;
 	struct sf_lvm_device *readers; /* the snapshot's device, on COPY; NULL: not diverted */
+	bool copy_stays;               /* under its name, at least until the next attempt */
 	bool merged;                   /* LVM may have replaced the volume: the revert cannot be undone */
 };
 
@@ -123,6 +124,50 @@ static int check_closed(const char *vg, const char *lv, struct sf_err *err)
 	return 0;
 }
 
+/* Activates the LV with that role, and opens its device. */
+static int open_role(struct reverting *r, enum sf_lvm_role role, const char *dm, struct sf_err *err)
+{
+	char select[SF_LVM_SELECT];
+	int rc;
+
+	sf_lvm_select_role(&r->lvm->state_id, &r->object->token, role, select);
+	rc = sf_lvm_activate(r->lvm, r->volume->vg, select, true, err);
+	if (rc < 0)
+		return rc;
+	rc = sf_lvm_open_device(dm, O_RDONLY | O_DIRECT, err);
+	return rc < 0 ? sf_lvm_explain_inactive(r->lvm, r->volume->vg, rc, err) : rc;
+}
+
+/* Waits for reads in flight on a device that no reader of ours can open any more. */
+static int drain(const char *dm, struct sf_err *err)
+{
+	char users[SF_USERS_TEXT];
+	struct sf_dm_info info;
+
+	for (int i = 0; i < DRAIN_TRIES; i++) {
+		if (sf_dm_info(dm, &info, NULL) < 0 || info.open_count == 0)
+			return 0;
+		(void)poll(NULL, 0, DRAIN_MS);
+	}
+	return sf_fail(err, -EBUSY, "the snapshot's device %s is in use%s", dm,
+		       sf_users_of_device(makedev(info.major, info.minor), users));
+}
+
+/* LVM cannot merge an open LV. */
+static int divert_readers(struct reverting *r, struct sf_err *err)
+{
+	struct sf_lvm_storage *storage = sf_lvm_storage(r->storage);
+	auto_fd int fd = open_role(r, SF_LVM_COPY, r->copy_dm, err);
+	int rc;
+
+	if (fd < 0)
+		return fd;
+	rc = r->readers ? sf_lvm_switch_device(storage, r->readers, fd, err)
+			: sf_lvm_divert(storage, r->volume->vg, r->snap_dm, &r->object->token, fd,
+					&r->readers, err);
+	return rc < 0 ? rc : drain(r->snap_dm, err);
+}
+
 /*
  * Completes an interrupted attempt. A postponed merge happens at the next activation of the volume, so this
  * activates it while nobody has it open. Then the copy takes the snapshot's name.
@@ -133,7 +178,10 @@ static int finish_earlier(struct reverting *r, struct sf_err *err)
 	int rc = 0;
 
 	if (waits) { /* LVM refuses to activate the volume while either is open */
-		rc = check_closed(r->volume->vg, waits->name, err);
+		if (strcmp(waits->name, r->snap) == 0 && ours(r, r->copy))
+			rc = divert_readers(r, err);
+		if (rc == 0)
+			rc = check_closed(r->volume->vg, waits->name, err);
 		if (rc == 0)
 			rc = set_active(r, false, err);
 		if (rc == 0)
@@ -173,45 +221,6 @@ static void drop_copy(struct reverting *r)
 		sf_log(SF_LOG_WARNING,
 		       "%s/%s could not be removed, and stays until its snapshot is deleted: %s",
 		       r->volume->vg, r->copy, err.text);
-}
-
-/* Activates the LV with that role, and opens its device. */
-static int open_role(struct reverting *r, enum sf_lvm_role role, const char *dm, struct sf_err *err)
-{
-	char select[SF_LVM_SELECT];
-	int rc;
-
-	sf_lvm_select_role(&r->lvm->state_id, &r->object->token, role, select);
-	rc = sf_lvm_activate(r->lvm, r->volume->vg, select, true, err);
-	return rc < 0 ? rc : sf_lvm_open_device(dm, O_RDONLY | O_DIRECT, err);
-}
-
-/* Waits for reads in flight on a device that no reader of ours can open any more. */
-static int drain(const char *dm, struct sf_err *err)
-{
-	char users[SF_USERS_TEXT];
-	struct sf_dm_info info;
-
-	for (int i = 0; i < DRAIN_TRIES; i++) {
-		if (sf_dm_info(dm, &info, NULL) < 0 || info.open_count == 0)
-			return 0;
-		(void)poll(NULL, 0, DRAIN_MS);
-	}
-	return sf_fail(err, -EBUSY, "the snapshot's device %s is in use%s", dm,
-		       sf_users_of_device(makedev(info.major, info.minor), users));
-}
-
-/* LVM cannot merge an open LV. */
-static int divert_readers(struct reverting *r, struct sf_err *err)
-{
-	auto_fd int fd = open_role(r, SF_LVM_COPY, r->copy_dm, err);
-	int rc;
-
-	if (fd < 0)
-		return fd;
-	rc = sf_lvm_divert(sf_lvm_storage(r->storage), r->volume->vg, r->snap_dm, &r->object->token, fd,
-			   &r->readers, err);
-	return rc < 0 ? rc : drain(r->snap_dm, err);
 }
 
 /* After a failure. */
@@ -326,14 +335,15 @@ static int swap_by_merge(struct reverting *r, struct sf_err *err)
 		rc = check_closed(r->volume->vg, r->snap, err);
 	if (rc == 0)
 		rc = merge(r, err);
-	if (rc < 0) {
-		if (!r->merged && return_readers(r) == 0)
-			drop_copy(r);
-		return rc;
+	if (rc < 0 && r->merged) {
+		r->copy_stays = true;
+		(void)refresh(r, NULL); /* look-ups must find COPY now */
+	} else if (rc < 0 && return_readers(r) == 0) {
+		drop_copy(r);
 	}
-	if (rename_copy(r, &why) == 0)
-		return 0;
-	sf_lvm_rename_device(sf_lvm_storage(r->storage), &r->object->token, r->copy_dm);
+	if (rc < 0 || rename_copy(r, &why) == 0)
+		return rc;
+	r->copy_stays = true;
 	sf_log(SF_LOG_WARNING, "%s/%s could not take its snapshot's name: %s", r->volume->vg, r->copy,
 	       why.text); /* its tags still identify it */
 	return 0;
@@ -378,6 +388,8 @@ int sf_lvm_thin_revert(struct sf_volume *base, const struct sf_object *object, s
 		rc = sf_dm_name(r.volume->vg, r.copy, NULL, r.copy_dm, err);
 	if (rc == 0)
 		rc = revert(&r, job, err);
+	if (r.readers && r.copy_stays)
+		sf_lvm_rename_device(sf_lvm_storage(base->storage), &object->token, r.copy_dm);
 	if (r.readers)
 		sf_lvm_put_device(sf_lvm_storage(base->storage), r.readers);
 	sf_lvm_report_unref(r.report);

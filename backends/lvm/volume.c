@@ -106,15 +106,19 @@ static int look_for_volume(struct sf_lvm *lvm, const char *vg, const char *lv,
 	return sf_fail(err, -ENOENT, "VG %s has no logical volume '%s'", vg, lv);
 }
 
-/* A volume that lost its name to an interrupted revert gets it back first. */
+/*
+ * A volume that lost its name to an interrupted revert gets it back first. If that fails, the volume is not
+ * known to be gone.
+ */
 static int find_volume(struct sf_lvm_storage *storage, const char *vg, const char *lv,
 		       struct sf_lvm_report **ret_report, const struct sf_lv **ret, struct sf_err *err)
 {
 	int rc = look_for_volume(storage->lvm, vg, lv, ret_report, ret, err);
 
-	if (rc == -ENOENT && storage->thin && sf_lvm_heal(storage, vg, lv, NULL) == 0)
-		rc = look_for_volume(storage->lvm, vg, lv, ret_report, ret, err);
-	return rc;
+	if (rc != -ENOENT || !storage->thin)
+		return rc;
+	rc = sf_lvm_heal(storage, vg, lv, err);
+	return rc < 0 ? rc : look_for_volume(storage->lvm, vg, lv, ret_report, ret, err);
 }
 
 int sf_lvm_claims(struct sf_storage *storage, const char *spec, struct sf_err *err)
