@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The FUSE operations that change something. An operation that may take long runs
- * on a thread of its own: a struct change carries the request, its arguments and its job there, and that
- * thread replies.
+ * The FUSE operations that change something. An operation that may take long runs on a thread of its own: a
+ * struct change carries the request, its arguments and its job there, and that thread replies.
  */
 #define FUSE_USE_VERSION 312
 

@@ -33,7 +33,7 @@ struct sf_helper_limits {
 	int first;     /* for the first list */
 	int restart;   /* between two listing helpers */
 	int act;       /* for pause and resume */
-	int stop;      /* for destroying a domain, which waits for the backends of its disks and networks */
+	int stop;      /* for stopping a guest at once, which waits for what serves its disks and networks */
 	int look;      /* without news of a guest during a save, until it is examined */
 	int abort;     /* for a save that was aborted to end */
 	int give_back; /* for resuming a guest that nobody else will resume */

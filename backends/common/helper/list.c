@@ -84,7 +84,7 @@ static bool pause_after(struct sf_helpers *helpers, const struct sf_err *why)
 	const struct timespec until = sf_helper_in_ms(helpers->limits.restart);
 
 	if (!helpers->stopping && (helpers->listed || !helpers->trouble.code))
-		sf_log(SF_LOG_WARNING, "%s: the domains cannot be listed; retrying: %s",
+		sf_log(SF_LOG_WARNING, "%s: the VMs cannot be listed; retrying: %s",
 		       helpers->program.name, why->text);
 	helpers->listed = false;
 	helpers->trouble = *why;
@@ -126,7 +126,7 @@ int sf_helper_list_begin(struct sf_helpers *helpers, struct sf_err *err)
 		return 0;
 	if (helpers->trouble.code)
 		return sf_fail(err, helpers->trouble.code, "%s", helpers->trouble.text);
-	return sf_fail(err, -ETIMEDOUT, "no list of domains within %d ms", helpers->limits.first);
+	return sf_fail(err, -ETIMEDOUT, "no list of VMs within %d ms", helpers->limits.first);
 }
 
 void sf_helper_list_end(struct sf_helpers *helpers)
@@ -158,7 +158,7 @@ int sf_helper_list(struct sf_hypervisor *hv, struct sf_vm_list *ret, struct sf_e
 		break;
 	}
 	if (!list.vms)
-		return sf_fail(err, -ENOMEM, "list the domains: out of memory");
+		return sf_fail(err, -ENOMEM, "list the VMs: out of memory");
 	*ret = list;
 	return 0;
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The daemon's side of a helper process: starting it, sending requests, receiving replies
- * and ending it. One thread at a time asks or listens; any thread may call sf_helper_peer_tell() and
- * sf_helper_peer_hang_up(). Everything a helper sends is checked. One that breaks the protocol is marked
- * broken and must not be asked again.
+ * The daemon's side of a helper process: starting it, sending requests, receiving replies and ending it. One
+ * thread at a time asks or listens; any thread may call sf_helper_peer_tell() and sf_helper_peer_hang_up().
+ * Everything a helper sends is checked. One that breaks the protocol is marked broken and must not be asked
+ * again.
  */
 #ifndef SF_BACKENDS_COMMON_HELPER_PEER_H
 #define SF_BACKENDS_COMMON_HELPER_PEER_H

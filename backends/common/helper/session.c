@@ -9,7 +9,7 @@
  *
  * Any thread may resume; the request goes to the session's helper. If there is none, or it fails, a new
  * helper does it: only the domain's state counts. A session is removed when its helper has resumed the guest
- * from rest, or when the domain is stopped. Any other session stays, as OVER, until the VM's next session or
+ * from rest, or when the guest is stopped. Any other session stays, as OVER, until the VM's next session or
  * the closing of the backend.
  */
 #include "session.h"

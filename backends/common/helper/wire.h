@@ -64,7 +64,7 @@ struct sf_helper_request {
 	char name[SF_NAME_MAX + 1]; /* of the domain; empty in requests that name none */
 	char uuid[SF_VM_UUID];      /* empty: any */
 	char to[SF_NAME_MAX + 1];
-	char configs[PATH_MAX]; /* directory of xl.cfg files */
+	char configs[PATH_MAX]; /* directory of the VMs' configurations, if the hypervisor has one */
 	struct sf_disk disk;
 	bool live;
 };

@@ -9,14 +9,17 @@
 #include <string.h>
 
 /* The keys of [lvm]: numbers within bounds, stored times unit, or durations in seconds, stored in ms. */
+/* The unit of keys that take a duration: a second, in ms. */
+#define DURATION 1000
+
 static const struct lvm_key {
 	const char *name;
 	size_t offset; /* of a uint64_t in struct sf_lvm_config */
 	uint64_t least, most, fallback;
-	uint64_t unit; /* 1000 for the durations */
+	uint64_t unit;
 } lvm_keys[] = {
-	{"deadline", offsetof(struct sf_lvm_config, deadline_ms), 1, 3600, 60, 1000},
-	{"idle", offsetof(struct sf_lvm_config, idle_ms), 0, 3600, 30, 1000},
+	{"deadline", offsetof(struct sf_lvm_config, deadline_ms), 1, 3600, 60, DURATION},
+	{"idle", offsetof(struct sf_lvm_config, idle_ms), 0, 3600, 30, DURATION},
 	{"cow-size", offsetof(struct sf_lvm_config, cow_percent), 1, 100, 10, 1},
 	{"cow-minimum", offsetof(struct sf_lvm_config, cow_minimum_bytes), 1, 1048576, 64, 1024 * 1024},
 	{"cow-extend-at", offsetof(struct sf_lvm_config, cow_extend_at), 10, 99, 70, 1},
@@ -52,7 +55,7 @@ static int use_lvm(const struct sf_config_at *at, unsigned i, const char *value,
 	const struct lvm_key *key = &lvm_keys[i];
 	uint64_t *field = lvm_field(&at->config->lvm, key);
 
-	if (key->unit == 1000)
+	if (key->unit == DURATION)
 		return sf_config_seconds(value, key->least, key->most, field, err);
 	return sf_config_number(value, key->least, key->most, key->unit, field, err);
 }

@@ -184,9 +184,11 @@ struct sf_storage_ops {
 	int (*settle)(struct sf_storage *storage, const struct sf_object *object, struct sf_err *err);
 
 	/*
-	 * -ENOENT: the object is known not to exist. -ESTALE: it exists, but its content is lost. Any other
-	 * error means that it is unreachable now, and says nothing about the object: -ENODEV if its place is
-	 * missing, such as a file system that is not mounted or a VG that is gone.
+	 * Also asked about an object that was made elsewhere: whether one with its token is where the
+	 * snapshots of its origin would be. -ENOENT: the object is known not to exist. -ESTALE: it exists,
+	 * but its content is lost. Any other error means that it is unreachable now, and says nothing about
+	 * the object: -ENODEV if its place is missing, such as a file system that is not mounted or a VG that
+	 * is gone.
 	 */
 	int (*stat)(struct sf_storage *storage, const struct sf_object *object, struct sf_object_stat *ret,
 		    struct sf_err *err);

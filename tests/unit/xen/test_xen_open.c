@@ -83,7 +83,7 @@ static void without_a_first_list_it_does_not_open(void **state)
 	not_open(f, "on('watch', ok(), say('{}\\n'))", -EPROTO, "\"ok\" is missing");
 	not_open(f, "on('watch', ok(), paused)", -EPROTO, "sent something else than a list of VMs");
 	f->limits.first = 100;
-	not_open(f, "on('watch', ok(), hang)", -ETIMEDOUT, "no list of domains within 100 ms");
+	not_open(f, "on('watch', ok(), hang)", -ETIMEDOUT, "no list of VMs within 100 ms");
 	f->limits.accept = 100;
 	f->limits.first = LONG_MS;
 	not_open(f, "on('watch', hang)", -ETIMEDOUT, "has not answered 'watch' for 100 ms");
@@ -320,7 +320,7 @@ static void a_list_that_stays_unknown_is_logged_once(void **state)
 	await_count(f, "watch", 5);
 	await_names(f, "web");
 	log = release(&standard_error);
-	assert_int_equal(occurrences(log, "the domains cannot be listed; retrying: "), 1);
+	assert_int_equal(occurrences(log, "the VMs cannot be listed; retrying: "), 1);
 	assert_int_equal(occurrences(log, "ended with status 9"), 1);
 }
 
