@@ -87,7 +87,8 @@ static const char *reason_against(const libxl_device_disk *disk, const char *vde
 	/* A path that is not valid text would reach the daemon changed. */
 	if (!*path || sf_description_check(path, NULL) < 0 || sf_vdev_check(vdev, NULL) < 0)
 		return "its name or path is too long, or has invalid characters";
-	if (disk->script && !is_local(path))
+	/* A path may be missing for an instant. What is not a path only its script understands. */
+	if (disk->script && *disk->pdev_path != '/' && !is_local(path))
 		return "not on this host: its script makes it";
 	return NULL;
 }
