@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Sourced by the sweep-lvm-* cases: makes a small VG that is restored for every try
 # (tests/vm/programs/lvm_ground.h).
+# A case has two sweeps, which share SNAPFS_SWEEP_SECONDS.
 # $SNAPFS_SWEEP: further options, like --all, or --k and --recovery to examine one point.
 # shellcheck shell=bash
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
@@ -18,5 +19,5 @@ export SNAPFS_TEST_PV=$DISK
 
 sweep() {
 	# shellcheck disable=SC2086
-	program tests/vm/programs/sweep_lvm "$@" ${SNAPFS_SWEEP:-}
+	SNAPFS_SWEEP_SECONDS=${SNAPFS_SWEEP_SECONDS:+$((SNAPFS_SWEEP_SECONDS / 2))} program tests/vm/programs/sweep_lvm "$@" ${SNAPFS_SWEEP:-}
 }

@@ -5,6 +5,10 @@
  * recovery. Every try of a case begins with the same VG and state directory, which are made once and
  * restored. LVM commands are real and run to their end even if their caller is killed. One TAP case for each
  * operation and storage.
+ *
+ * With SNAPFS_SWEEP_SECONDS in the environment, each case gets an equal share of that time. It visits every
+ * PASSES-th point, then the points after them, and so on, and prints how many passes it has completed.
+ * SNAPFS_TEST_TURN, which follows from the commit, selects the first pass.
  */
 #include "killpoints.h"
 #include "lvm_ground.h"
@@ -31,6 +35,8 @@
 #define TOLD    3
 #define ENOUGH  5
 #define COPY_MS 60000
+/* The number of passes in which a case visits all its points, if its time is limited. */
+#define PASSES 8
 /* In memory, because the sweep makes many stages. */
 #define STAGES "/dev/shm"
 
@@ -60,6 +66,8 @@ struct options {
 	uint64_t k, recovery_k; /* 0: all */
 	uint64_t every;         /* visit only every n-th point */
 	uint64_t recover_every; /* of the points visited, kill the recovery too at every n-th */
+	uint64_t seconds;       /* 0: no limit */
+	uint64_t turn;          /* the pass to begin with */
 	bool all, verbose;
 };
 
@@ -73,7 +81,10 @@ struct attempt {
 
 struct tally {
 	uint64_t points, faults;
+	uint64_t kills, recoveries;
 	uint64_t recovery_points; /* of the longest recovery so far */
+	uint64_t end;             /* the first point that the operation does not reach, once it is known */
+	uint64_t until_ms;        /* 0: no limit */
 };
 
 /* The state with which every try of a case begins. */
@@ -229,25 +240,51 @@ static bool try_point(struct stage *stage, const struct attempt *attempt, const 
 	return killed;
 }
 
-static void sweep_points(const struct options *options, struct stage *stage, struct attempt attempt,
-			 const struct beginning *beginning, struct tally *tally)
+/* At least one point is tried, however slow the machine is. */
+static bool is_over(const struct tally *tally)
 {
-	bool killed = true;
-	uint64_t n = 0, nrecoveries = 0;
+	return tally->faults >= ENOUGH ||
+	       (tally->points > 0 && tally->until_ms && sf_clock_mono_ms() >= tally->until_ms);
+}
 
-	for (attempt.k = 1; killed && tally->faults < ENOUGH; attempt.k += options->every) {
+/* Visits the points from first on, in steps. False if it has not reached the end of the operation. */
+static bool sweep_pass(const struct options *options, struct stage *stage, struct attempt attempt,
+		       const struct beginning *beginning, uint64_t first, uint64_t step, struct tally *tally)
+{
+	for (attempt.k = first; attempt.k < tally->end; attempt.k += step) {
+		if (is_over(tally))
+			return false;
 		attempt.recovery_k = 0;
-		killed = try_point(stage, &attempt, beginning, tally);
-		if (killed && ++n % options->recover_every == 0) {
-			attempt.recovery_k = ++nrecoveries * 5 % (tally->recovery_points + 1) + 1;
+		if (!try_point(stage, &attempt, beginning, tally)) {
+			tally->end = attempt.k;
+			break;
+		}
+		if (++tally->kills % options->recover_every == 0) {
+			attempt.recovery_k = ++tally->recoveries * 5 % (tally->recovery_points + 1) + 1;
 			(void)try_point(stage, &attempt, beginning, tally); /* with the same result */
 		}
 		if (attempt.k > POINTS_MAX) {
 			(void)printf("# the operation does not end within %d points\n", POINTS_MAX);
 			tally->faults++;
-			break;
+			return false;
 		}
 	}
+	return true;
+}
+
+static void sweep_points(const struct options *options, struct stage *stage, struct attempt attempt,
+			 const struct beginning *beginning, struct tally *tally)
+{
+	uint64_t npasses = options->seconds ? PASSES : 1, n = 0;
+
+	tally->end = UINT64_MAX;
+	while (n < npasses && sweep_pass(options, stage, attempt, beginning,
+					 1 + (options->turn + n) % npasses * options->every,
+					 npasses * options->every, tally))
+		n++;
+	if (options->seconds)
+		(void)printf("# %s on %s: %llu of %d passes\n", attempt.operation->name, stage->storage,
+			     (unsigned long long)n, PASSES);
 }
 
 static void sweep_case(const struct options *options, struct stage *stage, const struct operation *operation,
@@ -280,13 +317,13 @@ static const struct operation *find_operation(const char *name)
 	return op;
 }
 
-/* blank: the content of a VG without volumes. */
+/* share_ms: the time for it, 0: no limit. blank: the content of a VG without volumes. */
 static uint64_t run_case(const struct options *options, const char *operation, const char *storage,
-			 unsigned number, const void *blank, struct beginning *beginning)
+			 unsigned number, uint64_t share_ms, const void *blank, struct beginning *beginning)
 {
 	const struct operation *op = find_operation(operation);
-	struct tally tally = {.recovery_points = 3};
 	uint64_t start = sf_clock_mono_ms();
+	struct tally tally = {.recovery_points = 3, .until_ms = share_ms ? start + share_ms : 0};
 	struct stage stage;
 
 	stage_new(&stage, STAGES, storage, op->ndisks);
@@ -327,19 +364,26 @@ static bool wanted(const char *option, const char *name)
 	return !option || strcmp(option, name) == 0;
 }
 
+static bool is_wanted(const struct options *options, size_t i)
+{
+	return wanted(options->operation, cases[i].operation) && wanted(options->storage, cases[i].storage) &&
+	       (options->all || !cases[i].rare);
+}
+
 static uint64_t run_cases(const struct options *options)
 {
 	struct beginning beginning = {.pv = new_copy()};
 	auto_free void *blank = new_copy();
-	uint64_t faults = 0;
+	uint64_t faults = 0, total = 0;
 	unsigned n = 0;
 
 	save_blank(blank);
 	for (size_t i = 0; i < NCASES; i++)
-		if (wanted(options->operation, cases[i].operation) &&
-		    wanted(options->storage, cases[i].storage) && (options->all || !cases[i].rare))
-			faults += run_case(options, cases[i].operation, cases[i].storage, ++n, blank,
-					   &beginning);
+		total += is_wanted(options, i);
+	for (size_t i = 0; i < NCASES; i++)
+		if (is_wanted(options, i))
+			faults += run_case(options, cases[i].operation, cases[i].storage, ++n,
+					   options->seconds * 1000 / total, blank, &beginning);
 	(void)printf("1..%u\n", n);
 	free(beginning.pv);
 	return n ? faults : 1;
@@ -405,9 +449,19 @@ static void parse(int argc, char **argv, struct options *options)
 		options->recover_every = 1;
 }
 
+static uint64_t from_environment(const char *name)
+{
+	const char *text = getenv(name);
+
+	return text && *text ? strtoull(text, NULL, 10) : 0;
+}
+
 int main(int argc, char **argv)
 {
-	struct options options = {.every = 1, .recover_every = 4};
+	struct options options = {.every = 1,
+				  .recover_every = 4,
+				  .seconds = from_environment("SNAPFS_SWEEP_SECONDS"),
+				  .turn = from_environment("SNAPFS_TEST_TURN") % PASSES};
 
 	parse(argc, argv, &options);
 	need(getenv("SNAPFS_TEST_VG") && getenv("SNAPFS_TEST_POOL") && getenv("SNAPFS_TEST_PV"),
