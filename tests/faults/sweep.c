@@ -11,6 +11,7 @@
 #include "children.h"
 #include "operations.h"
 #include "oracle.h"
+#include "passes.h"
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -164,11 +165,6 @@ static uint64_t pick(uint64_t seed, uint64_t k, uint64_t n)
 	return (seed * 0x9e3779b97f4a7c15 + k * 0xbf58476d1ce4e5b9) % 1000003 % n + 1;
 }
 
-static bool time_over(const struct tally *tally)
-{
-	return tally->until_ms > 0 && sf_clock_mono_ms() >= tally->until_ms;
-}
-
 /*
  * One pass over the points of a mode. The recovery is stopped once for each k, in the mode for which k %
  * turns == turn.
@@ -178,7 +174,8 @@ static void sweep_mode(const struct options *options, struct attempt attempt, st
 {
 	bool cut = true;
 
-	for (attempt.k = first; cut && tally->faults < ENOUGH && !time_over(tally); attempt.k += PASSES) {
+	for (attempt.k = first; cut && tally->faults < ENOUGH && !passes_over(tally->until_ms);
+	     attempt.k += PASSES) {
 		attempt.recovery_k = 0;
 		cut = try_point(options, &attempt, tally);
 		if (attempt.k % turns == turn) {
@@ -221,14 +218,11 @@ static void sweep_case(const struct options *options, const struct attempt *atte
 {
 	uint64_t passes = options->k > 0 ? 1 : PASSES;
 
-	for (uint64_t i = 0; i < passes && !time_over(tally); i++) {
+	for (uint64_t i = 0; i < passes && !passes_over(tally->until_ms); i++) {
 		sweep_pass(options, *attempt, tally, (options->turn + i) % PASSES + 1);
-		tally->passes += !time_over(tally);
+		tally->passes += !passes_over(tally->until_ms);
 	}
-	if (tally->passes < passes)
-		(void)printf("# %s on %s: no time left: %llu points, %llu of %llu passes\n",
-			     attempt->operation->name, attempt->storage, (unsigned long long)tally->points,
-			     (unsigned long long)tally->passes, (unsigned long long)passes);
+	passes_tell(attempt->operation->name, attempt->storage, tally->points, tally->passes, passes);
 }
 
 static bool wanted(const char *option, const char *name)
@@ -249,7 +243,7 @@ static uint64_t sweep_all(const struct options *options)
 {
 	static const char *const storages[] = {"mem", "file"};
 	uint64_t points = 0, faults = 0, ncases = 0, total = count_cases(options), seen = 0;
-	uint64_t end_ms = sf_clock_mono_ms() + options->seconds * 1000;
+	uint64_t end_ms = options->seconds ? sf_clock_mono_ms() + options->seconds * 1000 : 0;
 
 	for (const struct operation *op = operations; op->name; op++) {
 		for (size_t i = 0; i < 2; i++) {
@@ -261,10 +255,7 @@ static uint64_t sweep_all(const struct options *options)
 				seen++;
 			if (!wanted(options->operation, op->name) || !wanted(options->storage, storages[i]))
 				continue;
-			if (options->seconds > 0) /* an equal share of the remaining time, at least 1 ms */
-				tally.until_ms =
-					start + (end_ms > start ? (end_ms - start) / (total - seen + 1) : 0) +
-					1;
+			tally.until_ms = passes_share(end_ms, total - seen + 1);
 			sweep_case(options, &attempt, &tally);
 			(void)printf("%sok %llu - %s on %s # %llu points, %llu ms\n",
 				     tally.faults ? "not " : "", (unsigned long long)++ncases, op->name,
@@ -370,20 +361,13 @@ static const char *default_dir(void)
 	return tmp ? tmp : "/tmp";
 }
 
-static uint64_t from_environment(const char *name)
-{
-	const char *text = getenv(name);
-
-	return text && *text ? number(text) : 0;
-}
-
 int main(int argc, char **argv)
 {
 	struct options options = {.mode = -1,
 				  .seed = 1,
 				  .torn_seeds = 2,
-				  .seconds = from_environment("SNAPFS_SWEEP_SECONDS"),
-				  .turn = from_environment("SNAPFS_TEST_TURN") % PASSES};
+				  .seconds = passes_variable("SNAPFS_SWEEP_SECONDS"),
+				  .turn = passes_variable("SNAPFS_TEST_TURN") % PASSES};
 	auto_free char *dir = NULL;
 
 	parse(argc, argv, &options);

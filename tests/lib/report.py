@@ -5,6 +5,7 @@ import sys
 import threading
 
 OUTPUT_MAX = 40000
+FAR_MAX = 3  # lines of a case that say how far it came
 TEST = re.compile(r"^(not )?ok\b *\d* *-? *(.*?) *(?:# *(skip\S*) *(.*))?$", re.M | re.I)
 PLAN = re.compile(r"^1\.\.(\d+)(?: *# *skip\S* *(.*))?", re.M | re.I)
 
@@ -72,6 +73,11 @@ class Report:
             self.result(False, f"{name} (it ran no test)", output=output)
         elif not plans:
             self.result(True, name)
+        how_far = re.findall("^# (.*no time left: .*)", output, re.M)
+        for line in how_far[:FAR_MAX]:
+            self.note(f"{name}: {line}")
+        if len(how_far) > FAR_MAX:
+            self.note(f"{name}: {len(how_far) - FAR_MAX} more had no time left")
         self.note(f"{name}: {seconds:.1f} s")
 
     def end(self):

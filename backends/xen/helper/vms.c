@@ -87,7 +87,7 @@ static const char *reason_against(const libxl_device_disk *disk, const char *vde
 	/* A path that is not valid text would reach the daemon changed. */
 	if (!*path || sf_description_check(path, NULL) < 0 || sf_vdev_check(vdev, NULL) < 0)
 		return "its name or path is too long, or has invalid characters";
-	/* A path may be missing for an instant. What is not a path only its script understands. */
+	/* A path may only be missing for a moment. A target that is not a path is left to its script. */
 	if (disk->script && *disk->pdev_path != '/' && !is_local(path))
 		return "not on this host: its script makes it";
 	return NULL;

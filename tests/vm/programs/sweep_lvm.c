@@ -6,8 +6,7 @@
  * restored. LVM commands are real and run to their end even if their caller is killed. One TAP case for each
  * operation and storage.
  *
- * With SNAPFS_SWEEP_SECONDS in the environment, each case gets an equal share of that time. It visits every
- * PASSES-th point, then the points after them, and so on, and prints how many passes it has completed.
+ * With SNAPFS_SWEEP_SECONDS in the environment, each case gets an equal share of that time: see passes.h.
  * SNAPFS_TEST_TURN, which follows from the commit, selects the first pass.
  */
 #include "killpoints.h"
@@ -16,6 +15,7 @@
 #include "tests/faults/children.h"
 #include "tests/faults/operations.h"
 #include "tests/faults/oracle.h"
+#include "tests/faults/passes.h"
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -84,7 +84,7 @@ struct tally {
 	uint64_t kills, recoveries;
 	uint64_t recovery_points; /* of the longest recovery so far */
 	uint64_t end;             /* the first point that the operation does not reach, once it is known */
-	uint64_t until_ms;        /* 0: no limit */
+	uint64_t until_ms;        /* see passes_share() */
 };
 
 /* The state with which every try of a case begins. */
@@ -243,8 +243,7 @@ static bool try_point(struct stage *stage, const struct attempt *attempt, const 
 /* At least one point is tried, however slow the machine is. */
 static bool is_over(const struct tally *tally)
 {
-	return tally->faults >= ENOUGH ||
-	       (tally->points > 0 && tally->until_ms && sf_clock_mono_ms() >= tally->until_ms);
+	return tally->faults >= ENOUGH || (tally->points > 0 && passes_over(tally->until_ms));
 }
 
 /* Visits the points from first on, in steps. False if it has not reached the end of the operation. */
@@ -282,9 +281,8 @@ static void sweep_points(const struct options *options, struct stage *stage, str
 					 1 + (options->turn + n) % npasses * options->every,
 					 npasses * options->every, tally))
 		n++;
-	if (options->seconds)
-		(void)printf("# %s on %s: %llu of %d passes\n", attempt.operation->name, stage->storage,
-			     (unsigned long long)n, PASSES);
+	if (tally->faults == 0)
+		passes_tell(attempt.operation->name, stage->storage, tally->points, n, npasses);
 }
 
 static void sweep_case(const struct options *options, struct stage *stage, const struct operation *operation,
@@ -317,13 +315,13 @@ static const struct operation *find_operation(const char *name)
 	return op;
 }
 
-/* share_ms: the time for it, 0: no limit. blank: the content of a VG without volumes. */
+/* until_ms: see passes_share(). blank: the content of a VG without volumes. */
 static uint64_t run_case(const struct options *options, const char *operation, const char *storage,
-			 unsigned number, uint64_t share_ms, const void *blank, struct beginning *beginning)
+			 unsigned number, uint64_t until_ms, const void *blank, struct beginning *beginning)
 {
 	const struct operation *op = find_operation(operation);
 	uint64_t start = sf_clock_mono_ms();
-	struct tally tally = {.recovery_points = 3, .until_ms = share_ms ? start + share_ms : 0};
+	struct tally tally = {.recovery_points = 3, .until_ms = until_ms};
 	struct stage stage;
 
 	stage_new(&stage, STAGES, storage, op->ndisks);
@@ -374,16 +372,17 @@ static uint64_t run_cases(const struct options *options)
 {
 	struct beginning beginning = {.pv = new_copy()};
 	auto_free void *blank = new_copy();
-	uint64_t faults = 0, total = 0;
+	uint64_t end_ms = options->seconds ? sf_clock_mono_ms() + options->seconds * 1000 : 0;
+	uint64_t faults = 0, left = 0;
 	unsigned n = 0;
 
 	save_blank(blank);
 	for (size_t i = 0; i < NCASES; i++)
-		total += is_wanted(options, i);
+		left += is_wanted(options, i);
 	for (size_t i = 0; i < NCASES; i++)
 		if (is_wanted(options, i))
 			faults += run_case(options, cases[i].operation, cases[i].storage, ++n,
-					   options->seconds * 1000 / total, blank, &beginning);
+					   passes_share(end_ms, left--), blank, &beginning);
 	(void)printf("1..%u\n", n);
 	free(beginning.pv);
 	return n ? faults : 1;
@@ -449,19 +448,12 @@ static void parse(int argc, char **argv, struct options *options)
 		options->recover_every = 1;
 }
 
-static uint64_t from_environment(const char *name)
-{
-	const char *text = getenv(name);
-
-	return text && *text ? strtoull(text, NULL, 10) : 0;
-}
-
 int main(int argc, char **argv)
 {
 	struct options options = {.every = 1,
 				  .recover_every = 4,
-				  .seconds = from_environment("SNAPFS_SWEEP_SECONDS"),
-				  .turn = from_environment("SNAPFS_TEST_TURN") % PASSES};
+				  .seconds = passes_variable("SNAPFS_SWEEP_SECONDS"),
+				  .turn = passes_variable("SNAPFS_TEST_TURN") % PASSES};
 
 	parse(argc, argv, &options);
 	need(getenv("SNAPFS_TEST_VG") && getenv("SNAPFS_TEST_POOL") && getenv("SNAPFS_TEST_PV"),
